@@ -9,7 +9,12 @@
  * (output.c), its memory (recall.c) and the state machine (loop.c).
  */
 
-/* ---- message.c: pure functions over JSON, any thread ---- */
+/* ---- message.c, prompt.c: pure functions over JSON, any thread ---- */
+
+int mastra_part_is(const mastra_json_t *part, const char *type);
+/* The first of up to three members that is a string; b and c may be NULL. */
+const char *mastra_part_str(const mastra_json_t *object, const char *a,
+                            const char *b, const char *c);
 
 /* The "messages" of a request body as an array of format 2 messages {id, role,
  * createdAt, content}; system messages stay as {role:"system", content:"…"}.
@@ -116,12 +121,19 @@ struct mastra_agent_run_t {
     mastra_timer_t deadline;
     mastra_store_job_t job;
     mastra_msg_t msg;
+    mastra_msg_t too_large;
     apr_status_t job_rv;
     mastra_result_t *job_error;      /* of the job's own finding */
     mastra_result_t *error;          /* why the run failed */
 };
 
-/* ---- output.c: loop thread ---- */
+/* ---- output.c, answer.c: loop thread ---- */
+
+/* {type, runId, from:"AGENT", payload}; payload is taken over. */
+mastra_json_t *mastra_run_envelope(mastra_agent_run_t *run, const char *type,
+                                   mastra_json_t *payload);
+/* Appends a reference of chunk to *pchunks, made when NULL. */
+void mastra_run_keep(mastra_json_t **pchunks, mastra_json_t *chunk);
 
 void mastra_run_say_start(mastra_agent_run_t *run);
 void mastra_run_say_step_start(mastra_agent_run_t *run);
@@ -133,7 +145,7 @@ int mastra_run_say_reasoning(mastra_agent_run_t *run, const char *text,
                              apr_size_t len);
 /* Ends text and reasoning that are open and makes parts of them. */
 void mastra_run_close_text(mastra_agent_run_t *run);
-/* {type, runId, from:"AGENT", payload}; payload is taken over. */
+/* Sends such a chunk when the run streams. Returns what the sink does. */
 int mastra_run_say(mastra_agent_run_t *run, const char *type,
                    mastra_json_t *payload);
 void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool);

@@ -379,9 +379,9 @@ static int on_delta(mastra_agent_run_t *run, const mastra_model_event_t *event)
                  : mastra_run_say_reasoning(run, event->text, event->len);
 
     if (rc < 0) {
-        run->msg.cb = overflow;
-        run->msg.baton = run;
-        mastra_loop_defer(run->env->loop, &run->msg);
+        run->too_large.cb = overflow;
+        run->too_large.baton = run;
+        mastra_loop_defer(run->env->loop, &run->too_large);
         return 0;
     }
     return rc;

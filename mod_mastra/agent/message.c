@@ -6,7 +6,7 @@
 
 #include "internal.h"
 
-static int is_type(const mastra_json_t *part, const char *type)
+int mastra_part_is(const mastra_json_t *part, const char *type)
 {
     const char *have = mastra_json_get_str(part, "type");
 
@@ -25,8 +25,8 @@ static mastra_json_t *text_part(const char *text, apr_size_t len,
 
 /* ---- request to format 2 ---- */
 
-static const char *first_str(const mastra_json_t *object, const char *a,
-                             const char *b, const char *c)
+const char *mastra_part_str(const mastra_json_t *object, const char *a,
+                            const char *b, const char *c)
 {
     const char *value = mastra_json_get_str(object, a);
 
@@ -41,15 +41,15 @@ static const char *first_str(const mastra_json_t *object, const char *a,
 
 static mastra_json_t *file_part(const mastra_json_t *part)
 {
-    const char *data = first_str(part, "data", "image", "url");
-    const char *mime = first_str(part, "mediaType", "mimeType", NULL);
+    const char *data = mastra_part_str(part, "data", "image", "url");
+    const char *mime = mastra_part_str(part, "mediaType", "mimeType", NULL);
     mastra_json_t *file;
 
     if (!data) {
         return NULL;
     }
     if (!mime) {
-        mime = is_type(part, "image") ? "image/png"
+        mime = mastra_part_is(part, "image") ? "image/png"
                                       : "application/octet-stream";
     }
     file = mastra_json_pack("{s:s, s:s}", "type", "file", "mimeType", mime);
@@ -214,7 +214,7 @@ static mastra_json_t *joined_text(const mastra_json_t *parts)
     for (i = 0; i < mastra_json_size(parts); i++) {
         const mastra_json_t *part = mastra_json_at(parts, i);
 
-        if (is_type(part, "text")) {
+        if (mastra_part_is(part, "text")) {
             const mastra_json_t *value = mastra_json_get(part, "text");
 
             if (any++) {
@@ -275,7 +275,7 @@ static void attach_results(mastra_json_t *messages, const mastra_json_t *tool)
         mastra_json_t *value = mastra_json_get(part, "output");
         mastra_json_t *inner = id ? find_invocation(messages, id) : NULL;
 
-        if (!inner || !is_type(part, "tool-result")) {
+        if (!inner || !mastra_part_is(part, "tool-result")) {
             continue;
         }
         if (mastra_json_get(value, "value") && mastra_json_get(value, "type")) {
@@ -413,347 +413,49 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
     return messages;
 }
 
-/* ---- format 2 to prompts ---- */
+/* ---- messages to be stored as they are ---- */
 
-static mastra_json_t *result_output(const mastra_json_t *inner)
+static mastra_json_t *stored_message(mastra_json_t *message, apr_time_t at,
+                                     apr_pool_t *pool)
 {
-    mastra_json_t *result = mastra_json_get(inner, "result");
-    const char *error = mastra_json_get_str(inner, "errorText");
+    mastra_json_t *made = mastra_json_copy_flat(message);
 
-    if (error) {
-        return mastra_json_pack("{s:s, s:s}", "type", "error-text", "value",
-                                error);
+    if (!mastra_json_get_str(made, "id")) {
+        mastra_json_set_str(made, "id", mastra_text_uuid_make(pool));
     }
-    if (mastra_json_is_string(result)) {
-        return mastra_json_pack("{s:s, s:O}", "type", "text", "value", result);
-    }
-    return mastra_json_pack("{s:s, s:o}", "type", "json", "value",
-                            result ? mastra_json_ref(result)
-                                   : mastra_json_null());
-}
-
-static mastra_json_t *prompt_file(const mastra_json_t *part)
-{
-    const char *mime = first_str(part, "mimeType", "mediaType", NULL);
-    const char *data = first_str(part, "data", "url", "image");
-    mastra_json_t *made;
-
-    if (!data) {
-        return NULL;
-    }
-    if (mime && !strncmp(mime, "image/", 6)) {
-        return mastra_json_pack("{s:s, s:s, s:s}", "type", "image", "image",
-                                data, "mediaType", mime);
-    }
-    made = mastra_json_pack("{s:s, s:s}", "type", "file", "data", data);
-    mastra_json_set_str(made, "mediaType",
-                        mime ? mime : "application/octet-stream");
-    mastra_json_set_str(made, "filename",
-                        mastra_json_get_str(part, "filename"));
-    return made;
-}
-
-static mastra_json_t *provider_options(const mastra_json_t *part)
-{
-    mastra_json_t *at = mastra_json_get(part, "createdAt");
-
-    return at ? mastra_json_pack("{s:{s:O}}", "mastra", "createdAt", at) : NULL;
-}
-
-static mastra_json_t *prompt_text(const mastra_json_t *part, int for_client)
-{
-    mastra_json_t *text = mastra_json_get(part, "text");
-    mastra_json_t *made = mastra_json_pack("{s:s, s:O}", "type", "text", "text",
-                                           text);
-
-    if (made && for_client) {
-        mastra_json_set(made, "providerOptions", provider_options(part));
+    if (!mastra_json_get_str(made, "createdAt")) {
+        mastra_json_set_str(made, "createdAt", mastra_text_iso_make(pool, at));
     }
     return made;
 }
 
-static mastra_json_t *prompt_reasoning(const mastra_json_t *part,
-                                       int for_client)
-{
-    const mastra_json_t *details = mastra_json_get(part, "details");
-    mastra_json_t *text = mastra_json_get(mastra_json_at(details, 0), "text");
-    mastra_json_t *made;
-
-    if (!text) {
-        return NULL;
-    }
-    made = mastra_json_pack("{s:s, s:O}", "type", "reasoning", "text", text);
-    if (for_client) {
-        mastra_json_set(made, "providerOptions", provider_options(part));
-    }
-    return made;
-}
-
-static mastra_json_t *open_message(mastra_json_t *messages, const char *role)
-{
-    mastra_json_t *content = mastra_json_array();
-
-    mastra_json_append(messages, mastra_json_pack("{s:s, s:o}", "role", role,
-                                                  "content", content));
-    return content;
-}
-
-typedef struct {
-    mastra_json_t *messages;
-    mastra_json_t *assistant;    /* content of the open message, lent */
-    mastra_json_t *results;      /* content of its tool message, lent */
-    int for_client;
-} unfold_t;
-
-static void unfold_tool(unfold_t *u, const mastra_json_t *part)
-{
-    const mastra_json_t *inner = mastra_json_get(part, "toolInvocation");
-    const char *state = mastra_json_get_str(inner, "state");
-    mastra_json_t *args = mastra_json_get(inner, "args"), *result;
-
-    mastra_json_append(u->assistant,
-                       mastra_json_pack("{s:s, s:s, s:s, s:O}", "type",
-                                        "tool-call", "toolCallId",
-                                        mastra_json_get_str(inner,
-                                                            "toolCallId"),
-                                        "toolName",
-                                        mastra_json_get_str(inner, "toolName"),
-                                        "input", args));
-    if (!state || (strcmp(state, "result") && strcmp(state, "output-error"))) {
-        return;
-    }
-    if (!u->results) {
-        u->results = open_message(u->messages, "tool");
-    }
-    result = mastra_json_pack("{s:s, s:s, s:s, s:o}", "type", "tool-result",
-                              "toolCallId",
-                              mastra_json_get_str(inner, "toolCallId"),
-                              "toolName",
-                              mastra_json_get_str(inner, "toolName"), "output",
-                              result_output(inner));
-    if (u->for_client) {
-        mastra_json_set(result, "input", mastra_json_ref(args));
-    }
-    mastra_json_append(u->results, result);
-}
-
-/* Text after a tool's result belongs to the next step's message. */
-static void unfold_part(unfold_t *u, const mastra_json_t *part)
-{
-    int is_tool = is_type(part, "tool-invocation");
-    mastra_json_t *made = NULL;
-
-    if (is_type(part, "step-start")) {
-        u->assistant = u->results = NULL;
-        return;
-    }
-    if (!u->assistant || (u->results && !is_tool)) {
-        u->assistant = open_message(u->messages, "assistant");
-        u->results = NULL;
-    }
-    if (is_tool) {
-        unfold_tool(u, part);
-        return;
-    }
-    if (is_type(part, "text")) {
-        made = prompt_text(part, u->for_client);
-    }
-    else if (is_type(part, "reasoning")) {
-        made = prompt_reasoning(part, u->for_client);
-    }
-    else if (is_type(part, "file")) {
-        made = prompt_file(part);
-    }
-    if (made) {
-        mastra_json_append(u->assistant, made);
-    }
-}
-
-/* A call without its result is no prompt that a model takes: leave it out. */
-static void drop_unanswered(mastra_json_t *parts)
-{
-    apr_size_t i;
-
-    for (i = mastra_json_size(parts); i-- > 0;) {
-        const mastra_json_t *part = mastra_json_at(parts, i);
-        const char *state = mastra_json_get_str(
-            mastra_json_get(part, "toolInvocation"), "state");
-
-        if (is_type(part, "tool-invocation")
-            && (!state || (strcmp(state, "result")
-                           && strcmp(state, "output-error")))) {
-            mastra_json_remove(parts, i);
-        }
-    }
-}
-
-static void unfold(mastra_json_t *messages, const mastra_json_t *parts,
-                   int for_client)
-{
-    unfold_t u = { messages, NULL, NULL, for_client };
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(parts); i++) {
-        unfold_part(&u, mastra_json_at(parts, i));
-    }
-}
-
-void mastra_message_parts_to_prompt(mastra_json_t *prompt,
-                                    const mastra_json_t *parts)
-{
-    mastra_json_t *answered = mastra_json_copy_flat(parts);
-
-    drop_unanswered(answered);
-    unfold(prompt, answered, 0);
-    mastra_json_unref(answered);
-}
-
-mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts)
+mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
+                                     mastra_result_t **perror,
+                                     apr_pool_t *pool)
 {
     mastra_json_t *messages = mastra_json_array();
+    apr_size_t i;
 
-    unfold(messages, parts, 1);
+    for (i = 0; i < mastra_json_size(input); i++) {
+        mastra_json_t *message = mastra_json_at(input, i), *last;
+        apr_time_t at = now + (apr_time_t)i * 1000;
+
+        if (mastra_json_is_array(mastra_json_path(message, "content", "parts",
+                                                  NULL))
+            && mastra_json_get_str(message, "role")) {
+            mastra_json_append(messages, stored_message(message, at, pool));
+            continue;
+        }
+        if (!add_message(messages, message, at, pool)) {
+            *perror = bad_message(pool, i);
+            mastra_json_unref(messages);
+            return NULL;
+        }
+        last = mastra_json_at(messages, mastra_json_size(messages) - 1);
+        mastra_json_set_str(last, "threadId",
+                            mastra_json_get_str(message, "threadId"));
+        mastra_json_set_str(last, "resourceId",
+                            mastra_json_get_str(message, "resourceId"));
+    }
     return messages;
-}
-
-static void user_to(mastra_json_t *messages, const mastra_json_t *parts,
-                    int for_client)
-{
-    mastra_json_t *content = open_message(messages, "user");
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(parts); i++) {
-        const mastra_json_t *part = mastra_json_at(parts, i);
-        mastra_json_t *made = is_type(part, "text")
-                                  ? prompt_text(part, for_client)
-                                  : is_type(part, "file") ? prompt_file(part)
-                                                          : NULL;
-
-        if (made) {
-            mastra_json_append(content, made);
-        }
-    }
-}
-
-void mastra_message_to_prompt(mastra_json_t *prompt,
-                              const mastra_json_t *messages)
-{
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(messages); i++) {
-        mastra_json_t *message = mastra_json_at(messages, i);
-        const char *role = mastra_json_get_str(message, "role");
-        const mastra_json_t *parts = mastra_json_path(message, "content",
-                                                      "parts", NULL);
-
-        if (role && !strcmp(role, "system")) {
-            mastra_json_append(prompt, mastra_json_ref(message));
-        }
-        else if (role && !strcmp(role, "assistant")) {
-            mastra_message_parts_to_prompt(prompt, parts);
-        }
-        else {
-            user_to(prompt, parts, 0);
-        }
-    }
-}
-
-mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
-{
-    mastra_json_t *made = mastra_json_array();
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(messages); i++) {
-        const mastra_json_t *message = mastra_json_at(messages, i);
-        const char *role = mastra_json_get_str(message, "role");
-
-        if (role && !strcmp(role, "user")) {
-            user_to(made, mastra_json_path(message, "content", "parts", NULL),
-                    1);
-        }
-    }
-    return made;
-}
-
-/* ---- format 2 to UI ---- */
-
-static mastra_json_t *ui_tool(const mastra_json_t *part)
-{
-    const mastra_json_t *inner = mastra_json_get(part, "toolInvocation");
-    const char *name = mastra_json_get_str(inner, "toolName");
-    const char *error = mastra_json_get_str(inner, "errorText");
-    mastra_json_t *result = mastra_json_get(inner, "result"), *made;
-    char type[160];
-
-    apr_snprintf(type, sizeof(type), "tool-%s", name ? name : "");
-    made = mastra_json_pack("{s:s, s:s, s:O}", "type", type, "toolCallId",
-                            mastra_json_get_str(inner, "toolCallId"), "input",
-                            mastra_json_get(inner, "args"));
-    if (error) {
-        mastra_json_set_str(made, "errorText", error);
-        mastra_json_set_str(made, "state", "output-error");
-    }
-    else if (result) {
-        mastra_json_set(made, "output", mastra_json_ref(result));
-        mastra_json_set_str(made, "state", "output-available");
-    }
-    else {
-        mastra_json_set_str(made, "state", "input-available");
-    }
-    return made;
-}
-
-static mastra_json_t *ui_part(mastra_json_t *part)
-{
-    mastra_json_t *made;
-
-    if (is_type(part, "tool-invocation")) {
-        return ui_tool(part);
-    }
-    if (is_type(part, "text")) {
-        made = prompt_text(part, 0);
-    }
-    else if (is_type(part, "reasoning")) {
-        made = prompt_reasoning(part, 0);
-    }
-    else if (is_type(part, "file")) {
-        return mastra_json_pack("{s:s, s:s*, s:s*}", "type", "file",
-                                "mediaType",
-                                mastra_json_get_str(part, "mimeType"), "url",
-                                mastra_json_get_str(part, "data"));
-    }
-    else {
-        return mastra_json_ref(part);
-    }
-    mastra_json_set(made, "providerMetadata", provider_options(part));
-    return made;
-}
-
-mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts)
-{
-    mastra_json_t *made = mastra_json_array();
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(parts); i++) {
-        mastra_json_t *one = ui_part(mastra_json_at(parts, i));
-
-        if (one) {
-            mastra_json_append(made, one);
-        }
-    }
-    return made;
-}
-
-const char *mastra_message_last_text(const mastra_json_t *parts)
-{
-    apr_size_t i;
-
-    for (i = mastra_json_size(parts); i-- > 0;) {
-        const mastra_json_t *part = mastra_json_at(parts, i);
-
-        if (is_type(part, "text")) {
-            return mastra_json_get_str(part, "text");
-        }
-    }
-    return NULL;
 }
