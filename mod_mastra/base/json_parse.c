@@ -64,9 +64,10 @@ static mastra_json_t *fail(parser_t *p, const unsigned char *at,
 }
 
 static const unsigned char *step(const unsigned char *s,
-                                 const unsigned char *end, int chars)
+                                 const unsigned char *end, int units)
 {
-    while (chars-- > 0 && s < end) {
+    while (units > 0 && s < end) {
+        units -= *s >= 0xF0 ? 2 : 1;
         do {
             s++;
         } while (s < end && (*s & 0xC0) == 0x80);
@@ -75,12 +76,13 @@ static const unsigned char *step(const unsigned char *s,
 }
 
 static const unsigned char *step_back(const unsigned char *s,
-                                      const unsigned char *start, int chars)
+                                      const unsigned char *start, int units)
 {
-    while (chars-- > 0 && s > start) {
+    while (units > 0 && s > start) {
         do {
             s--;
         } while (s > start && (*s & 0xC0) == 0x80);
+        units -= *s >= 0xF0 ? 2 : 1;
     }
     return s;
 }
@@ -108,8 +110,8 @@ static mastra_json_t *fail_token(parser_t *p)
     if (utf16_units(from, to) > 2 * CONTEXT) {
         from = step_back(at, p->text, CONTEXT);
         to = step(at, p->end, CONTEXT);
-        before = from > p->text ? "..." : "";
-        after = to < p->end ? "..." : "";
+        before = utf16_units(p->text, at) >= CONTEXT ? "..." : "";
+        after = utf16_units(at, p->end) > CONTEXT ? "..." : "";
     }
     next = step(at, p->end, 1);
     snprintf(p->err->message, sizeof(p->err->message),
@@ -200,8 +202,13 @@ static char *unescape(parser_t *p, const unsigned char **ps, char *out)
         return unescape_unicode(p, ps, out);
     }
     if (s == p->end || !plain[*s]) {
-        fail(p, s, s == p->end ? "Unterminated string in JSON"
-                               : "Bad escaped character in JSON");
+        p->at = s;
+        if (s == p->end) {
+            fail_token(p);
+        }
+        else {
+            fail(p, s, "Bad escaped character in JSON");
+        }
         return NULL;
     }
     *out++ = plain[*s];

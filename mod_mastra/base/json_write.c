@@ -57,19 +57,33 @@ static int take_digits(char *out, int n, int *exponent, double value)
     return len;
 }
 
+static int reads_back(const char *digits, int len, int exponent, double value)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%se%d", digits, exponent - (len - 1));
+    return mastra_text_to_double(text) == value;
+}
+
 static int shortest_digits(char *out, int *exponent, double value)
 {
     /* 15 digits are always kept, but of the smallest numbers fewer */
     int n = value < 2.3e-308 ? 1 : 15, len;
-    char text[64];
 
-    for (;; n++) {
+    for (; n < DIGITS_MAX; n++) {
         len = take_digits(out, n, exponent, value);
-        snprintf(text, sizeof(text), "%se%d", out, *exponent - (len - 1));
-        if (n >= DIGITS_MAX || mastra_text_to_double(text) == value) {
+        if (reads_back(out, len, *exponent, value)) {
             return len;
         }
+        /* a power of two is nearer to what is below it: round up instead */
+        if (len == DIGITS_MAX - 1 && out[len - 1] < '9') {
+            out[len - 1]++;
+            if (reads_back(out, len, *exponent, value)) {
+                return len;
+            }
+        }
     }
+    return take_digits(out, n, exponent, value);
 }
 
 /* len digits, the point behind digit number point: ECMA-262, Number::toString */
