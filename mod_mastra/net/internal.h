@@ -5,6 +5,9 @@
 
 #include "loop.h"
 
+struct sockaddr;
+struct mastra_guard_t;
+
 /*
  * What the files of net/ share and nobody else sees.
  */
@@ -44,5 +47,15 @@ void mastra_loop_set_client(mastra_loop_t *loop, void *client,
 int mastra_loop_max_connects(const mastra_loop_t *loop);
 /* Tells the watchdog what the present callback is about. */
 void mastra_loop_doing(mastra_loop_t *loop, const char *what);
+
+/* ---- guard.c ---- */
+
+/* 1 when an untrusted request for host (lower case) and port may talk to
+ * addr. guard may be NULL: no rules. */
+int mastra_guard_permits(const struct mastra_guard_t *guard, const char *host,
+                         int port, const struct sockaddr *addr);
+/* The same for an address in text form. */
+int mastra_guard_permits_text(const struct mastra_guard_t *guard,
+                              const char *host, int port, const char *text);
 
 #endif
