@@ -21,7 +21,7 @@ static int note_cb(void *baton, const char *event, const char *data,
 {
     notes_t *notes = baton;
 
-    if (data[len] || (event && !*event)) {
+    if (data[len]) {
         abort();
     }
     mastra_buf_puts(&notes->text, event ? event : "-");
