@@ -1,0 +1,5 @@
+# What test files share; filled below.
+package MastraTest;
+use strict;
+use warnings FATAL => 'all';
+1;
