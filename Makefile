@@ -126,10 +126,12 @@ TEST = HTTPD='$(HTTPD)' MODULE='$(abspath $(MODULE))' perl t/TEST -apxs $$(comma
        -httpd_conf $(CURDIR)/t/conf/modules.conf
 
 test: test-deps
-	@exec sh t/suite
+	+@MAKE='$(MAKE)' exec sh t/suite
+
+check-build: $(MODULE) $(TOOLS) $(UNIT) $(REPLAY)
 
 # one pass over the suite; TESTS='t/agent/stream.t build/t/unit/base/json' narrows it
-check: $(MODULE) $(TOOLS) $(UNIT) $(REPLAY) t/conf/modules.conf
+check: check-build t/conf/modules.conf
 	@UNIT='$(UNIT) $(REPLAY)' $(TEST) $(TESTS)
 
 test-prefork:
@@ -199,5 +201,5 @@ clean:
 	rm -rf build build-asan build-cov build-fuzz t/conf/modules.conf t/logs t/state t/htdocs
 
 FORCE:
-.PHONY: all run deps test-deps test check test-prefork test-worker asan valgrind coverage lint \
+.PHONY: all run deps test-deps test check check-build test-prefork test-worker asan valgrind coverage lint \
         fuzz bench install clean FORCE

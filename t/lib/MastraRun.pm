@@ -67,7 +67,7 @@ sub configure {
     remove_tree($vars->{state});
     make_path($vars->{state});
     chown +(getpwnam $vars->{user})[2, 3], $vars->{state} if !$>;
-    unlink glob "$vars->{t_logs}/*";
+    remove_tree($vars->{t_logs}, { keep_root => 1 });
 
     $ENV{MASTRA_TOP}      = $self->{top};
     $ENV{MASTRA_PORT}     = $vars->{port};
@@ -164,9 +164,12 @@ sub stop {
 
     my $logs = $self->{test_config}{vars}{t_logs};
     my @bad  = MastraLog::unexpected("$logs/error_log", "$logs/expected");
+    if (open my $fh, '<', "$logs/unexpected") {
+        push @bad, <$fh>;
+    }
     if (@bad) {
         splice @bad, 50 if @bad > 50;
-        print "Unexpected in $logs/error_log:\n", map { "  $_" } @bad;
+        print "Unexpected in the error logs in $logs:\n", map { "  $_" } @bad;
         if (defined $self->{passed}) {
             $self->{failures}++;
             $self->write_results(0);
