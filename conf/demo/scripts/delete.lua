@@ -9,6 +9,6 @@ function handle(r)
         r:puts(json.encode({ error = "path is missing" }))
         return apache2.OK
     end
-    r:puts(json.encode({ deleted = true, path = input.path }))
+    r:puts('{"deleted":true,"path":' .. json.encode(input.path) .. '}')
     return apache2.OK
 end
