@@ -102,8 +102,8 @@ sub chosen_tests {
     return @named if @named;
     my @files = sort glob 't/*/*.t';
     # what needs no server comes first, and only once per suite
-    my @early = grep { m{^t/guard/} } @files;
-    my @later = grep { !m{^t/guard/} } @files;
+    my @early = grep { m{^t/(?:guard|harness)/} } @files;
+    my @later = grep { !m{^t/(?:guard|harness)/} } @files;
     return @later if $ENV{SERVER_TESTS_ONLY};
     return ((split ' ', $ENV{UNIT} // ''), @early, @later);
 }
