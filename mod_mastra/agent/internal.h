@@ -166,6 +166,13 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run);
  * reference, NULL when nothing was said. */
 mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client);
 
+/* ---- run.c ---- */
+
+/* An option of the request, else the agent's default. Lent. */
+mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name);
+/* Releases what a step holds and empties it. */
+void mastra_run_free_step(mastra_run_step_t *step);
+
 /* ---- recall.c ---- */
 
 /* Storage work of the run, in jobs; next is called on the loop with the
