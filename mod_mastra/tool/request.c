@@ -31,6 +31,7 @@ static mastra_transfer_verdict_e on_data(void *baton, const char *data,
                                                     : MASTRA_TRANSFER_GO;
 }
 
+/* What reached the tool must not be repeated: no 5xx, which clients repeat. */
 static mastra_result_t *transfer_error(mastra_tool_call_t *call,
                                        const mastra_transfer_done_t *done)
 {
@@ -43,11 +44,11 @@ static mastra_result_t *transfer_error(mastra_tool_call_t *call,
           "the tool's address is not allowed" },
         { MASTRA_TRANSFER_UNREACHABLE, 502, "TOOL_UNREACHABLE",
           "the tool cannot be reached" },
-        { MASTRA_TRANSFER_TIMEOUT, 504, "TOOL_TIMEOUT",
+        { MASTRA_TRANSFER_TIMEOUT, 422, "TOOL_TIMEOUT",
           "the tool took too long" },
-        { MASTRA_TRANSFER_CUT, 502, "TOOL_CUT",
+        { MASTRA_TRANSFER_CUT, 422, "TOOL_CUT",
           "the tool's answer broke off" },
-        { MASTRA_TRANSFER_TOO_LARGE, 502, "TOOL_ANSWER_TOO_LARGE",
+        { MASTRA_TRANSFER_TOO_LARGE, 422, "TOOL_ANSWER_TOO_LARGE",
           "the tool's answer is too large" },
     };
     apr_size_t i;
@@ -63,7 +64,7 @@ static mastra_result_t *transfer_error(mastra_tool_call_t *call,
                                : error;
         }
     }
-    return mastra_result_make(call->pool, 502, "TOOL_ANSWER_TOO_LARGE",
+    return mastra_result_make(call->pool, 422, "TOOL_ANSWER_TOO_LARGE",
                               "the tool's answer is too large");
 }
 
@@ -78,10 +79,10 @@ static mastra_result_t *status_error(mastra_tool_call_t *call,
         text = mastra_json_get_str(answer, "message");
     }
     if (text) {
-        return mastra_result_make(call->pool, 500, "TOOL_FAILED", "%.*s", 1024,
+        return mastra_result_make(call->pool, 422, "TOOL_FAILED", "%.*s", 1024,
                                   text);
     }
-    return mastra_result_make(call->pool, 500, "TOOL_FAILED",
+    return mastra_result_make(call->pool, 422, "TOOL_FAILED",
                               "the tool answered with status %d",
                               http->status);
 }
@@ -123,7 +124,7 @@ static void on_done(void *baton, const mastra_transfer_done_t *done)
             error = status_error(call, http, answer);
         }
         else if (bad) {
-            error = mastra_result_make(call->pool, 502, "TOOL_ANSWER_INVALID",
+            error = mastra_result_make(call->pool, 422, "TOOL_ANSWER_INVALID",
                                        "the tool's answer is not JSON");
         }
     }
