@@ -219,9 +219,13 @@ static apr_status_t prepare(mastra_db_t *db)
         if (rv == APR_SUCCESS || rv == MASTRA_STORE_BUSY) {
             mastra_db_mark(db);
             rv = APR_SUCCESS;
+            apr_sleep(apr_time_from_msec(50));
         }
     }
     drop_lock(state);
+    if (rv == APR_SUCCESS && !*mode) {
+        return MASTRA_STORE_BUSY;
+    }
     if (rv == APR_SUCCESS && strcmp(mode, "wal")) {
         mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(301) "%s stays in "
                    "journal mode \"%s\": readers and the writer will wait for "
