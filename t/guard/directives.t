@@ -1,0 +1,47 @@
+# The directives of the command table are those of docs/directives.md (a heading
+# "## MastraName" or "## <MastraName>", then Syntax, Default and Context) and those of
+# conf/mastra.conf (a line "#MastraName value" or "MastraName value").
+use strict;
+use warnings FATAL => 'all';
+
+use Source;
+use Test::More;
+
+my (%macro, %table);
+my @sources = map { [$_, code_and_strings(slurp($_))] } c_files();
+for (@sources) {
+    my ($file, $text) = @$_;
+    while ($text =~ /^\s*#\s*define\s+(\w+)\s+"(<?Mastra\w+>?)"/mg) {
+        $macro{$1} = $2;
+    }
+}
+my @unknown;
+for (@sources) {
+    my ($file, $text) = @$_;
+    while ($text =~ /\bAP_INIT_\w+\s*\(\s*(?:"([^"]+)"|(\w+))/g) {
+        my $name = $1 // $macro{$2};
+        if (!defined $name) {
+            push @unknown, "$file: $2" if $2 ne 'name' && $2 ne 'directive';
+            next;
+        }
+        $table{ $name =~ tr/<>//dr } = $file;
+    }
+}
+
+my $doc = slurp('docs/directives.md');
+my (%documented, @unclear);
+while ($doc =~ /^## <?(Mastra\w+)>?\s*\n(.*?)(?=^## |\z)/msg) {
+    my ($name, $text) = ($1, $2);
+    $documented{$name} = 1;
+    for my $part (qw(Syntax Default Context)) {
+        push @unclear, "$name: no $part" if $text !~ /^\Q$part\E: \S/m;
+    }
+}
+my %sample = map { $_ => 1 } slurp('conf/mastra.conf') =~ /^\s*#?<?(Mastra\w+)/mg;
+
+ok %table, 'the command table has directives';
+is_deeply \@unknown, [], 'the names of all of them are known';
+is_deeply [sort keys %documented], [sort keys %table], 'docs/directives.md has the same ones';
+is_deeply [sort keys %sample],     [sort keys %table], 'conf/mastra.conf has the same ones';
+is_deeply \@unclear, [], 'each is documented with syntax, default and context';
+done_testing;
