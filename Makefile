@@ -177,10 +177,8 @@ fuzz:
 	    build-fuzz/$$n -max_total_time=$(or $(SECONDS),30) -max_len=65536 \
 	        build-fuzz/corpus/$$n $$(ls -d t/fuzz/corpus/$$n 2>/dev/null) || exit 1; done
 
+# bench/bench.mk has its recipe
 bench: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@[ -x bench/run ] || { echo 'bench/run is missing'; exit 1; }
-	@HTTPD='$(HTTPD)' MODDIR='$(MODDIR)' exec bench/run
 
 # --- installation ------------------------------------------------------------
 
@@ -199,6 +197,8 @@ install: $(MODULE) $(TOOLS)
 clean:
 	-[ ! -e t/conf/apache_test_config.pm ] || perl t/TEST -clean
 	rm -rf build build-asan build-cov build-fuzz t/conf/modules.conf t/logs t/state t/htdocs
+
+-include bench/bench.mk
 
 FORCE:
 .PHONY: all run deps test-deps test check check-build test-prefork test-worker asan valgrind coverage lint \

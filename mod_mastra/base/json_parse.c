@@ -122,61 +122,23 @@ static mastra_json_t *fail_token(parser_t *p)
 
 /* --- strings ------------------------------------------------------------- */
 
-static int hex4(const unsigned char *s, const unsigned char *end)
-{
-    int i, value = 0;
-
-    for (i = 0; i < 4; i++) {
-        unsigned char c = s + i < end ? s[i] : 0, low = c | 0x20;
-
-        if (c >= '0' && c <= '9') {
-            value = value << 4 | (c - '0');
-        }
-        else if (low >= 'a' && low <= 'f') {
-            value = value << 4 | (low - 'a' + 10);
-        }
-        else {
-            return -1 - i;
-        }
-    }
-    return value;
-}
-
-static char *put_utf8(char *out, int c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-        return out;
-    }
-    if (c < 0x800) {
-        *out++ = (char)(0xC0 | c >> 6);
-    }
-    else if (c < 0x10000) {
-        *out++ = (char)(0xE0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-    }
-    else {
-        *out++ = (char)(0xF0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-    }
-    *out++ = (char)(0x80 | (c & 0x3F));
-    return out;
-}
-
 /* *ps is behind "\u"; NULL after a fault */
 static char *unescape_unicode(parser_t *p, const unsigned char **ps, char *out)
 {
     const unsigned char *s = *ps;
-    int c = hex4(s, p->end), low;
+    int c = mastra_hex_number(s, p->end, 4), low;
 
     if (c < 0) {
-        fail(p, s - 1 - c, "Bad Unicode escape in JSON");
+        while (mastra_hex_number(s, p->end, 1) >= 0) {
+            s++;
+        }
+        fail(p, s, "Bad Unicode escape in JSON");
         return NULL;
     }
     s += 4;
     if (c >= 0xD800 && c < 0xDC00 && p->end - s >= 6 && s[0] == '\\'
-        && s[1] == 'u' && (low = hex4(s + 2, p->end)) >= 0xDC00
+        && s[1] == 'u'
+        && (low = mastra_hex_number(s + 2, p->end, 4)) >= 0xDC00
         && low < 0xE000) {
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
         s += 6;
@@ -186,7 +148,7 @@ static char *unescape_unicode(parser_t *p, const unsigned char **ps, char *out)
         return NULL;
     }
     *ps = s;
-    return put_utf8(out, c);
+    return out + mastra_utf8_encode(out, c);
 }
 
 static char *unescape(parser_t *p, const unsigned char **ps, char *out)

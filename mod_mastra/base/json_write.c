@@ -65,6 +65,21 @@ static int reads_back(const char *digits, int len, int exponent, double value)
     return mastra_text_to_double(text) == value;
 }
 
+/* Adds one to the last of n digits, of which zeros at the end were dropped.
+ * Not where it carries: that number would have had fewer digits. */
+static int round_up(char *digits, int len, int n)
+{
+    while (len < n) {
+        digits[len++] = '0';
+    }
+    digits[n] = '\0';
+    if (digits[n - 1] == '9') {
+        return 0;
+    }
+    digits[n - 1]++;
+    return 1;
+}
+
 static int shortest_digits(char *out, int *exponent, double value)
 {
     /* 15 digits are always kept, but of the smallest numbers fewer */
@@ -76,11 +91,9 @@ static int shortest_digits(char *out, int *exponent, double value)
             return len;
         }
         /* a power of two is nearer to what is below it: round up instead */
-        if (len == DIGITS_MAX - 1 && out[len - 1] < '9') {
-            out[len - 1]++;
-            if (reads_back(out, len, *exponent, value)) {
-                return len;
-            }
+        if (n == DIGITS_MAX - 1 && round_up(out, len, n)
+            && reads_back(out, n, *exponent, value)) {
+            return n;
         }
     }
     return take_digits(out, n, exponent, value);

@@ -40,8 +40,11 @@ while ($doc =~ /^## <?(Mastra\w+)>?\s*\n(.*?)(?=^## |\z)/msg) {
 my %sample = map { $_ => 1 } slurp('conf/mastra.conf') =~ /^\s*#?<?(Mastra\w+)/mg;
 
 ok %table, 'the command table has directives';
-is_deeply \@unknown, [], 'the names of all of them are known';
-is_deeply [sort keys %documented], [sort keys %table], 'docs/directives.md has the same ones';
-is_deeply [sort keys %sample],     [sort keys %table], 'conf/mastra.conf has the same ones';
-is_deeply \@unclear, [], 'each is documented with syntax, default and context';
+none \@unknown, 'the names of all of them are known';
+for (['docs/directives.md', \%documented], ['conf/mastra.conf', \%sample]) {
+    my ($file, $there) = @$_;
+    none [grep { !$there->{$_} } sort keys %table], "$file has all of them";
+    none [grep { !$table{$_} } sort keys %$there],  "$file has no others";
+}
+none \@unclear, 'each is documented with syntax, default and context';
 done_testing;

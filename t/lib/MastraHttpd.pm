@@ -21,7 +21,7 @@ sub new {
     my $logs = MastraTest::needed('MASTRA_LOGS');
     my $dir  = sprintf '%s/%s-%d-%d', $logs, $opt{name} || 'private', $$, ++$made;
     my $self = bless { mpm => MastraTest::mpm(), %opt, dir => $dir, owner => $$ }, $class;
-    make_path("$dir/state");
+    make_path("$dir/state", "$dir/htdocs");
     if (!$>) {
         my ($uid, $gid) = (getpwnam MastraTest::needed('MASTRA_USER'))[2, 3];
         chown $uid, $gid, "$dir/state";
@@ -66,7 +66,8 @@ ${user}ServerName 127.0.0.1
 Listen 127.0.0.1:$self->{port}
 ServerRoot "$self->{dir}"
 DefaultRuntimeDir "$self->{dir}/state"
-DocumentRoot "$self->{dir}/state"
+DocumentRoot "$self->{dir}/htdocs"
+TypesConfig "$top/t/conf/mime.types"
 PidFile "$self->{dir}/httpd.pid"
 ErrorLog "$self->{dir}/error_log"
 LogLevel info mastra:debug

@@ -4,8 +4,9 @@ use strict;
 use warnings FATAL => 'all';
 
 # what nobody can announce away
-my $fatal = qr/Sanitizer|runtime error:|exit signal (?:Segmentation|Abort|Bus|Illegal|Floating)
-              |glibc detected|corrupted|double\ free|Assertion.*failed/x;
+my $fatal = qr/Sanitizer|runtime\ error:
+              |exit\ signal\ (?:Segmentation|Abort|Bus|Illegal|Floating)
+              |corrupted|double\ free|Assertion.*failed/x;
 # what has to be announced
 my $loud = qr/:(?:emerg|alert|crit)\]|\[mastra:error\]/;
 

@@ -5,8 +5,16 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 use File::Find ();
+use Test::More ();
 
-our @EXPORT = qw(c_files committed slurp code code_and_strings functions);
+our @EXPORT = qw(c_files committed slurp code code_and_strings functions none);
+
+# The list of what is wrong has to be empty; all of it is shown.
+sub none {
+    my ($wrong, $name) = @_;
+    Test::More::ok(!@$wrong, $name);
+    Test::More::diag("    $_") for @$wrong;
+}
 
 # The C sources and headers of the product.
 sub c_files {
