@@ -399,7 +399,9 @@ static const apr_table_t *read_headers(mastra_transfer_t *t)
         for (p = name; *p; p++) {
             *p = apr_tolower(*p);
         }
-        apr_table_addn(table, name, header->value);
+        /* curl 7.88 leaves the CR of an empty one */
+        apr_table_addn(table, name,
+                       header->value[0] == '\r' ? "" : header->value);
     }
     return table;
 }
