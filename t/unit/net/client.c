@@ -147,11 +147,19 @@ static void start_cb(void *baton)
     }
 }
 
+static apr_status_t free_body(void *baton)
+{
+    mastra_buf_free(baton);
+    return APR_SUCCESS;
+}
+
 static fetch_t *fetch_make(const char *path)
 {
     fetch_t *f = apr_pcalloc(pool, sizeof(*f));
 
     mastra_buf_init(&f->body, 200 << 20);
+    apr_pool_cleanup_register(pool, &f->body, free_body,
+                              apr_pool_cleanup_null);
     f->request.method = "GET";
     f->request.url = apr_psprintf(pool, "%s%s", *path == '/' ? apr_psprintf(
                                   pool, "http://127.0.0.1:%d", server_port)
@@ -811,5 +819,7 @@ int main(void)
     usleep(30000);
     mastra_loop_stop(loop);
     ok(1, "the loop stops with transfers that are open");
+    apr_pool_destroy(pool);
+    apr_terminate();
     return tap_done();
 }
