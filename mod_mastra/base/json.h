@@ -34,9 +34,10 @@ typedef struct {
 } mastra_json_error_t;
 
 /* Parses len bytes. Refused: depth beyond max_depth (0: MASTRA_JSON_DEPTH),
- * invalid UTF-8, NUL and lone surrogates, numbers out of range, duplicate
- * keys keep the last. APR_EINVAL with *err filled, or APR_SUCCESS with a new
- * reference in *pjson. err may be NULL. */
+ * invalid UTF-8, NUL and lone surrogates, numbers out of range; duplicate
+ * keys keep the last. 1.0 and 1e3 become integers (JavaScript tells no
+ * difference), integers beyond 64 bits become reals. APR_EINVAL with *err
+ * filled, or APR_SUCCESS with a new reference in *pjson. err may be NULL. */
 apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
                                apr_size_t len, int max_depth,
                                mastra_json_error_t *err);
@@ -63,7 +64,9 @@ mastra_json_t *mastra_json_array(void);
 mastra_json_t *mastra_json_string(const char *value);   /* NULL: null */
 mastra_json_t *mastra_json_stringn(const char *value, apr_size_t len);
 mastra_json_t *mastra_json_integer(apr_int64_t value);
-mastra_json_t *mastra_json_real(double value);
+mastra_json_t *mastra_json_real(double value);          /* NaN: null */
+/* What became of a number that is none; printed as null, not counted. */
+mastra_json_t *mastra_json_nan(void);
 mastra_json_t *mastra_json_bool(int value);
 mastra_json_t *mastra_json_null(void);
 
@@ -78,11 +81,13 @@ int mastra_json_is_array(const mastra_json_t *json);
 int mastra_json_is_string(const mastra_json_t *json);
 int mastra_json_is_integer(const mastra_json_t *json);
 int mastra_json_is_number(const mastra_json_t *json);
+int mastra_json_is_nan(const mastra_json_t *json);
 int mastra_json_is_bool(const mastra_json_t *json);
 int mastra_json_is_true(const mastra_json_t *json);
 int mastra_json_is_null(const mastra_json_t *json);     /* JSON null only */
 
-/* Values of scalars; NULL, 0, 0.0 for other types. */
+/* Values of scalars; NULL, 0, 0.0 for other types. Both kinds of numbers are
+ * numbers: mastra_json_int cuts a real, mastra_json_num widens an integer. */
 const char *mastra_json_str(const mastra_json_t *json);
 apr_size_t mastra_json_len(const mastra_json_t *json);  /* bytes of a string */
 apr_int64_t mastra_json_int(const mastra_json_t *json);

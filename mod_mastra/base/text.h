@@ -36,6 +36,9 @@ char *mastra_buf_reserve(mastra_buf_t *buf, apr_size_t n);
 /* Gives the memory away (free it) and leaves an empty buffer. */
 char *mastra_buf_detach(mastra_buf_t *buf, apr_size_t *plen);
 
+/* Appends text, U+FFFD in place of invalid UTF-8. */
+apr_status_t mastra_buf_utf8(mastra_buf_t *buf, const char *text,
+                             apr_size_t len);
 /* Appends text as a JSON string with its quotes; invalid UTF-8 becomes
  * U+FFFD. */
 apr_status_t mastra_buf_json_string(mastra_buf_t *buf, const char *text,

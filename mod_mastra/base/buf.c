@@ -1,0 +1,322 @@
+/* The growing buffer, UTF-8 checks and JSON string escapes. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define BUF_FIRST 256
+
+static const char replacement[] = "\xEF\xBF\xBD";
+
+void mastra_buf_init(mastra_buf_t *buf, apr_size_t limit)
+{
+    buf->data = NULL;
+    buf->len = 0;
+    buf->size = 0;
+    buf->limit = limit;
+}
+
+void mastra_buf_free(mastra_buf_t *buf)
+{
+    free(buf->data);
+    mastra_buf_init(buf, buf->limit);
+}
+
+void mastra_buf_reset(mastra_buf_t *buf)
+{
+    buf->len = 0;
+    if (buf->data) {
+        buf->data[0] = '\0';
+    }
+}
+
+void mastra_buf_consume(mastra_buf_t *buf, apr_size_t n)
+{
+    if (n >= buf->len) {
+        mastra_buf_reset(buf);
+        return;
+    }
+    buf->len -= n;
+    memmove(buf->data, buf->data + n, buf->len + 1);
+}
+
+static apr_status_t grow(mastra_buf_t *buf, apr_size_t n)
+{
+    apr_size_t need, size;
+    char *data;
+
+    if (n > buf->limit || buf->len > buf->limit - n) {
+        return APR_ENOSPC;
+    }
+    need = buf->len + n + 1;
+    if (need <= buf->size) {
+        return APR_SUCCESS;
+    }
+    size = buf->size ? buf->size : BUF_FIRST;
+    while (size < need) {
+        size = size > buf->limit / 2 ? buf->limit + 1 : size * 2;
+    }
+    data = realloc(buf->data, size);
+    if (!data) {
+        return APR_ENOMEM;
+    }
+    buf->data = data;
+    buf->size = size;
+    return APR_SUCCESS;
+}
+
+apr_status_t mastra_buf_add(mastra_buf_t *buf, const char *data,
+                            apr_size_t len)
+{
+    apr_status_t rv = grow(buf, len);
+
+    if (rv == APR_SUCCESS) {
+        if (len) {
+            memcpy(buf->data + buf->len, data, len);
+        }
+        buf->len += len;
+        buf->data[buf->len] = '\0';
+    }
+    return rv;
+}
+
+apr_status_t mastra_buf_puts(mastra_buf_t *buf, const char *text)
+{
+    return mastra_buf_add(buf, text, strlen(text));
+}
+
+apr_status_t mastra_buf_printf(mastra_buf_t *buf, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    char *end;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (n < 0) {
+        return APR_EINVAL;
+    }
+    if ((apr_size_t)n < sizeof(text)) {
+        return mastra_buf_add(buf, text, n);
+    }
+    end = mastra_buf_reserve(buf, n);
+    if (!end) {
+        return (apr_size_t)n > buf->limit - buf->len ? APR_ENOSPC : APR_ENOMEM;
+    }
+    va_start(ap, fmt);
+    vsnprintf(end, (apr_size_t)n + 1, fmt, ap);
+    va_end(ap);
+    buf->len += n;
+    return APR_SUCCESS;
+}
+
+char *mastra_buf_reserve(mastra_buf_t *buf, apr_size_t n)
+{
+    if (grow(buf, n) != APR_SUCCESS) {
+        return NULL;
+    }
+    buf->data[buf->len] = '\0';
+    return buf->data + buf->len;
+}
+
+char *mastra_buf_detach(mastra_buf_t *buf, apr_size_t *plen)
+{
+    char *data = NULL;
+
+    /* an empty text is still a text */
+    if (mastra_buf_reserve(buf, 0)) {
+        data = buf->data;
+        if (plen) {
+            *plen = buf->len;
+        }
+        mastra_buf_init(buf, buf->limit);
+    }
+    return data;
+}
+
+/* How many continuation bytes follow lead, and what the first may be. */
+static int utf8_shape(unsigned char lead, unsigned char *low,
+                      unsigned char *high)
+{
+    *low = 0x80;
+    *high = 0xBF;
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        return 1;
+    }
+    if (lead >= 0xE0 && lead <= 0xEF) {
+        *low = lead == 0xE0 ? 0xA0 : 0x80;      /* no overlong form */
+        *high = lead == 0xED ? 0x9F : 0xBF;     /* no surrogate */
+        return 2;
+    }
+    if (lead >= 0xF0 && lead <= 0xF4) {
+        *low = lead == 0xF0 ? 0x90 : 0x80;
+        *high = lead == 0xF4 ? 0x8F : 0xBF;     /* up to U+10FFFF */
+        return 3;
+    }
+    return 0;
+}
+
+int mastra_utf8_sequence(const unsigned char *text, apr_size_t len, int *pbad)
+{
+    unsigned char low, high;
+    int i, more;
+
+    if (text[0] < 0x80) {
+        return 1;
+    }
+    more = utf8_shape(text[0], &low, &high);
+    for (i = 1; i <= more; i++) {
+        if ((apr_size_t)i >= len || text[i] < low || text[i] > high) {
+            break;
+        }
+        low = 0x80;
+        high = 0xBF;
+    }
+    if (!more || i <= more) {
+        *pbad = i;
+        return 0;
+    }
+    return more + 1;
+}
+
+int mastra_utf8_encode(char *out, int c)
+{
+    int n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4, i;
+
+    if (n == 1) {
+        out[0] = (char)c;
+        return 1;
+    }
+    for (i = n - 1; i > 0; i--, c >>= 6) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+    }
+    /* as many ones as bytes, then a zero */
+    out[0] = (char)(0xF00 >> n | c);
+    return n;
+}
+
+apr_size_t mastra_text_utf8_valid(const char *text, apr_size_t len)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    apr_size_t i = 0;
+    apr_uint64_t word;
+    int bad, n;
+
+    while (i < len) {
+        if (len - i >= sizeof(word)) {
+            memcpy(&word, s + i, sizeof(word));
+            if (!(word & APR_UINT64_C(0x8080808080808080))) {
+                i += sizeof(word);
+                continue;
+            }
+        }
+        n = mastra_utf8_sequence(s + i, len - i, &bad);
+        if (!n) {
+            break;
+        }
+        i += n;
+    }
+    return i;
+}
+
+apr_status_t mastra_buf_utf8(mastra_buf_t *buf, const char *text,
+                             apr_size_t len)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    apr_status_t rv;
+    apr_size_t n;
+    int bad;
+
+    for (;;) {
+        n = mastra_text_utf8_valid((const char *)s, len);
+        rv = mastra_buf_add(buf, (const char *)s, n);
+        if (rv != APR_SUCCESS || n == len) {
+            return rv;
+        }
+        s += n;
+        len -= n;
+        mastra_utf8_sequence(s, len, &bad);
+        s += bad;
+        len -= bad;
+        rv = mastra_buf_puts(buf, replacement);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+}
+
+/* 0: as it is; 'u': as \u00XX; else the letter behind the backslash. */
+static const char escapes[256] = {
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'b', 't', 'n', 'u', 'f', 'r', 'u',
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+    'u', 'u', ['"'] = '"', ['\\'] = '\\'
+};
+
+static apr_size_t escape_one(char *out, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    out[0] = '\\';
+    out[1] = escapes[c];
+    if (escapes[c] != 'u') {
+        return 2;
+    }
+    out[2] = out[3] = '0';
+    out[4] = digits[c >> 4];
+    out[5] = digits[c & 15];
+    return 6;
+}
+
+apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
+                                   apr_size_t len)
+{
+    const unsigned char *s = (const unsigned char *)text, *end = s + len, *run;
+    apr_size_t start = buf->len, n;
+    char escaped[6];
+    apr_status_t rv;
+
+    rv = mastra_buf_add(buf, "\"", 1);
+    for (run = s; rv == APR_SUCCESS; run = ++s) {
+        while (s < end && !escapes[*s]) {
+            s++;
+        }
+        if (s > run) {
+            rv = mastra_buf_add(buf, (const char *)run, s - run);
+        }
+        if (s == end || rv != APR_SUCCESS) {
+            break;
+        }
+        n = escape_one(escaped, *s);
+        rv = mastra_buf_add(buf, escaped, n);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_buf_add(buf, "\"", 1);
+    }
+    if (rv != APR_SUCCESS) {
+        buf->len = start;
+    }
+    return rv;
+}
+
+apr_status_t mastra_buf_json_string(mastra_buf_t *buf, const char *text,
+                                    apr_size_t len)
+{
+    mastra_buf_t clean;
+    apr_status_t rv;
+
+    if (mastra_text_utf8_valid(text, len) == len) {
+        return mastra_buf_json_valid(buf, text, len);
+    }
+    /* U+FFFD is longer than what it stands for: three bytes for one */
+    mastra_buf_init(&clean, len * 3);
+    rv = mastra_buf_utf8(&clean, text, len);
+    if (rv == APR_SUCCESS) {
+        rv = mastra_buf_json_valid(buf, clean.data, clean.len);
+    }
+    mastra_buf_free(&clean);
+    return rv;
+}

@@ -1,0 +1,220 @@
+/* The JSON serialiser: compact, as JSON.stringify prints. */
+
+#include <locale.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* 17 digits tell any double from its neighbours */
+#define DIGITS_MAX 17
+
+static pthread_once_t c_locale_once = PTHREAD_ONCE_INIT;
+static locale_t c_locale;
+
+static void make_c_locale(void)
+{
+    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+/* also when the module is unloaded at a restart */
+static __attribute__((destructor)) void free_c_locale(void)
+{
+    if (c_locale) {
+        freelocale(c_locale);
+    }
+}
+
+double mastra_text_to_double(const char *text)
+{
+    pthread_once(&c_locale_once, make_c_locale);
+    return c_locale ? strtod_l(text, NULL, c_locale) : strtod(text, NULL);
+}
+
+/* The first n digits of value > 0 and its decimal exponent, without the
+ * decimal point, which other modules' locales may change. Trailing zeros are
+ * dropped. Returns how many digits are left. */
+static int take_digits(char *out, int n, int *exponent, double value)
+{
+    char text[64];
+    const char *s;
+    int len = 0;
+
+    snprintf(text, sizeof(text), "%.*e", n - 1, value);
+    for (s = text; *s && *s != 'e'; s++) {
+        if (*s >= '0' && *s <= '9') {
+            out[len++] = *s;
+        }
+    }
+    *exponent = *s ? atoi(s + 1) : 0;
+    while (len > 1 && out[len - 1] == '0') {
+        len--;
+    }
+    out[len] = '\0';
+    return len;
+}
+
+static int reads_back(const char *digits, int len, int exponent, double value)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%se%d", digits, exponent - (len - 1));
+    return mastra_text_to_double(text) == value;
+}
+
+/* Adds one to the last of n digits, of which zeros at the end were dropped.
+ * Not where it carries: that number would have had fewer digits. */
+static int round_up(char *digits, int len, int n)
+{
+    while (len < n) {
+        digits[len++] = '0';
+    }
+    digits[n] = '\0';
+    if (digits[n - 1] == '9') {
+        return 0;
+    }
+    digits[n - 1]++;
+    return 1;
+}
+
+static int shortest_digits(char *out, int *exponent, double value)
+{
+    /* 15 digits are always kept, but of the smallest numbers fewer */
+    int n = value < 2.3e-308 ? 1 : 15, len;
+
+    for (; n < DIGITS_MAX; n++) {
+        len = take_digits(out, n, exponent, value);
+        if (reads_back(out, len, *exponent, value)) {
+            return len;
+        }
+        /* a power of two is nearer to what is below it: round up instead */
+        if (n == DIGITS_MAX - 1 && round_up(out, len, n)
+            && reads_back(out, n, *exponent, value)) {
+            return n;
+        }
+    }
+    return take_digits(out, n, exponent, value);
+}
+
+/* len digits, the point behind digit number point: ECMA-262, Number::toString */
+static apr_status_t write_digits(mastra_buf_t *buf, const char *digits,
+                                 int len, int point)
+{
+    static const char zeros[] = "000000000000000000000";
+
+    if (len <= point && point <= 21) {
+        return mastra_buf_printf(buf, "%s%.*s", digits, point - len, zeros);
+    }
+    if (point > 0 && point <= 21) {
+        return mastra_buf_printf(buf, "%.*s.%s", point, digits,
+                                 digits + point);
+    }
+    if (point > -6 && point <= 0) {
+        return mastra_buf_printf(buf, "0.%.*s%s", -point, zeros, digits);
+    }
+    return mastra_buf_printf(buf, "%c%s%se%+d", digits[0], len > 1 ? "." : "",
+                             digits + 1, point - 1);
+}
+
+static apr_status_t write_integer(mastra_buf_t *buf, apr_int64_t value)
+{
+    apr_uint64_t rest = value < 0 ? 0 - (apr_uint64_t)value
+                                  : (apr_uint64_t)value;
+    char text[24], *s = text + sizeof(text);
+
+    do {
+        *--s = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (value < 0) {
+        *--s = '-';
+    }
+    return mastra_buf_add(buf, s, text + sizeof(text) - s);
+}
+
+apr_status_t mastra_buf_double(mastra_buf_t *buf, double value)
+{
+    char digits[DIGITS_MAX + 1];
+    int len, exponent;
+    apr_status_t rv;
+
+    if (!isfinite(value)) {
+        return mastra_buf_add(buf, "null", 4);
+    }
+    if (value == floor(value) && fabs(value) < 0x1p53) {
+        return write_integer(buf, (apr_int64_t)value);
+    }
+    if (value < 0) {
+        rv = mastra_buf_add(buf, "-", 1);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        value = -value;
+    }
+    len = shortest_digits(digits, &exponent, value);
+    return write_digits(buf, digits, len, exponent + 1);
+}
+
+static apr_status_t write_object(mastra_buf_t *buf, const mastra_json_t *json)
+{
+    apr_status_t rv = mastra_buf_add(buf, "{", 1);
+    const char *between = "";
+    void *i;
+
+    for (i = mastra_json_iter(json); i && rv == APR_SUCCESS;
+         i = mastra_json_next(json, i)) {
+        rv = mastra_buf_add(buf, between, *between != '\0');
+        between = ",";
+        if (rv == APR_SUCCESS) {
+            rv = mastra_buf_json_valid(buf, mastra_json_key(i),
+                                       mastra_json_keylen(i));
+        }
+        if (rv == APR_SUCCESS) {
+            rv = mastra_buf_add(buf, ":", 1);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = mastra_json_write(buf, mastra_json_value(i));
+        }
+    }
+    return rv == APR_SUCCESS ? mastra_buf_add(buf, "}", 1) : rv;
+}
+
+static apr_status_t write_array(mastra_buf_t *buf, const mastra_json_t *json)
+{
+    apr_size_t i, n = mastra_json_size(json);
+    apr_status_t rv = mastra_buf_add(buf, "[", 1);
+
+    for (i = 0; i < n && rv == APR_SUCCESS; i++) {
+        rv = mastra_buf_add(buf, ",", i > 0);
+        if (rv == APR_SUCCESS) {
+            rv = mastra_json_write(buf, mastra_json_at(json, i));
+        }
+    }
+    return rv == APR_SUCCESS ? mastra_buf_add(buf, "]", 1) : rv;
+}
+
+apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json)
+{
+    switch (mastra_json_type(json)) {
+    case MASTRA_JSON_OBJECT:
+        return write_object(buf, json);
+    case MASTRA_JSON_ARRAY:
+        return write_array(buf, json);
+    case MASTRA_JSON_STRING:
+        return mastra_buf_json_valid(buf, mastra_json_str(json),
+                                     mastra_json_len(json));
+    case MASTRA_JSON_INTEGER:
+        return write_integer(buf, mastra_json_int(json));
+    case MASTRA_JSON_REAL:
+        return mastra_buf_double(buf, mastra_json_num(json));
+    case MASTRA_JSON_TRUE:
+        return mastra_buf_add(buf, "true", 4);
+    case MASTRA_JSON_FALSE:
+        return mastra_buf_add(buf, "false", 5);
+    default:
+        return mastra_buf_add(buf, "null", 4);
+    }
+}
