@@ -128,6 +128,9 @@ static uint64_t hist_at(const hist_t *h, double share)
 
 static void hist_print(const char *name, const hist_t *h)
 {
+    if (!h->count) {
+        return;  /* nothing was measured, which is not zero */
+    }
     printf(",\"%s_p50\":%.3f,\"%s_p90\":%.3f,\"%s_p99\":%.3f,"
            "\"%s_max\":%.3f", name, (double)hist_at(h, 0.5) / 1000, name,
            (double)hist_at(h, 0.9) / 1000, name,

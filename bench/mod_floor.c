@@ -2,7 +2,9 @@
  * It reads the request's body, if there is one, and answers a fixed document,
  * so what httpd itself costs can be told from what a module adds.
  *
- *   FloorAnswer FILE   the document; without it one of the usual size */
+ *   FloorAnswer FILE       what GET is answered; without it a document of the
+ *                          usual size
+ *   FloorPostAnswer FILE   what POST is answered; without it the same as GET */
 
 #include "httpd.h"
 #include "http_config.h"
@@ -17,8 +19,13 @@
 module AP_MODULE_DECLARE_DATA floor_module;
 
 typedef struct {
-    const char *answer;
+    const char *text;
     apr_size_t len;
+} answer_t;
+
+typedef struct {
+    answer_t get;
+    answer_t post;
 } floor_conf_t;
 
 /* What GET of an agent answers that has neither tools nor workflows. */
@@ -37,15 +44,17 @@ static void *create_config(apr_pool_t *p, server_rec *s)
     floor_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
     (void)s;
-    conf->answer = usual_answer;
-    conf->len = sizeof(usual_answer) - 1;
+    conf->get.text = usual_answer;
+    conf->get.len = sizeof(usual_answer) - 1;
     return conf;
 }
 
+/* The directive's data is the offset of the answer in the configuration. */
 static const char *set_answer(cmd_parms *cmd, void *dir, const char *path)
 {
-    floor_conf_t *conf = ap_get_module_config(cmd->server->module_config,
-                                              &floor_module);
+    char *conf = ap_get_module_config(cmd->server->module_config,
+                                      &floor_module);
+    answer_t *answer = (answer_t *)(conf + (apr_size_t)cmd->info);
     apr_file_t *file;
     apr_finfo_t info;
     char *text;
@@ -55,13 +64,13 @@ static const char *set_answer(cmd_parms *cmd, void *dir, const char *path)
                       cmd->temp_pool)
         || apr_file_info_get(&info, APR_FINFO_SIZE, file)
         || info.size > MAX_ANSWER) {
-        return apr_pstrcat(cmd->pool, "FloorAnswer: cannot read ", path, NULL);
+        return apr_pstrcat(cmd->pool, "cannot read ", path, NULL);
     }
     text = apr_palloc(cmd->pool, (apr_size_t)info.size + 1);
-    if (apr_file_read_full(file, text, (apr_size_t)info.size, &conf->len)) {
-        return apr_pstrcat(cmd->pool, "FloorAnswer: cannot read ", path, NULL);
+    if (apr_file_read_full(file, text, (apr_size_t)info.size, &answer->len)) {
+        return apr_pstrcat(cmd->pool, "cannot read ", path, NULL);
     }
-    conf->answer = text;
+    answer->text = text;
     return NULL;
 }
 
@@ -69,20 +78,26 @@ static int floor_handler(request_rec *r)
 {
     floor_conf_t *conf = ap_get_module_config(r->server->module_config,
                                               &floor_module);
+    const answer_t *answer = r->method_number == M_POST && conf->post.text
+                             ? &conf->post : &conf->get;
     int status = ap_discard_request_body(r);
 
     if (status != OK) {
         return status;
     }
     ap_set_content_type(r, "application/json");
-    ap_set_content_length(r, (apr_off_t)conf->len);
-    ap_rwrite(conf->answer, (int)conf->len, r);
+    ap_set_content_length(r, (apr_off_t)answer->len);
+    ap_rwrite(answer->text, (int)answer->len, r);
     return OK;
 }
 
 static const command_rec commands[] = {
-    AP_INIT_TAKE1("FloorAnswer", set_answer, NULL, RSRC_CONF,
-                  "File with the document that every request is answered"),
+    AP_INIT_TAKE1("FloorAnswer", set_answer,
+                  (void *)APR_OFFSETOF(floor_conf_t, get), RSRC_CONF,
+                  "File with the document that GET is answered"),
+    AP_INIT_TAKE1("FloorPostAnswer", set_answer,
+                  (void *)APR_OFFSETOF(floor_conf_t, post), RSRC_CONF,
+                  "File with the document that POST is answered"),
     { NULL }
 };
 

@@ -69,6 +69,14 @@ sub ask_turn {
     );
 }
 
+# What the floor answers in a turn's place is what this server answers.
+sub remember_answers {
+    my ($self, $server) = @_;
+    $self->{servers}->remember_answers(
+        $server, body_of($server, 'generate', 0, $message));
+    return;
+}
+
 # Runs the load client; what it says. At the plateau of a paced run the
 # server is looked at.
 sub load {
@@ -117,10 +125,13 @@ sub load_with_cpu {
 sub note {
     my ($self, $part, $server, $result) = @_;
     my $rate = $result->{rate};
-    $self->say_(sprintf '  %-16s %-7s %9s %8.2f ms p50 %8.2f ms p99%s%s',
+    my ($p50, $p99) = map { $_ // '-' }
+        @$result{defined $rate ? qw(latency_p50 latency_p99)
+                               : qw(lag_p50 lag_p99)};
+    $self->say_(sprintf '  %-16s %-7s %9s %9s ms p50 %9s ms p99%s%s',
         $part, $server->{name},
         defined $rate ? sprintf '%.0f/s', $rate : "$result->{conns} x",
-        map({ $result->{defined $rate ? "latency_$_" : "lag_$_"} } qw(p50 p99)),
+        $p50, $p99,
         $result->{server_us} ? sprintf ' %7.0f us CPU', $result->{server_us} : '',
         $result->{failed} ? "  $result->{failed} FAILED" : '');
     return;
@@ -201,31 +212,39 @@ sub latency {
     return \%out;
 }
 
+# One run of paced streams on a server that has seen a few requests.
+sub paced {
+    my ($self, $server, $n, $ramp, $count) = @_;
+    $self->load($server, args => [-c => 4, -n => 5, -t => 20,
+                                  ask_turn($server, 'stream')]);
+    sleep 0.5;
+    my $idle = $server->{proc} && $server->{proc}->footprint;
+    my $result = $self->load_with_cpu($server, args => [
+        -m => 'paced', -c => $n, -r => 1000 * $ramp, -w => $count,
+        -t => $ramp + 2 * $count + 30,
+        ask_turn($server, 'stream', "PACE n=$count ms=1000")]);
+    return $result if !$idle;
+    @$result{qw(idle after)} = ($idle, $server->{proc}->footprint);
+    $result->{kib_per_stream} = ($result->{plateau}{pss} - $idle->{pss}) / $n
+        if $result->{plateau};
+    $result->{complaints} = [$self->{servers}->complaints($server)];
+    push @{$self->{complaints}}, @{$result->{complaints}};
+    return $result;
+}
+
 # N streams at a word a second. Each run has a fresh server, whose memory
 # before it is what the streams' memory is counted from.
 sub streams {
-    my ($self, $n, $rounds, @names) = @_;
+    my ($self, $n, @names) = @_;
     my %out;
+    my $rounds = $n == 5000 ? $self->{rounds} : $self->{rounds} - 1 || 1;
     my $ramp  = $n < 1000 ? 1 : $n / 1000;
     my $paced = $n < 5000 ? 15 : 20;
     for my $round (1 .. $rounds) {
         for my $name (@names) {
             next if $round > 1 && $name ne 'module';
             my $server = $self->{servers}->start($name);
-            $self->load($server, args => [-c => 4, -n => 5, -t => 20,
-                                          ask_turn($server, 'stream')]);
-            sleep 0.5;
-            my $idle = $server->{proc} && $server->{proc}->footprint;
-            my $result = $self->load_with_cpu($server, args => [
-                -m => 'paced', -c => $n, -r => 1000 * $ramp, -w => $paced,
-                -t => $ramp + 2 * $paced + 30,
-                ask_turn($server, 'stream', "PACE n=$paced ms=1000")]);
-            @$result{qw(idle after)} = ($idle, $server->{proc}->footprint)
-                if $idle;
-            $result->{kib_per_stream} =
-                ($result->{plateau}{pss} - $idle->{pss}) / $n
-                if $result->{plateau};
-            $result->{complaints} = [$self->{servers}->complaints($server)];
+            my $result = $self->paced($server, $n, $ramp, $paced);
             push @{$out{$name}}, $result;
             $self->note('streams', $server, $result);
             $self->{servers}->stop($server);

@@ -71,8 +71,12 @@ sub targets {
                  ['10000 streams: memory each',
                   median($ten->{module}, 'kib_per_stream'), 64, 0, ' KiB'];
     }
-    push @t, ['5000 streams: lag p99', median($s->{5000}{module}, 'lag_p99'),
-              25, 0, ' ms'] if $s->{5000};
+    if (my $five = $s->{5000}) {
+        push @t, ['5000 streams: failed', worst($five->{module}, 'failed'),
+                  0, 0, ''],
+                 ['5000 streams: lag p99', median($five->{module}, 'lag_p99'),
+                  25, 0, ' ms'];
+    }
     push @t, ['start-up to first answer',
               median($r->{startup}{module}, 'ready_ms'), 100, 0, ' ms']
         if $r->{startup};
@@ -197,9 +201,13 @@ sub text {
     my $r = $result->{parts};
     my $text = join '', rates_table($r), latency_table($r), streams_table($r),
                         footprint_table($r), targets_table(@{$result->{targets}});
-    $text .= join "\n  ", "\nNot measured", @{$result->{skipped}}
-        if @{$result->{skipped}};
-    return "$text\n";
+    for (['Not measured', 'skipped'], ['Went wrong', 'errors']) {
+        my ($title, $field) = @$_;
+        $text .= join "\n  ", "\n$title", @{$result->{$field}}
+            if @{$result->{$field}};
+        $text .= "\n";
+    }
+    return $text;
 }
 
 sub write_json {

