@@ -8,9 +8,12 @@ BENCH_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Werror
 BENCH_TOOLS  = $(BUILD)/bench/upstream $(BUILD)/bench/load \
                $(BUILD)/bench/mod_floor.so
 
-$(BUILD)/bench/%: bench/%.c bench/util.h
+$(BUILD)/bench/upstream: bench/upstream.c bench/chat.c bench/chat.h
+$(BUILD)/bench/load: bench/load.c bench/answer.c bench/answer.h bench/hist.h
+
+$(BUILD)/bench/upstream $(BUILD)/bench/load: bench/util.h
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -o $@ $<
+	$(CC) $(BENCH_CFLAGS) -o $@ $(filter %.c,$^)
 
 # httpd's and APR's headers are not ours to warn about
 $(BUILD)/bench/mod_floor.so: bench/mod_floor.c

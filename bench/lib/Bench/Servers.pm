@@ -139,7 +139,7 @@ sub httpd_process {
         PROJECT    => "$self->{top}/bench/project",
         UPSTREAM   => $server->{upstream} ? $server->{upstream}{url} : '',
         DURABILITY => $ENV{BENCH_DURABILITY} || 'normal',
-        USER       => $self->{user} ? "User $self->{user}" : '',
+        USER       => $self->user_lines,
         MPM        => join("\n", map { "$_ $mpm->{$_}" } sort keys %$mpm),
     );
     $set{SERVED} = $self->render(
@@ -154,6 +154,13 @@ sub httpd_process {
         env     => {BENCH_KEY => 'bench'},
         log     => "$dir/output",
     );
+}
+
+sub user_lines {
+    my ($self) = @_;
+    return '' if !$self->{user};
+    my $group = getgrgid((getpwnam $self->{user})[3]);
+    return "User $self->{user}\nGroup $group";
 }
 
 # Root's httpd serves from children of another user, who write the database.
