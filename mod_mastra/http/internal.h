@@ -47,8 +47,7 @@ int mastra_reply_issue(mastra_req_t *req, const char *error, const char *field,
 /* The text of a status that has no JSON body ("404 Not Found"). */
 int mastra_reply_plain(mastra_req_t *req, int status);
 
-/* cors.c: the headers of every answer; OPTIONS. */
-void mastra_cors_headers(request_rec *r);
+/* cors.c: the answer to OPTIONS. */
 int mastra_cors_preflight(mastra_req_t *req);
 
 #endif

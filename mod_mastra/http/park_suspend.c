@@ -185,7 +185,9 @@ apr_status_t mastra_suspend_hand_over(mastra_exchange_t *ex)
     apr_os_sock_get(&fd, ex->csd);
     ex->fd = fd;
     apr_socket_timeout_set(ex->csd, 0);
-    c->keepalive = AP_CONN_CLOSE;
+    /* by the header, as c->keepalive would also switch chunks off, and with
+     * them the sign of an answer that breaks off */
+    apr_table_setn(ex->r->headers_out, "Connection", "close");
     return APR_SUCCESS;
 }
 

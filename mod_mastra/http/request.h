@@ -79,4 +79,7 @@ int mastra_request_read(char **pdata, apr_size_t *plen,
 /* Removes the members of a request context that a client may not set. */
 void mastra_request_context_clean(mastra_json_t *context);
 
+/* The cross-origin headers of every answer, also those that httpd makes. */
+void mastra_cors_headers(request_rec *r);
+
 #endif
