@@ -228,10 +228,8 @@ static void look_for_client(mastra_exchange_t *ex)
         unmask_signals(block);
     }
     enter(block);
-    if (left && !block->gone) {
+    if (left) {
         ex->c->aborted = 1;
-        block->gone = 1;
-        poke(ex);
     }
 }
 
@@ -278,11 +276,10 @@ static int take_portion(mastra_exchange_t *ex)
     rv = write_out(ex, head, data, len, last);
     enter(block);
     block->busy = 0;
-    if ((rv != APR_SUCCESS || ex->c->aborted) && !block->gone) {
-        block->gone = 1;
-        poke(ex);
+    if (rv != APR_SUCCESS) {
+        ex->c->aborted = 1;
     }
-    else if (block->wanted && !block->over) {
+    if (block->wanted) {
         block->wanted = 0;
         poke(ex);
     }
@@ -295,6 +292,11 @@ static void serve(mastra_exchange_t *ex)
 
     enter(block);
     for (;;) {
+        /* mod_http2 sets aborted from its own threads */
+        if (ex->c->aborted && !block->gone) {
+            block->gone = 1;
+            poke(ex);
+        }
         if (!ex->c->aborted && take_portion(ex)) {
             continue;
         }

@@ -1,12 +1,11 @@
 /* Failures of model calls: one table from what went wrong to what clients see
  * (docs/errors.md explains each row). */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <apr_strings.h>
 
+#include "../base/redact.h"
 #include "internal.h"
 
 typedef struct {
@@ -158,19 +157,6 @@ int mastra_model_fail_again(mastra_model_fail_e fail)
     return rows[fail].again;
 }
 
-static int is_token_char(char c)
-{
-    return isalnum((unsigned char)c) || (c && strchr("-_.*=+/~", c) != NULL);
-}
-
-/* Replaces what begins at text[0..] by stars up to the end of the token. */
-static void mask_token(char *text)
-{
-    for (; is_token_char(*text); text++) {
-        *text = '*';
-    }
-}
-
 static void mask_all(char *text, const char *secret)
 {
     apr_size_t len = strlen(secret);
@@ -181,16 +167,6 @@ static void mask_all(char *text, const char *secret)
     }
     for (at = strstr(text, secret); at; at = strstr(at + len, secret)) {
         memset(at, '*', len);
-    }
-}
-
-static void mask_after(char *text, const char *mark)
-{
-    char *at;
-
-    for (at = strcasestr(text, mark); at; at = strcasestr(at, mark)) {
-        at += strlen(mark);
-        mask_token(at);
     }
 }
 
@@ -213,12 +189,9 @@ static char *fit_for_log(const mastra_model_provider_t *provider,
         value = value ? value + 1 + strspn(value + 1, " ") : *header;
         mask_all(text, value);
     }
-    mask_after(text, "bearer ");
-    mask_after(text, "sk-");
-    if (len > MASTRA_MODEL_CAUSE_MAX) {
-        text[MASTRA_MODEL_CAUSE_MAX] = '\0';
-        text[mastra_text_utf8_valid(text, MASTRA_MODEL_CAUSE_MAX)] = '\0';
-    }
+    text = apr_pstrdup(pool, mastra_redact_text(text, pool));
+    len = strnlen(text, MASTRA_MODEL_CAUSE_MAX);
+    text[mastra_text_utf8_valid(text, len)] = '\0';
     for (p = text; *p; p++) {
         if ((unsigned char)*p < ' ' || *p == 0x7f) {
             *p = ' ';
