@@ -30,7 +30,7 @@ my @missing = (
 );
 my @outside = ('/apix/agents', '//api/agents');
 
-plan tests => 3 * (@missing - @outside) + @outside + 51;
+plan tests => 3 * (@missing - @outside) + @outside + 47;
 
 for (@missing) {
     my ($path, $name) = @$_;
@@ -114,11 +114,8 @@ Alias /mastra/v1/auth/me @dir@/httpd.conf
 <Location /mastra/v1/auth/capabilities>
     MastraEngine Off
 </Location>
-<Directory "@state@">
-    Require all granted
-</Directory>
 END
-my $dir = $other->dir . '/state';
+my $dir = $other->dir . '/htdocs';
 is $other->request(GET => '/mastra/v1/agents')->{status}, 200, 'the prefix is configured';
 is $other->request(GET => '/api/agents')->{status}, 404, '... and the default one is free';
 is $other->request(GET => '/old/agents')->{status}, 200, 'a rewritten path is found';
