@@ -32,6 +32,9 @@ MODULE  := $(BUILD)/mod_mastra.so
 ARCHIVE := $(BUILD)/libmastra.a
 TOOLS   := $(foreach m,$(MAINS),$(BUILD)/mastra-$(patsubst main_%.c,%,$(notdir $m)))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard t/unit/*.c t/unit/*/*.c))
+# modules that tests load, from t/modules, with the areas up to http inside
+BELOW   := $(filter-out $(wildcard mod_mastra/*.c),$(SRCS))
+TESTMOD := $(patsubst t/modules/%.c,$(BUILD)/%.so,$(wildcard t/modules/mod_*.c))
 FUZZ    := $(filter-out t/fuzz/replay.c,$(wildcard t/fuzz/*.c))
 REPLAY  := $(FUZZ:%.c=$(BUILD)/%)
 
@@ -87,12 +90,21 @@ $(UNIT): $(BUILD)/%: %.c $(ARCHIVE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -It/unit -MMD -MP -o $@ $< $(ARCHIVE) $(LDFLAGS) $(LIBS)
 
+$(BUILD)/libbelow.a: $(BELOW:%.c=$(BUILD)/%.o) $(BUILD)/objects
+	@rm -f $@
+	ar rcs $@ $(BELOW:%.c=$(BUILD)/%.o)
+
+$(TESTMOD): $(BUILD)/%.so: $(BUILD)/t/modules/%.o t/modules/%.map $(BUILD)/libbelow.a
+	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,--version-script=t/modules/$*.map -Wl,--as-needed \
+	    -o $@ $< $(BUILD)/libbelow.a $(LIBS)
+
 # a fuzz target with a main() that feeds it the files of its corpus
 $(REPLAY): $(BUILD)/%: %.c t/fuzz/replay.c $(ARCHIVE) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d -o $@ $< t/fuzz/replay.c $(ARCHIVE) $(LDFLAGS) $(LIBS)
 
--include $(OBJS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) $(UNIT:%=%.d) $(REPLAY:%=%.d)
+-include $(OBJS:.o=.d) $(MAINS:%.c=$(BUILD)/%.d) \
+         $(TESTMOD:$(BUILD)/%.so=$(BUILD)/t/modules/%.d) $(UNIT:%=%.d) $(REPLAY:%=%.d)
 
 # --- the demo ----------------------------------------------------------------
 
@@ -128,7 +140,7 @@ TEST = HTTPD='$(HTTPD)' MODULE='$(abspath $(MODULE))' perl t/TEST -apxs $$(comma
 test: test-deps
 	+@MAKE='$(MAKE)' exec sh t/suite
 
-check-build: $(MODULE) $(TOOLS) $(UNIT) $(REPLAY)
+check-build: $(MODULE) $(TOOLS) $(TESTMOD) $(UNIT) $(REPLAY)
 
 # one pass over the suite; TESTS='t/agent/stream.t build/t/unit/base/json' narrows it
 check: check-build t/conf/modules.conf
