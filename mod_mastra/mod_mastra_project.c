@@ -26,16 +26,24 @@ mastra_faults_t *mastra_faults_make(apr_pool_t *pool)
 
 void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
 {
+    const char *text;
     va_list ap;
+    int i;
 
+    va_start(ap, fmt);
+    text = apr_pvsprintf(faults->texts->pool, fmt, ap);
+    va_end(ap);
+    for (i = 0; i < faults->texts->nelts; i++) {
+        /* virtual hosts may share a project */
+        if (!strcmp(APR_ARRAY_IDX(faults->texts, i, const char *), text)) {
+            return;
+        }
+    }
     if (faults->texts->nelts == MAX_FAULTS) {
         faults->more++;
         return;
     }
-    va_start(ap, fmt);
-    APR_ARRAY_PUSH(faults->texts, const char *) =
-        apr_pvsprintf(faults->texts->pool, fmt, ap);
-    va_end(ap);
+    APR_ARRAY_PUSH(faults->texts, const char *) = text;
 }
 
 /* --- where a member stands ------------------------------------------------- */
