@@ -167,15 +167,18 @@ lint:
 	    -Imod_mastra $(SRCS) $(MAINS)
 
 # SECONDS= for each target
-FUZZ_FLAGS = -O1 -g -fsanitize=fuzzer,address,undefined
+FUZZING = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined
 fuzz:
 	$(call need,$(BUILD_PKGS) clang)
 	@[ -n '$(FUZZ)' ] || { echo 'no targets in t/fuzz'; exit 1; }
-	@mkdir -p build-fuzz
-	for f in $(FUZZ); do n=$$(basename $$f .c); mkdir -p build-fuzz/corpus/$$n; \
-	    clang $(ALL_CFLAGS) $(FUZZ_FLAGS) -o build-fuzz/$$n $$f $(CORE) $(LIBS) && \
-	    build-fuzz/$$n -max_total_time=$(or $(SECONDS),30) -max_len=65536 \
-	        build-fuzz/corpus/$$n $$(ls -d t/fuzz/corpus/$$n 2>/dev/null) || exit 1; done
+	$(MAKE) -j$(JOBS) CC=clang BUILD=build-fuzz CFLAGS='$(FUZZING) -fsanitize=fuzzer-no-link' \
+	    build-fuzz/libmastra.a
+	@for f in $(FUZZ); do n=$$(basename $$f .c); mkdir -p build-fuzz/corpus/$$n; set -x; \
+	    clang $(WARN) $(CPPFLAGS) $(FUZZING) -fsanitize=fuzzer -o build-fuzz/$$n $$f \
+	        build-fuzz/libmastra.a $(LIBS) && \
+	    build-fuzz/$$n -max_total_time=$(or $(SECONDS),30) -max_len=65536 -verbosity=0 \
+	        -print_final_stats=1 -artifact_prefix=build-fuzz/ \
+	        build-fuzz/corpus/$$n t/fuzz/corpus/$$n || exit 1; { set +x; } 2>/dev/null; done
 
 # bench/bench.mk has its recipe
 bench: deps

@@ -97,4 +97,11 @@ void mastra_agent_run_resume(mastra_agent_run_t *run);
 /* Frees a run that was never begun. */
 void mastra_agent_run_discard(mastra_agent_run_t *run);
 
+/* Messages of a save request in format 2, each with id and createdAt (now, one
+ * ms apart); those that are in it already stay as they are. NULL and *perror
+ * for what is no message. New reference. Any thread. */
+mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
+                                     mastra_result_t **perror,
+                                     apr_pool_t *pool);
+
 #endif

@@ -36,13 +36,16 @@
 typedef struct client_t client_t;
 APR_RING_HEAD(transfer_ring, mastra_transfer_t);
 
-/* A socket of curl's. Those that it opens through us stay registered while
- * their connection is idle, which saves two system calls per request. */
+/* A socket of curl's. That of a connection that stands is kept registered
+ * while the connection is idle, which saves two system calls per request; curl
+ * says when it closes it. It does not for sockets that are still connecting,
+ * nor for those of name look-ups: they are forgotten when curl is done. */
 typedef struct {
     mastra_watch_t watch;
     client_t *client;
     unsigned wanted;         /* EPOLL… that curl asked for, 0: idle */
-    unsigned ours : 1;       /* from on_open: on_close will be called */
+    unsigned ours : 1;       /* from on_open */
+    unsigned kept : 1;       /* ours and connected */
     unsigned registered : 1;
 } sock_t;
 
@@ -88,7 +91,8 @@ struct mastra_transfer_t {
     unsigned chores : 3;
     unsigned in_multi : 1;
     unsigned dead : 1;       /* cancelled inside a call of curl's */
-    unsigned sent : 1;       /* connected, the request is on its way */
+    unsigned connected : 1;  /* the present connection stands */
+    unsigned sent : 1;       /* the request is on its way, or was once */
     unsigned responded : 1;  /* on_response was called */
     unsigned paused : 1;
     unsigned held : 1;       /* paused by on_response: no data was given yet */
@@ -106,6 +110,21 @@ static void transfer_finish(mastra_transfer_t *t, CURLcode code);
 static sock_t *sock_find(const client_t *client, curl_socket_t fd)
 {
     return fd >= 0 && fd < client->socks_size ? client->socks[fd] : NULL;
+}
+
+static void sock_unregister(sock_t *sock)
+{
+    if (sock->registered) {
+        mastra_loop_unwatch(sock->client->loop, &sock->watch);
+        sock->registered = 0;
+    }
+}
+
+static void sock_free(sock_t *sock)
+{
+    sock_unregister(sock);
+    sock->client->socks[sock->watch.fd] = NULL;
+    free(sock);
 }
 
 static sock_t *sock_make(client_t *client, curl_socket_t fd)
@@ -128,6 +147,9 @@ static sock_t *sock_make(client_t *client, curl_socket_t fd)
         client->socks = socks;
         client->socks_size = size;
     }
+    if (client->socks[fd]) {
+        sock_free(client->socks[fd]);
+    }
     sock = calloc(1, sizeof(*sock));
     if (sock) {
         sock->client = client;
@@ -135,21 +157,6 @@ static sock_t *sock_make(client_t *client, curl_socket_t fd)
         client->socks[fd] = sock;
     }
     return sock;
-}
-
-static void sock_unregister(sock_t *sock)
-{
-    if (sock->registered) {
-        mastra_loop_unwatch(sock->client->loop, &sock->watch);
-        sock->registered = 0;
-    }
-}
-
-static void sock_free(sock_t *sock)
-{
-    sock_unregister(sock);
-    sock->client->socks[sock->watch.fd] = NULL;
-    free(sock);
 }
 
 /* ---- calling curl ---- */
@@ -208,14 +215,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *baton,
 {
     client_t *client = baton;
     sock_t *sock = sock_find(client, fd);
+    mastra_transfer_t *t = NULL;
     apr_status_t rv;
 
     if (what == CURL_POLL_REMOVE) {
-        if (sock) {
+        if (sock && sock->kept) {
             sock->wanted = 0;
-            if (!sock->ours) {
-                sock_free(sock);
-            }
+        }
+        else if (sock) {
+            sock_free(sock);
         }
         return 0;
     }
@@ -225,6 +233,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *baton,
             return -1;
         }
     }
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+    sock->kept |= sock->ours && t && t->connected;
     sock->wanted = (what & CURL_POLL_IN ? EPOLLIN : 0)
                    | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
     if (sock->registered) {
@@ -275,6 +285,7 @@ static curl_socket_t on_open(void *baton, curlsocktype purpose,
         t->refused = 1;
         return CURL_SOCKET_BAD;
     }
+    t->connected = 0;
     fd = socket(addr->family, addr->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                 addr->protocol);
     if (fd >= 0) {
@@ -380,6 +391,7 @@ static int on_connected(void *baton, char *ip, char *local_ip, int port,
         return CURL_PREREQFUNC_ABORT;
     }
     t->refused = 0;         /* another address of the name was permitted */
+    t->connected = 1;
     t->sent = 1;
     alive(t);
     arm(t);
@@ -399,7 +411,9 @@ static const apr_table_t *read_headers(mastra_transfer_t *t)
         for (p = name; *p; p++) {
             *p = apr_tolower(*p);
         }
-        apr_table_addn(table, name, header->value);
+        /* curl 7.88 leaves the CR of an empty one */
+        apr_table_addn(table, name,
+                       header->value[0] == '\r' ? "" : header->value);
     }
     return table;
 }
@@ -755,6 +769,7 @@ static int follow(mastra_transfer_t *t)
     t->sent_body = 0;
     t->head_bytes = 0;
     t->head_lines = 0;
+    t->connected = 0;
     t->sent = 0;
     chore(t, CHORE_ADD);
     arm(t);
@@ -896,6 +911,9 @@ static void client_free(client_t *client)
     }
     if (client->scratch) {
         apr_pool_destroy(client->scratch);
+    }
+    while (client->socks_size--) {
+        free(client->socks[client->socks_size]);
     }
     free(client->socks);
     free(client);

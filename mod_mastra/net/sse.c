@@ -76,12 +76,18 @@ int mastra_sse_is_partial(const mastra_sse_t *sse)
            || (sse->line.len && sse->line.data[0] != ':');
 }
 
-/* Bytes of the unfinished event: its ceiling is one for all its parts. */
+/* Bytes of the unfinished event: its ceiling is one for all its parts, and
+ * does not depend on how the stream was cut. */
 static apr_size_t held(const mastra_sse_t *sse)
 {
     return sse->line.len + sse->name.len + sse->data.len
            + (sse->name_piece.at ? sse->name_piece.len : 0)
-           + (sse->data_piece.at ? sse->data_piece.len : 0);
+           + (sse->data_piece.at ? sse->data_piece.len + 1 : 0);
+}
+
+static int fits(const mastra_sse_t *sse, apr_size_t len)
+{
+    return len <= sse->max_event && held(sse) <= sse->max_event - len;
 }
 
 /* What the input held goes into memory of our own. */
@@ -205,8 +211,6 @@ static apr_status_t take_field(mastra_sse_t *sse, const char *line,
 static apr_status_t take_line(mastra_sse_t *sse, const char *line,
                               apr_size_t len)
 {
-    apr_status_t rv;
-
     if (!len) {
         if (sse->has_data) {
             return dispatch(sse);
@@ -217,8 +221,7 @@ static apr_status_t take_line(mastra_sse_t *sse, const char *line,
     if (line[0] == ':') {
         return APR_SUCCESS;
     }
-    rv = take_field(sse, line, len);
-    return rv == APR_SUCCESS && held(sse) > sse->max_event ? APR_ENOSPC : rv;
+    return fits(sse, len) ? take_field(sse, line, len) : APR_ENOSPC;
 }
 
 /* A line whose beginning came with an earlier feed. */
@@ -243,10 +246,8 @@ static apr_status_t add_to_line(mastra_sse_t *sse, const char *data,
     if (sse->line.len ? sse->line.data[0] == ':' : data[0] == ':') {
         return sse->line.len ? APR_SUCCESS : mastra_buf_add(&sse->line, ":", 1);
     }
-    if (len > sse->max_event || held(sse) > sse->max_event - len) {
-        return APR_ENOSPC;
-    }
-    return mastra_buf_add(&sse->line, data, len);
+    return fits(sse, len) ? mastra_buf_add(&sse->line, data, len)
+                          : APR_ENOSPC;
 }
 
 /* A byte order mark may come in parts; a beginning of one that turns out not

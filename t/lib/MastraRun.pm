@@ -69,6 +69,9 @@ sub configure {
     chown +(getpwnam $vars->{user})[2, 3], $vars->{state} if !$>;
     remove_tree($vars->{t_logs}, { keep_root => 1 });
 
+    make_certificate("$vars->{t_state}/tls");
+
+    $ENV{MASTRA_TEST_KEY} = 'sk-test';
     $ENV{MASTRA_TOP}      = $self->{top};
     $ENV{MASTRA_PORT}     = $vars->{port};
     $ENV{MASTRA_USER}     = $vars->{user};
@@ -76,6 +79,14 @@ sub configure {
     $ENV{MASTRA_UPSTREAM} = $vars->{upstream_port};
     $ENV{MASTRA_DBPARAMS} = $vars->{dbparams};
     $ENV{PERL5LIB}        = join ':', "$self->{top}/t/lib", $ENV{PERL5LIB} // ();
+}
+
+# A key and a certificate for 127.0.0.1, good for the day.
+sub make_certificate {
+    my $base = shift;
+    system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 "
+        . "-addext subjectAltName=IP:127.0.0.1 -keyout '$base.key' -out '$base.crt' 2>/dev/null")
+        and die "openssl made no certificate\n";
 }
 
 # Programs are given by path; test files lie one folder deep. What has no folder of its own
