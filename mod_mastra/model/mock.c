@@ -293,8 +293,7 @@ static void turn_cb(void *baton)
     }
 }
 
-/* The first turn: the request, which is gone when mastra_model_start has
- * returned, was written down before. */
+/* Writes down all that is said later: the request is gone then. */
 static void begin(mock_call_t *call, const mastra_model_request_t *request)
 {
     char random[13];

@@ -144,7 +144,7 @@ static void set_request(drive_t *drive, const char *text)
     char *copy = quoted(text);
 
     if (mastra_json_parse(&json, copy, strlen(copy), 0, NULL)) {
-        printf("# the test's own JSON is wrong: %s\n", copy);
+        fprintf(stderr, "# the test's own JSON is wrong: %s\n", copy);
         abort();
     }
     mastra_json_own(json, pool);
