@@ -240,7 +240,7 @@ sub streams {
     my %out;
     my $rounds = $n == 5000 ? $self->{rounds} : $self->{rounds} - 1 || 1;
     my $ramp  = $n < 1000 ? 1 : $n / 1000;
-    my $paced = $n < 5000 ? 15 : 20;
+    my $paced = $n < 1000 ? 15 : 20;
     for my $round (1 .. $rounds) {
         for my $name (@names) {
             next if $round > 1 && $name ne 'module';
