@@ -310,7 +310,7 @@ static const char *set_self_url(cmd_parms *cmd, void *dir, const char *arg)
     apr_uri_t uri;
 
     if (apr_uri_parse(cmd->temp_pool, arg, &uri) != APR_SUCCESS || !uri.scheme
-        || !uri.hostname
+        || !uri.hostname || !*uri.hostname
         || (strcmp(uri.scheme, "http") && strcmp(uri.scheme, "https"))
         || (uri.path && strcmp(uri.path, "/")) || uri.query || uri.user) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a scheme, a "

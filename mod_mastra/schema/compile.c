@@ -83,7 +83,7 @@ static void add_anchor(node_t *node, const char *name)
     apr_hash_set(node->resource->anchors, name, APR_HASH_KEY_STRING, node);
 }
 
-/* "$id" begins a resource, or in draft-07 may be an anchor only. */
+/* "$id" begins a resource; "#name" in it is an anchor, as draft-07 has them. */
 static void identify(compiler_t *c, node_t *node)
 {
     const char *id = mastra_json_get_str(node->json, "$id"), *uri, *fragment;
@@ -97,7 +97,7 @@ static void identify(compiler_t *c, node_t *node)
         node->resource = mastra_schema_resource(c, uri, node->json, draft);
         node->resource->root = node;
     }
-    if (draft == DRAFT_07 && *fragment) {
+    if (*fragment) {
         add_anchor(node, fragment);
     }
 }

@@ -513,7 +513,8 @@ static int unevaluated_properties_cb(compiler_t *c, node_t *node,
                      &object_of(c, node)->unevaluated);
 }
 
-/* Both forms in one: draft-07 has them under one name, "dependencies". */
+/* Both forms in one: draft-07 has them under one name, "dependencies", which
+ * 2020-12 lets us go on to know. */
 static int dependents_cb(compiler_t *c, node_t *node, mastra_json_t *value,
                          const char *location)
 {
@@ -618,7 +619,7 @@ static const struct {
     { "additionalProperties", additional_cb, BOTH },
     { "propertyNames", names_cb, BOTH },
     { "unevaluatedProperties", unevaluated_properties_cb, DRAFT_2020 },
-    { "dependencies", dependents_cb, DRAFT_07 },
+    { "dependencies", dependents_cb, BOTH },
     { "dependentSchemas", dependents_cb, DRAFT_2020 },
     { "dependentRequired", dependents_cb, DRAFT_2020 },
     { "allOf", all_of_cb, BOTH }, { "anyOf", any_of_cb, BOTH },

@@ -6,7 +6,7 @@ use Apache::Test '-withtestmore';
 use MastraHttpd;
 use MastraTest;
 
-plan tests => 44;
+plan tests => 47;
 
 # --- cross-origin ------------------------------------------------------------
 
