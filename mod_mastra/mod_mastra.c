@@ -64,7 +64,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_agents, mastra_api_tools, mastra_api_memory,
+        mastra_api_agents, mastra_api_approvals, mastra_api_tools,
+        mastra_api_memory,
         mastra_api_system, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
@@ -206,6 +207,8 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
     host->tool_env.guard = host->guard;
     host->tool_env.self_secret = shared->secret;
     host->tool_env.max_self_calls = workers > 1 ? workers / 2 : 1;
+    host->agent_env.host = host->server->server_hostname
+                               ? host->server->server_hostname : "_default_";
     host->agent_env.loop = shared->loop;
     host->agent_env.store = host->store;
     host->agent_env.tools = &host->tool_env;

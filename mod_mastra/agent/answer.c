@@ -376,6 +376,10 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
         mastra_json_set(metadata, "structuredOutput",
                         mastra_json_ref(run->object));
     }
+    if (mastra_json_size(run->pending)) {
+        mastra_json_set(metadata, "pendingToolApprovals",
+                        mastra_json_ref(run->pending));
+    }
     content = mastra_json_pack("{s:i, s:o, s:o}", "format", 2, "parts",
                                mastra_json_copy_flat(run->parts), "metadata",
                                metadata);
@@ -415,6 +419,7 @@ static mastra_json_t *answer_messages(mastra_agent_run_t *run)
             mastra_json_append(made, mastra_json_ref(message));
         }
     }
+    mastra_json_extend(made, run->prior);
     message = mastra_run_message(run, 1);
     if (message) {
         mastra_json_append(made, message);
@@ -422,19 +427,45 @@ static mastra_json_t *answer_messages(mastra_agent_run_t *run)
     return made;
 }
 
+static mastra_json_t *lend(mastra_json_t *value, mastra_json_t *otherwise)
+{
+    if (value) {
+        mastra_json_unref(otherwise);
+        return mastra_json_ref(value);
+    }
+    return otherwise;
+}
+
+/* What comes from the last step; a run that was suspended may have none. */
+static mastra_json_t *answer_base(mastra_agent_run_t *run,
+                                  const mastra_json_t *last)
+{
+    mastra_json_t *answer = mastra_json_pack(
+        "{s:o, s:O, s:O}", "text",
+        lend(mastra_json_get(last, "text"), mastra_json_string("")), "usage",
+        run->usage, "steps", run->steps);
+
+    mastra_json_set(answer, "finishReason",
+                    run->suspended
+                        ? mastra_json_string("suspended")
+                        : lend(mastra_json_get(last, "finishReason"),
+                               mastra_json_string("unknown")));
+    mastra_json_set(answer, "warnings", mastra_json_array());
+    mastra_json_set(answer, "providerMetadata", provider_metadata(run));
+    mastra_json_set(answer, "request", lend(mastra_json_get(last, "request"),
+                                            mastra_json_object()));
+    mastra_json_set(answer, "reasoning", lend(mastra_json_get(last, "reasoning"),
+                                              mastra_json_array()));
+    return answer;
+}
+
 mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
 {
     mastra_json_t *last = mastra_json_at(run->steps,
                                          mastra_json_size(run->steps) - 1);
-    mastra_json_t *reasoning = mastra_json_get(last, "reasoning");
-    mastra_json_t *answer = mastra_json_pack(
-        "{s:O, s:O, s:O, s:O, s:[], s:O, s:O, s:O}", "text",
-        mastra_json_get(last, "text"), "usage", run->usage, "steps", run->steps,
-        "finishReason", mastra_json_get(last, "finishReason"), "warnings",
-        "providerMetadata", mastra_json_get(last, "providerMetadata"),
-        "request", mastra_json_get(last, "request"), "reasoning", reasoning);
+    mastra_json_t *answer = answer_base(run, last);
 
-    if (mastra_json_size(reasoning)) {
+    if (mastra_json_size(mastra_json_get(answer, "reasoning"))) {
         mastra_json_set(answer, "reasoningText",
                         mastra_json_ref(mastra_json_get(last,
                                                         "reasoningText")));
@@ -444,7 +475,8 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     mastra_json_set(answer, "sources", mastra_json_array());
     mastra_json_set(answer, "files", mastra_json_array());
     mastra_json_set(answer, "response",
-                    mastra_json_ref(mastra_json_get(last, "response")));
+                    lend(mastra_json_get(last, "response"),
+                         mastra_json_pack("{s:[]}", "dbMessages")));
     mastra_json_set(answer, "totalUsage", mastra_json_ref(run->usage));
     if (run->object) {
         mastra_json_set(answer, "object", mastra_json_ref(run->object));
@@ -453,6 +485,9 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     mastra_json_set_str(answer, "traceId", run->trace_id);
     mastra_json_set_str(answer, "spanId", run->span_id);
     mastra_json_set_str(answer, "runId", run->id);
+    if (run->suspended) {
+        mastra_run_describe_suspended(run, answer);
+    }
     mastra_json_set(answer, "messages", answer_messages(run));
     mastra_json_set(answer, "rememberedMessages", or_array(run->remembered));
     return answer;

@@ -58,8 +58,9 @@ typedef struct mastra_run_tool_t {
     const char *id;
     const char *name;
     mastra_json_t *args;
-    mastra_json_t *part;             /* its tool-invocation part, lent */
+    mastra_json_t *part;             /* its tool-invocation part */
     mastra_tool_call_t *call;        /* while it runs */
+    int decided;                     /* a person has answered: it may run */
 } mastra_run_tool_t;
 
 /* What the present model step has said so far. */
@@ -80,6 +81,22 @@ typedef struct {
     mastra_json_t *tool_chunks;      /* tool-call chunks */
     mastra_json_t *result_chunks;    /* tool-result chunks */
 } mastra_run_step_t;
+
+/* A resumed run's claim, renewed while it goes on. Loop thread; outlives the
+ * run while a job is under way. */
+typedef struct {
+    apr_pool_t *pool;
+    mastra_agent_run_t *run;         /* NULL: the run has ended */
+    mastra_loop_t *loop;
+    mastra_store_t *store;
+    const char *host, *id;
+    int epoch;
+    int busy;                        /* a job is under way */
+    apr_status_t rv;
+    mastra_timer_t timer;
+    mastra_store_job_t job;
+    mastra_msg_t msg;
+} mastra_agent_lease_t;
 
 struct mastra_agent_run_t {
     mastra_agent_env_t *env;
@@ -106,8 +123,19 @@ struct mastra_agent_run_t {
     const mastra_schema_t *output;   /* structured output, or NULL */
     mastra_json_t *output_schema;
 
+    /* A run that a person's decision takes up. */
+    mastra_json_t *decision;         /* {toolCallId?, approved, reason?,
+                                        resumeData?}, NULL: a new run */
+    mastra_json_t *stored;           /* the state that was claimed */
+    mastra_json_t *pending;          /* what it waits for, while that is saved */
+    mastra_agent_lease_t *lease;
+    int epoch;                       /* of the claim, 0: none */
+    int suspended;
+
     /* The state that a stored run consists of. */
     mastra_json_t *input;            /* messages of this request */
+    mastra_json_t *prior;            /* messages that were completed before the
+                                        run was taken up, or NULL */
     mastra_json_t *remembered;       /* from storage */
     mastra_json_t *parts;            /* of the assistant's message */
     mastra_json_t *steps;            /* finished steps, for the answer */
@@ -173,7 +201,43 @@ mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name);
 /* Releases what a step holds and empties it. */
 void mastra_run_free_step(mastra_run_step_t *step);
 
+/* ---- loop.c ---- */
+
+const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
+                                          const char *name);
+/* Starts one call of the step; step.tools_open counts it already. */
+void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool);
+/* The outcome of one call; the last one ends the step. */
+void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
+                          const mastra_result_t *error);
+/* All calls that could run are over: the step ends, or waits for a person. */
+void mastra_run_tools_over(mastra_agent_run_t *run);
+void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
+/* Stops a run that may not write any more. */
+void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
+/* Tells the sink of the end and frees the run. */
+void mastra_run_end(mastra_agent_run_t *run);
+
+/* ---- suspend.c ---- */
+
+/* 1 when the call may not run before a person has answered. */
+int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool);
+/* Stores the run, says what it waits for, and ends it here. */
+void mastra_run_suspend(mastra_agent_run_t *run);
+/* Claims the run that run->decision is about and goes on with it. */
+void mastra_run_claim(mastra_agent_run_t *run);
+void mastra_run_describe_suspended(mastra_agent_run_t *run,
+                                   mastra_json_t *answer);
+/* The message that waited is complete: what follows is message next_id. */
+void mastra_run_next_message(mastra_agent_run_t *run, const char *next_id);
+void mastra_run_drop_lease(mastra_agent_run_t *run);
+
 /* ---- recall.c ---- */
+
+/* Runs work in a store job of the run; next follows on the loop, with the
+ * outcome in run->job_rv. */
+void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
+                       mastra_store_run_cb *work, mastra_loop_cb *next);
 
 /* Storage work of the run, in jobs; next is called on the loop with the
  * outcome (run->job_error when something else than storage was wrong). */

@@ -8,7 +8,6 @@
 #include "../base/log.h"
 
 static void start_step(void *baton);
-static void fail(mastra_agent_run_t *run, const mastra_result_t *error);
 
 /* ---- life ---- */
 
@@ -18,13 +17,14 @@ static void free_run(void *baton)
 }
 
 /* Last words: the sink hears of the end, the run goes. */
-static void end_run(mastra_agent_run_t *run)
+void mastra_run_end(mastra_agent_run_t *run)
 {
     mastra_sink_t *sink = run->sink;
     mastra_json_t *answer = NULL;
 
     run->state = MASTRA_RUN_END;
     mastra_loop_timer_stop(run->env->loop, &run->deadline);
+    mastra_run_drop_lease(run);
     if (sink) {
         if (!run->stream && !run->error) {
             answer = mastra_run_answer(run);
@@ -67,12 +67,12 @@ static void after_save(void *baton)
     if (run->stream && run->started) {
         mastra_run_say_finish(run);
     }
-    end_run(run);
+    mastra_run_end(run);
 }
 
 static void finish(mastra_agent_run_t *run)
 {
-    if (has_answer(run)) {
+    if (has_answer(run) || run->epoch) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
@@ -83,7 +83,7 @@ static void finish(mastra_agent_run_t *run)
     after_save(run);
 }
 
-static void fail(mastra_agent_run_t *run, const mastra_result_t *error)
+void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
 {
     run->error = mastra_result_copy(run->pool, error);
     run->step.reason = "error";
@@ -102,7 +102,7 @@ static void fail(mastra_agent_run_t *run, const mastra_result_t *error)
 static void fail_with(mastra_agent_run_t *run, int status, const char *code,
                       const char *message)
 {
-    fail(run, mastra_result_make(run->pool, status, code, "%s", message));
+    mastra_run_fail(run, mastra_result_make(run->pool, status, code, "%s", message));
 }
 
 /* ---- structured output ---- */
@@ -155,33 +155,71 @@ static mastra_result_t *take_object(mastra_agent_run_t *run)
 
 /* ---- tools ---- */
 
+/* A step that waited for a person ends the message it belongs to. */
+static void next_message(mastra_agent_run_t *run)
+{
+    const char *old = run->message_id;
+    const char *next = mastra_text_uuid_make(run->pool);
+
+    run->message_id = next;
+    mastra_run_say_step_finish(run, 1);
+    run->message_id = old;
+    mastra_run_next_message(run, next);
+    mastra_json_unref(run->decision);
+    run->decision = NULL;
+}
+
+static void next_step(mastra_agent_run_t *run)
+{
+    if (run->decision) {
+        next_message(run);
+    }
+    else {
+        mastra_run_say_step_finish(run, 1);
+        mastra_json_append(run->parts,
+                           mastra_json_pack("{s:s, s:I, s:s}", "type",
+                                            "step-start", "createdAt",
+                                            mastra_text_now_ms(), "model",
+                                            run->agent->model));
+    }
+    mastra_run_free_step(&run->step);
+    start_step(run);
+}
+
 static void step_over(mastra_agent_run_t *run)
 {
-    int continued = run->step.tools && run->nsteps + 1 < run->max_steps;
     mastra_result_t *error = NULL;
 
     if (!run->step.tools && run->output_schema) {
         error = take_object(run);
     }
     if (error) {
-        fail(run, error);
+        mastra_run_fail(run, error);
         return;
     }
-    mastra_run_say_step_finish(run, continued);
-    if (!continued) {
-        finish(run);
+    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
+        next_step(run);
         return;
     }
-    mastra_json_append(run->parts,
-                       mastra_json_pack("{s:s, s:I, s:s}", "type", "step-start",
-                                        "createdAt", mastra_text_now_ms(),
-                                        "model", run->agent->model));
-    mastra_run_free_step(&run->step);
-    start_step(run);
+    mastra_run_say_step_finish(run, 0);
+    finish(run);
 }
 
-static void tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
-                      const mastra_result_t *error)
+void mastra_run_tools_over(mastra_agent_run_t *run)
+{
+    const mastra_run_tool_t *tool;
+
+    for (tool = run->step.tools; tool; tool = tool->next) {
+        if (mastra_run_waits(run, tool)) {
+            mastra_run_suspend(run);
+            return;
+        }
+    }
+    step_over(run);
+}
+
+void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
+                          const mastra_result_t *error)
 {
     mastra_agent_run_t *run = tool->run;
 
@@ -193,7 +231,7 @@ static void tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
     }
     mastra_run_say_tool_result(run, tool, result, error);
     if (--run->step.tools_open == 0) {
-        step_over(run);
+        mastra_run_tools_over(run);
     }
 }
 
@@ -203,10 +241,10 @@ static void tool_done(void *baton, mastra_json_t *result,
     mastra_run_tool_t *tool = baton;
 
     tool->call = NULL;
-    tool_over(tool, result, error);
+    mastra_run_tool_over(tool, result, error);
 }
 
-static void start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
+void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
 {
     mastra_tool_args_t args = { .input = tool->args, .tool_call_id = tool->id,
                                 .run_id = run->id, .agent_id = run->agent->id,
@@ -218,14 +256,14 @@ static void start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     apr_status_t rv;
 
     if (!tool->tool) {
-        tool_over(tool, NULL,
+        mastra_run_tool_over(tool, NULL,
                   mastra_result_make(run->pool, 404, "TOOL_UNKNOWN",
                                      "Tool \"%s\" not found", tool->name));
         return;
     }
     invalid = mastra_tool_check_input(tool->tool, tool->args, run->pool);
     if (invalid) {
-        tool_over(tool, invalid, NULL);
+        mastra_run_tool_over(tool, invalid, NULL);
         mastra_json_unref(invalid);
         return;
     }
@@ -234,7 +272,7 @@ static void start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
                            tool_done, tool);
     if (rv) {
-        tool_over(tool, NULL,
+        mastra_run_tool_over(tool, NULL,
                   mastra_result_from_apr(run->pool, rv, "start the tool"));
     }
 }
@@ -245,21 +283,24 @@ static void start_tools(mastra_agent_run_t *run)
 
     run->state = MASTRA_RUN_TOOLS;
     for (tool = run->step.tools; tool; tool = tool->next) {
-        run->step.tools_open++;
+        run->step.tools_open += !mastra_run_waits(run, tool);
     }
     /* one more, so that the last to end early does not end the step while
      * others are still to be started */
     run->step.tools_open++;
     for (tool = run->step.tools; tool; tool = next) {
         next = tool->next;
-        start_tool(run, tool);
+        if (!mastra_run_waits(run, tool)) {
+            mastra_run_start_tool(run, tool);
+        }
     }
     if (--run->step.tools_open == 0) {
-        step_over(run);
+        mastra_run_tools_over(run);
     }
 }
 
-static const mastra_tool_t *find_tool(mastra_agent_run_t *run, const char *name)
+const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
+                                          const char *name)
 {
     int i;
 
@@ -279,7 +320,7 @@ static void add_tool_call(mastra_agent_run_t *run,
     tool->run = run;
     tool->id = apr_pstrdup(run->pool, event->id);
     tool->name = apr_pstrdup(run->pool, event->name);
-    tool->tool = find_tool(run, event->name);
+    tool->tool = mastra_run_find_tool(run, event->name);
     tool->args = event->json ? mastra_json_ref(event->json)
                              : mastra_json_stringn(event->text ? event->text
                                                                : "",
@@ -421,7 +462,7 @@ static void on_done(void *baton, const mastra_result_t *error)
     mastra_json_unref(run->prompt);
     run->prompt = NULL;
     if (error) {
-        fail(run, error);
+        mastra_run_fail(run, error);
         return;
     }
     mastra_run_close_text(run);
@@ -442,6 +483,7 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     mastra_run_system(run, prompt);
     mastra_message_to_prompt(prompt, run->remembered);
     mastra_message_to_prompt(prompt, run->input);
+    mastra_message_to_prompt(prompt, run->prior);
     mastra_message_parts_to_prompt(prompt, run->parts);
     return prompt;
 }
@@ -468,7 +510,7 @@ static void start_step(void *baton)
     rv = mastra_model_start(&run->call, run->env->loop, run->agent->provider,
                             &request, &model_cbs, run);
     if (rv) {
-        fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
+        mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
     }
 }
 
@@ -479,7 +521,7 @@ static void after_recall(void *baton)
     mastra_agent_run_t *run = baton;
 
     if (run->cancelled) {
-        end_run(run);
+        mastra_run_end(run);
         return;
     }
     if (run->job_rv) {
@@ -487,7 +529,7 @@ static void after_recall(void *baton)
                                     : mastra_store_result(run->pool,
                                                           run->job_rv,
                                                           "read the thread");
-        end_run(run);
+        mastra_run_end(run);
         return;
     }
     mastra_run_say_start(run);
@@ -510,6 +552,16 @@ static void cancel_work(mastra_agent_run_t *run)
     }
 }
 
+void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
+        run->read_only = 1;
+        run->epoch = 0;
+        cancel_work(run);
+        mastra_run_fail(run, error);
+    }
+}
+
 static void on_deadline(void *baton)
 {
     mastra_agent_run_t *run = baton;
@@ -528,6 +580,10 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
         mastra_loop_timer_set(run->env->loop, &run->deadline, run->env->timeout,
                               on_deadline, run);
     }
+    if (run->decision) {
+        mastra_run_claim(run);
+        return;
+    }
     if (run->thread_id) {
         mastra_run_recall(run, after_recall);
         return;
@@ -545,7 +601,7 @@ static void after_cancel(void *baton)
                    "run %s: the part of the answer that had come could not be "
                    "stored", run->id);
     }
-    end_run(run);
+    mastra_run_end(run);
 }
 
 void mastra_agent_run_cancel(mastra_agent_run_t *run)
@@ -559,12 +615,12 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
     }
     cancel_work(run);
     mastra_run_close_text(run);
-    if (has_answer(run)) {
+    if (has_answer(run) || run->epoch) {
         run->answered_at = apr_time_now();
         mastra_run_save(run, after_cancel);
         return;
     }
-    end_run(run);
+    mastra_run_end(run);
 }
 
 void mastra_agent_run_resume(mastra_agent_run_t *run)

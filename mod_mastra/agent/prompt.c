@@ -8,11 +8,28 @@
 
 /* ---- format 2 to prompts ---- */
 
+/* 1 when the call has an outcome of some kind. */
+static int is_answered(const mastra_json_t *inner)
+{
+    const char *state = mastra_json_get_str(inner, "state");
+
+    return state && (!strcmp(state, "result") || !strcmp(state, "output-error")
+                     || !strcmp(state, "output-denied"));
+}
+
 static mastra_json_t *result_output(const mastra_json_t *inner)
 {
     mastra_json_t *result = mastra_json_get(inner, "result");
     const char *error = mastra_json_get_str(inner, "errorText");
+    const char *state = mastra_json_get_str(inner, "state");
 
+    if (state && !strcmp(state, "output-denied")) {
+        const char *reason = mastra_json_get_str(
+            mastra_json_get(inner, "approval"), "reason");
+
+        return mastra_json_pack("{s:s, s:s}", "type", "text", "value",
+                                reason ? reason : "");
+    }
     if (error) {
         return mastra_json_pack("{s:s, s:s}", "type", "error-text", "value",
                                 error);
@@ -101,7 +118,6 @@ typedef struct {
 static void unfold_tool(unfold_t *u, const mastra_json_t *part)
 {
     const mastra_json_t *inner = mastra_json_get(part, "toolInvocation");
-    const char *state = mastra_json_get_str(inner, "state");
     mastra_json_t *args = mastra_json_get(inner, "args"), *result;
 
     mastra_json_append(u->assistant,
@@ -112,7 +128,7 @@ static void unfold_tool(unfold_t *u, const mastra_json_t *part)
                                         "toolName",
                                         mastra_json_get_str(inner, "toolName"),
                                         "input", args));
-    if (!state || (strcmp(state, "result") && strcmp(state, "output-error"))) {
+    if (!is_answered(inner)) {
         return;
     }
     if (!u->results) {
@@ -169,12 +185,9 @@ static void drop_unanswered(mastra_json_t *parts)
 
     for (i = mastra_json_size(parts); i-- > 0;) {
         const mastra_json_t *part = mastra_json_at(parts, i);
-        const char *state = mastra_json_get_str(
-            mastra_json_get(part, "toolInvocation"), "state");
 
         if (mastra_part_is(part, "tool-invocation")
-            && (!state || (strcmp(state, "result")
-                           && strcmp(state, "output-error")))) {
+            && !is_answered(mastra_json_get(part, "toolInvocation"))) {
             mastra_json_remove(parts, i);
         }
     }

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "../store/runs.h"
 
 /* ---- store thread: the run is the job's alone until done is posted ---- */
 
@@ -160,13 +161,27 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return mastra_messages_save(db, mine, pool);
 }
 
+/* What the run has said, and, for one that was taken up, the end of its claim:
+ * nothing is written when somebody else has the run by now. */
 static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = baton;
+    mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
     mastra_json_t *message = mastra_run_message(run, 0);
-    mastra_json_t *messages = mastra_json_own(mastra_json_pack("[o]", message),
-                                              pool);
+    apr_status_t rv = APR_SUCCESS;
 
+    if (run->prior) {
+        mastra_json_extend(messages, run->prior);
+    }
+    if (message) {
+        mastra_json_append(messages, message);
+    }
+    if (run->epoch) {
+        rv = mastra_runs_finish(db, run->env->host, run->id, run->epoch, pool);
+    }
+    if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
+        return rv;
+    }
     return mastra_messages_save(db, messages, pool);
 }
 
@@ -180,8 +195,8 @@ static void job_done(void *baton, apr_status_t rv)
 
 /* ---- loop thread ---- */
 
-static void submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
-                   mastra_store_run_cb *work, mastra_loop_cb *next)
+void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
+                       mastra_store_run_cb *work, mastra_loop_cb *next)
 {
     apr_status_t rv;
 
@@ -203,12 +218,13 @@ static void submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next)
 {
     run->state = MASTRA_RUN_RECALL;
-    submit(run, run->read_only ? MASTRA_STORE_READ : MASTRA_STORE_WRITE,
-           recall_run, next);
+    mastra_run_submit(run, run->read_only ? MASTRA_STORE_READ
+                                          : MASTRA_STORE_WRITE,
+                      recall_run, next);
 }
 
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next)
 {
     run->state = MASTRA_RUN_SAVE;
-    submit(run, MASTRA_STORE_WRITE, save_run, next);
+    mastra_run_submit(run, MASTRA_STORE_WRITE, save_run, next);
 }

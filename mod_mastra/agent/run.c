@@ -43,6 +43,10 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->steps);
     mastra_json_unref(run->usage);
     mastra_json_unref(run->object);
+    mastra_json_unref(run->decision);
+    mastra_json_unref(run->stored);
+    mastra_json_unref(run->pending);
+    mastra_json_unref(run->prior);
     apr_pool_destroy(run->pool);
 }
 
@@ -212,6 +216,14 @@ static mastra_result_t *set_output(mastra_agent_run_t *run)
     return NULL;
 }
 
+static void set_principal(mastra_agent_run_t *run,
+                          const mastra_principal_t *principal)
+{
+    run->context = mastra_json_ref(principal->request_context);
+    run->owner = apr_pstrdup(run->pool, principal->resource_id);
+    run->depth = principal->depth;
+}
+
 static mastra_result_t *fill_run(mastra_agent_run_t *run,
                                  const mastra_principal_t *principal)
 {
@@ -219,8 +231,7 @@ static mastra_result_t *fill_run(mastra_agent_run_t *run,
 
     set_ids(run);
     set_limits(run);
-    run->context = mastra_json_ref(principal->request_context);
-    run->depth = principal->depth;
+    set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
@@ -263,5 +274,31 @@ mastra_agent_run_t *mastra_agent_run_make(mastra_agent_env_t *env,
         mastra_agent_run_discard(run);
         return NULL;
     }
+    return run;
+}
+
+mastra_agent_run_t *mastra_agent_run_take_up(
+    mastra_agent_env_t *env, const mastra_agent_t *agent, const char *run_id,
+    mastra_json_t *decision, int stream, const mastra_principal_t *principal,
+    mastra_result_t **perror, apr_pool_t *pool)
+{
+    mastra_agent_run_t *run = alloc_run();
+
+    if (!run) {
+        *perror = mastra_result_from_apr(pool, APR_ENOMEM, "make a run");
+        return NULL;
+    }
+    run->env = env;
+    run->agent = agent;
+    run->stream = stream;
+    run->id = apr_pstrdup(run->pool, run_id);
+    run->decision = mastra_json_ref(decision);
+    run->options = mastra_json_object();
+    set_limits(run);
+    set_principal(run, principal);
+    run->parts = mastra_json_array();
+    run->steps = mastra_json_array();
+    run->usage = mastra_json_object();
+    run->tool_specs = agent->tool_specs;
     return run;
 }

@@ -46,7 +46,7 @@ static const row_t rows[] = {
     [MASTRA_FAIL_ANSWER] =
         { "MODEL_BAD_ANSWER", 502, 0, "sent an answer that cannot be read" },
     [MASTRA_FAIL_ANSWER_SIZE] =
-        { "MODEL_ANSWER_TOO_LARGE", 424, 0, "sent an answer that is too large" },
+        { "MODEL_ANSWER_TOO_LARGE", 422, 0, "sent an answer that is too large" },
     [MASTRA_FAIL_ADDRESS] =
         { "MODEL_ADDRESS_REFUSED", 424, 0,
           "is at an address that this server may not call" },

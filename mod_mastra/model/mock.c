@@ -110,9 +110,11 @@ static void add_call(mock_call_t *call, int i)
 static void make_script(mock_call_t *call)
 {
     const mastra_mock_plan_t *plan = call->plan;
+    line_t *line = add(call, MASTRA_MODEL_RESPONSE, -1, NULL, 0);
     int i;
 
-    add(call, MASTRA_MODEL_RESPONSE, -1, NULL, 0)->slow = !call->stream;
+    line->slow = !call->stream;
+    line->turn = 1;
     if (plan->reasoning) {
         add_words(call, MASTRA_MODEL_REASONING, plan->reasoning, 0);
     }
@@ -291,8 +293,7 @@ static void turn_cb(void *baton)
     }
 }
 
-/* The first turn: the request, which is gone when mastra_model_start has
- * returned, was written down before. */
+/* Writes down all that is said later: the request is gone then. */
 static void begin(mock_call_t *call, const mastra_model_request_t *request)
 {
     char random[13];

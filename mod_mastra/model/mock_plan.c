@@ -215,7 +215,7 @@ static const char *system_text(const mastra_json_t *prompt, apr_pool_t *pool)
 
 /* The first tool whose name holds part, in any case; whole: equals it. */
 static const char *find_tool(const mastra_json_t *tools, const char *part,
-                             int whole)
+                             int whole, apr_pool_t *pool)
 {
     apr_size_t i, n = mastra_json_size(tools);
 
@@ -225,7 +225,7 @@ static const char *find_tool(const mastra_json_t *tools, const char *part,
 
         if (name && (whole ? strcmp(name, part) == 0
                            : strcasestr(name, part) != NULL)) {
-            return name;
+            return apr_pstrdup(pool, name);
         }
     }
     return NULL;
@@ -272,7 +272,8 @@ static int plan_named_call(mastra_mock_plan_t *plan, const char *user,
         if (end == name || strncmp(end, ":{", 2) != 0) {
             continue;
         }
-        name = find_tool(tools, apr_pstrmemdup(pool, name, end - name), 1);
+        name = find_tool(tools, apr_pstrmemdup(pool, name, end - name), 1,
+                         pool);
         at = strrchr(end, '}');
         if (name && at) {
             add_call(plan, name, apr_pstrmemdup(pool, end + 1, at - end));
@@ -291,7 +292,7 @@ static int plan_calls(mastra_mock_plan_t *plan, const char *user,
     if (plan_named_call(plan, user, tools, pool)) {
         return 1;
     }
-    name = find_tool(tools, "weather", 0);
+    name = find_tool(tools, "weather", 0, pool);
     if (name && strcasestr(user, "weather")) {
         add_call(plan, name, "{\"city\":\"Paris\"}");
         if (has_word(user, "two")) {
@@ -300,12 +301,12 @@ static int plan_calls(mastra_mock_plan_t *plan, const char *user,
         plan->text = strstr(user, "PRE") ? "Let me check. " : NULL;
         return 1;
     }
-    name = find_tool(tools, "delete", 0);
+    name = find_tool(tools, "delete", 0, pool);
     if (name && strcasestr(user, "delete")) {
         add_call(plan, name, "{\"path\":\"/tmp/x\"}");
         return 1;
     }
-    name = find_tool(tools, "updateWorkingMemory", 1);
+    name = find_tool(tools, "updateWorkingMemory", 1, pool);
     if (name && strcasestr(user, "remember")) {
         add_call(plan, name, "{\"memory\":\"# User\\n- name: Bob\"}");
         return 1;
@@ -353,6 +354,7 @@ static void plan_text(mastra_mock_plan_t *plan, const char *user,
     plan->reasoning = strstr(user, "REASON") ? "Thinking about it." : NULL;
 }
 
+/* All texts of the plan are in pool: the request is gone before it is used. */
 mastra_mock_plan_t *mastra_mock_plan(const mastra_model_request_t *request,
                                      apr_pool_t *pool)
 {

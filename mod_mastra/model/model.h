@@ -41,10 +41,11 @@ struct mastra_model_provider_t {
     const char *const *lines;    /* and all their header lines */
 };
 
+/* All of it is read by mastra_model_start and not touched after it. */
 typedef struct {
     const char *model_id;        /* what follows the first slash */
     int stream;                  /* 1: deltas as they come */
-    mastra_json_t *prompt;       /* see above; lent until done */
+    mastra_json_t *prompt;       /* see above */
     mastra_json_t *tools;        /* [{name, description, inputSchema}], NULL */
     mastra_json_t *tool_choice;  /* "auto"|"none"|"required"|{type,toolName} */
     mastra_json_t *settings;     /* modelSettings: temperature, topP, topK,

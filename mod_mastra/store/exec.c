@@ -100,17 +100,15 @@ static mastra_store_job_t *take(mastra_store_t *store,
     return job;
 }
 
-/* The first job, if it waited for longer than patience, or for nothing. */
+/* The first job, if it was queued before then. */
 static mastra_store_job_t *take_old(mastra_store_t *store,
-                                    mastra_store_mode_e mode)
+                                    mastra_store_mode_e mode, apr_time_t then)
 {
     queue_t *queue = &store->queues[mode];
     mastra_store_job_t *job = NULL;
 
     apr_thread_mutex_lock(store->lock);
-    if (queue->first
-        && (store->closing
-            || apr_time_now() - queue->first->queued_at > JOB_PATIENCE)) {
+    if (queue->first && (store->closing || queue->first->queued_at < then)) {
         job = pop(queue);
     }
     apr_thread_mutex_unlock(store->lock);
@@ -314,14 +312,19 @@ static void read_turn(worker_t *w)
     }
 }
 
-/* The database could not be reached: those who waited long enough go. */
+/* No transaction could begin: those who waited long enough go, and all when
+ * waiting does not help. */
 static void turn_away(worker_t *w, mastra_store_mode_e mode, apr_status_t rv)
 {
+    apr_time_t then = apr_time_now();
     mastra_store_job_t *job;
     int n = 0;
 
-    while ((job = take_old(w->store, mode))) {
-        finish(job, mastra_db_passing(rv) ? rv : MASTRA_STORE_LOST);
+    if (mastra_db_passing(rv)) {
+        then -= JOB_PATIENCE;
+    }
+    while ((job = take_old(w->store, mode, then))) {
+        finish(job, rv);
         n++;
     }
     if (n) {

@@ -17,8 +17,16 @@ apr_status_t mastra_record_time(apr_time_t *ptime, const mastra_json_t *object,
 mastra_json_t *mastra_record_json(const mastra_rows_t *rows, int row,
                                   int column)
 {
-    mastra_json_t *json = mastra_rows_json(rows, row, column);
+    mastra_json_t *json = mastra_rows_json(rows, row, column), *inner = NULL;
 
+    /* the Node server's PostgreSQL store keeps a resource's metadata as a
+     * JSON string that holds the document */
+    if (mastra_json_is_string(json)
+        && mastra_json_parse(&inner, mastra_json_str(json),
+                             mastra_json_len(json), 0, NULL) == APR_SUCCESS) {
+        mastra_json_unref(json);
+        json = inner;
+    }
     return json ? json : mastra_json_null();
 }
 

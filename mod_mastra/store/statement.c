@@ -306,8 +306,10 @@ static const void *value_of(const mastra_dialect_t *dialect,
     case MASTRA_BIND_INT:
         return &bind->integer;
     case MASTRA_BIND_REAL:
+        /* printf knows too few digits (APR's) or the locale (libc's) */
         return dialect->real_as_text
-               ? (const void *)apr_psprintf(pool, "%.17g", bind->real)
+               ? (const void *)mastra_json_text(
+                     mastra_json_own(mastra_json_real(bind->real), pool), pool)
                : &bind->real;
     case MASTRA_BIND_TIME:
         return time_text(dialect, bind->time, pool);

@@ -96,13 +96,34 @@ static void drive_done(void *baton, const mastra_result_t *error)
 
 static const mastra_model_cbs_t drive_cbs = { drive_event, drive_done };
 
+/* The request is gone when mastra_model_start has returned. */
+static apr_status_t drive_start_copy(drive_t *drive)
+{
+    mastra_model_request_t copy = drive->request;
+    char *model_id = strdup(copy.model_id);
+    apr_status_t rv;
+
+    copy.model_id = model_id;
+    copy.prompt = mastra_json_copy(copy.prompt);
+    copy.tools = mastra_json_copy(copy.tools);
+    copy.settings = mastra_json_copy(copy.settings);
+    copy.response_schema = mastra_json_copy(copy.response_schema);
+    rv = mastra_model_start(&drive->call, loop, drive->provider, &copy,
+                            &drive_cbs, drive);
+    free(model_id);
+    mastra_json_unref(copy.prompt);
+    mastra_json_unref(copy.tools);
+    mastra_json_unref(copy.settings);
+    mastra_json_unref(copy.response_schema);
+    return rv;
+}
+
 static void drive_start_cb(void *baton)
 {
     drive_t *drive = baton;
 
     drive->started = apr_time_now();
-    if (mastra_model_start(&drive->call, loop, drive->provider,
-                           &drive->request, &drive_cbs, drive)) {
+    if (drive_start_copy(drive)) {
         abort();
     }
     if (drive->trace.events || drive->dones) {

@@ -136,7 +136,7 @@ static const case_t cases[] = {
       "MODEL_TIMEOUT", 504, "response\ntext [Hel]\n", 1 },
     { "an event without end", 1,
       { SSE "data: " S_FLOOD S_FLOOD S_FLOOD S_FLOOD S_FLOOD S_FLOOD S_CLOSE },
-      "MODEL_ANSWER_TOO_LARGE", 424, "", 1 },
+      "MODEL_ANSWER_TOO_LARGE", 422, "", 1 },
     { "an error without end", 1,
       { "HTTP/1.1 400 No\r\nConnection: close\r\n\r\n" S_FLOOD S_CLOSE },
       "MODEL_REQUEST_REFUSED", 422, "", 1 },
