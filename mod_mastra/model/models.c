@@ -116,7 +116,7 @@ static const char *const *copy_headers(const char *const *headers,
 }
 
 static const char *check(const mastra_models_t *models, const char *id,
-                         const mastra_model_kind_t *kind, const char *url,
+                         const char *kind_name, const char *url,
                          const char *const *headers)
 {
     const char *wrong = NULL;
@@ -125,8 +125,9 @@ static const char *check(const mastra_models_t *models, const char *id,
         return "the id of a model provider must consist of 1 to 64 letters, "
             "digits, '.', '_' and '-'";
     }
-    if (!kind) {
-        return "the kind of a model provider must be 'openai' or 'mock'";
+    if (!find_kind(kind_name)) {
+        return apr_psprintf(models->pool, "there is no kind '%s' of model "
+                            "providers, only 'openai' and 'mock'", kind_name);
     }
     if (apr_hash_get(models->providers, id, APR_HASH_KEY_STRING)) {
         return apr_psprintf(models->pool,
@@ -203,7 +204,7 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
     const mastra_model_kind_t *kind = find_kind(kind_name);
     apr_pool_t *pool = models->pool;
     mastra_model_provider_t *provider;
-    const char *wrong = check(models, id, kind, url, headers);
+    const char *wrong = check(models, id, kind_name, url, headers);
 
     if (wrong) {
         return wrong;

@@ -6,6 +6,7 @@
 
 #include <apr_strings.h>
 
+#include "../base/log.h"
 #include "internal.h"
 
 #define SILENCE apr_time_from_sec(120)
@@ -183,6 +184,10 @@ static void end_attempt(openai_call_t *call, mastra_model_fail_e fail)
     if (wait < call->retry_after) {
         wait = call->retry_after;
     }
+    mastra_log(MASTRA_LOG_DEBUG, 0, "model provider '%s': attempt %d ended with "
+               "%s (HTTP status %d), again in %d ms", call->provider->id,
+               call->attempts, mastra_model_fail_code(fail), call->status,
+               (int)apr_time_as_msec(wait));
     drop_attempt(call);
     call->phase = CALL_WAITING;
     mastra_loop_timer_set(call->loop, &call->timer, wait, attempt_cb, call);
