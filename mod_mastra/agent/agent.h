@@ -45,6 +45,7 @@ struct mastra_agent_t {
 
 /* What agents of one host run with, in one child. */
 typedef struct {
+    const char *host;                /* name of the virtual host in storage */
     mastra_loop_t *loop;
     mastra_store_t *store;
     mastra_tool_env_t *tools;
@@ -85,6 +86,13 @@ mastra_agent_run_t *mastra_agent_run_make(mastra_agent_env_t *env,
                                           const mastra_principal_t *principal,
                                           mastra_result_t **perror,
                                           apr_pool_t *pool);
+/* The same for a suspended run, which decision {toolCallId?, approved?,
+ * reason?, resumeData?} takes up (a reference is taken): exactly one of several
+ * decisions about one call gets it, the others end with a 409 error. */
+mastra_agent_run_t *mastra_agent_run_take_up(
+    mastra_agent_env_t *env, const mastra_agent_t *agent, const char *run_id,
+    mastra_json_t *decision, int stream, const mastra_principal_t *principal,
+    mastra_result_t **perror, apr_pool_t *pool);
 const char *mastra_agent_run_id(const mastra_agent_run_t *run);
 /* Begins the run on the loop: chunks (streams) or the answer go to sink, whose
  * end is called once, last. The run frees itself then. */
@@ -96,5 +104,12 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run);
 void mastra_agent_run_resume(mastra_agent_run_t *run);
 /* Frees a run that was never begun. */
 void mastra_agent_run_discard(mastra_agent_run_t *run);
+
+/* Messages of a save request in format 2, each with id and createdAt (now, one
+ * ms apart); those that are in it already stay as they are. NULL and *perror
+ * for what is no message. New reference. Any thread. */
+mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
+                                     mastra_result_t **perror,
+                                     apr_pool_t *pool);
 
 #endif

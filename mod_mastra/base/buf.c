@@ -183,6 +183,22 @@ int mastra_utf8_sequence(const unsigned char *text, apr_size_t len, int *pbad)
     return more + 1;
 }
 
+int mastra_utf8_encode(char *out, int c)
+{
+    int n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4, i;
+
+    if (n == 1) {
+        out[0] = (char)c;
+        return 1;
+    }
+    for (i = n - 1; i > 0; i--, c >>= 6) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+    }
+    /* as many ones as bytes, then a zero */
+    out[0] = (char)(0xF00 >> n | c);
+    return n;
+}
+
 apr_size_t mastra_text_utf8_valid(const char *text, apr_size_t len)
 {
     const unsigned char *s = (const unsigned char *)text;

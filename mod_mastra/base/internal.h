@@ -26,4 +26,10 @@ double mastra_text_to_double(const char *text);
  * bytes that one U+FFFD stands for then. */
 int mastra_utf8_sequence(const unsigned char *text, apr_size_t len, int *pbad);
 
+/* Writes the character c; returns how many bytes (at most 4). */
+int mastra_utf8_encode(char *out, int c);
+
+/* The number that n hex digits at s make, -1 when they are not there. */
+int mastra_hex_number(const unsigned char *s, const unsigned char *end, int n);
+
 #endif

@@ -15,6 +15,7 @@ typedef struct {
     const unsigned char *text, *end, *at;
     mastra_buf_t scratch;    /* strings with escapes, texts of numbers */
     int depth;               /* levels still allowed */
+    int nul;                 /* NUL is kept */
     mastra_json_error_t *err;
 } parser_t;
 
@@ -64,9 +65,10 @@ static mastra_json_t *fail(parser_t *p, const unsigned char *at,
 }
 
 static const unsigned char *step(const unsigned char *s,
-                                 const unsigned char *end, int chars)
+                                 const unsigned char *end, int units)
 {
-    while (chars-- > 0 && s < end) {
+    while (units > 0 && s < end) {
+        units -= *s >= 0xF0 ? 2 : 1;
         do {
             s++;
         } while (s < end && (*s & 0xC0) == 0x80);
@@ -75,12 +77,13 @@ static const unsigned char *step(const unsigned char *s,
 }
 
 static const unsigned char *step_back(const unsigned char *s,
-                                      const unsigned char *start, int chars)
+                                      const unsigned char *start, int units)
 {
-    while (chars-- > 0 && s > start) {
+    while (units > 0 && s > start) {
         do {
             s--;
         } while (s > start && (*s & 0xC0) == 0x80);
+        units -= *s >= 0xF0 ? 2 : 1;
     }
     return s;
 }
@@ -108,8 +111,8 @@ static mastra_json_t *fail_token(parser_t *p)
     if (utf16_units(from, to) > 2 * CONTEXT) {
         from = step_back(at, p->text, CONTEXT);
         to = step(at, p->end, CONTEXT);
-        before = from > p->text ? "..." : "";
-        after = to < p->end ? "..." : "";
+        before = utf16_units(p->text, at) >= CONTEXT ? "..." : "";
+        after = utf16_units(at, p->end) > CONTEXT ? "..." : "";
     }
     next = step(at, p->end, 1);
     snprintf(p->err->message, sizeof(p->err->message),
@@ -120,71 +123,33 @@ static mastra_json_t *fail_token(parser_t *p)
 
 /* --- strings ------------------------------------------------------------- */
 
-static int hex4(const unsigned char *s, const unsigned char *end)
-{
-    int i, value = 0;
-
-    for (i = 0; i < 4; i++) {
-        unsigned char c = s + i < end ? s[i] : 0, low = c | 0x20;
-
-        if (c >= '0' && c <= '9') {
-            value = value << 4 | (c - '0');
-        }
-        else if (low >= 'a' && low <= 'f') {
-            value = value << 4 | (low - 'a' + 10);
-        }
-        else {
-            return -1 - i;
-        }
-    }
-    return value;
-}
-
-static char *put_utf8(char *out, int c)
-{
-    if (c < 0x80) {
-        *out++ = (char)c;
-        return out;
-    }
-    if (c < 0x800) {
-        *out++ = (char)(0xC0 | c >> 6);
-    }
-    else if (c < 0x10000) {
-        *out++ = (char)(0xE0 | c >> 12);
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-    }
-    else {
-        *out++ = (char)(0xF0 | c >> 18);
-        *out++ = (char)(0x80 | (c >> 12 & 0x3F));
-        *out++ = (char)(0x80 | (c >> 6 & 0x3F));
-    }
-    *out++ = (char)(0x80 | (c & 0x3F));
-    return out;
-}
-
 /* *ps is behind "\u"; NULL after a fault */
 static char *unescape_unicode(parser_t *p, const unsigned char **ps, char *out)
 {
     const unsigned char *s = *ps;
-    int c = hex4(s, p->end), low;
+    int c = mastra_hex_number(s, p->end, 4), low;
 
     if (c < 0) {
-        fail(p, s - 1 - c, "Bad Unicode escape in JSON");
+        while (mastra_hex_number(s, p->end, 1) >= 0) {
+            s++;
+        }
+        fail(p, s, "Bad Unicode escape in JSON");
         return NULL;
     }
     s += 4;
     if (c >= 0xD800 && c < 0xDC00 && p->end - s >= 6 && s[0] == '\\'
-        && s[1] == 'u' && (low = hex4(s + 2, p->end)) >= 0xDC00
+        && s[1] == 'u'
+        && (low = mastra_hex_number(s + 2, p->end, 4)) >= 0xDC00
         && low < 0xE000) {
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
         s += 6;
     }
-    if (c == 0 || (c >= 0xD800 && c < 0xE000)) {
+    if ((c == 0 && !p->nul) || (c >= 0xD800 && c < 0xE000)) {
         fail(p, *ps - 2, c ? "Lone surrogate in JSON" : "NUL in JSON");
         return NULL;
     }
     *ps = s;
-    return put_utf8(out, c);
+    return out + mastra_utf8_encode(out, c);
 }
 
 static char *unescape(parser_t *p, const unsigned char **ps, char *out)
@@ -200,8 +165,13 @@ static char *unescape(parser_t *p, const unsigned char **ps, char *out)
         return unescape_unicode(p, ps, out);
     }
     if (s == p->end || !plain[*s]) {
-        fail(p, s, s == p->end ? "Unterminated string in JSON"
-                               : "Bad escaped character in JSON");
+        p->at = s;
+        if (s == p->end) {
+            fail_token(p);
+        }
+        else {
+            fail(p, s, "Bad escaped character in JSON");
+        }
         return NULL;
     }
     *out++ = plain[*s];
@@ -551,9 +521,9 @@ static mastra_json_t *parse_value(parser_t *p)
     }
 }
 
-apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
-                               apr_size_t len, int max_depth,
-                               mastra_json_error_t *err)
+static apr_status_t parse(mastra_json_t **pjson, const char *text,
+                          apr_size_t len, int max_depth, int nul,
+                          mastra_json_error_t *err)
 {
     mastra_json_t *json;
     parser_t p = { 0 };
@@ -563,6 +533,7 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
     p.at = p.text;
     p.depth = max_depth > 0 ? max_depth : MASTRA_JSON_DEPTH;
     p.depth = p.depth < DEPTH_MAX ? p.depth : DEPTH_MAX;
+    p.nul = nul;
     p.err = err;
     if (err) {
         strcpy(err->message, "Out of memory");
@@ -584,4 +555,17 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
     }
     *pjson = json;
     return APR_SUCCESS;
+}
+
+apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
+                               apr_size_t len, int max_depth,
+                               mastra_json_error_t *err)
+{
+    return parse(pjson, text, len, max_depth, 0, err);
+}
+
+apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
+                                   apr_size_t len, mastra_json_error_t *err)
+{
+    return parse(pjson, text, len, 0, 1, err);
 }

@@ -57,19 +57,46 @@ static int take_digits(char *out, int n, int *exponent, double value)
     return len;
 }
 
+static int reads_back(const char *digits, int len, int exponent, double value)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "%se%d", digits, exponent - (len - 1));
+    return mastra_text_to_double(text) == value;
+}
+
+/* Adds one to the last of n digits, of which zeros at the end were dropped.
+ * Not where it carries: that number would have had fewer digits. */
+static int round_up(char *digits, int len, int n)
+{
+    while (len < n) {
+        digits[len++] = '0';
+    }
+    digits[n] = '\0';
+    if (digits[n - 1] == '9') {
+        return 0;
+    }
+    digits[n - 1]++;
+    return 1;
+}
+
 static int shortest_digits(char *out, int *exponent, double value)
 {
     /* 15 digits are always kept, but of the smallest numbers fewer */
     int n = value < 2.3e-308 ? 1 : 15, len;
-    char text[64];
 
-    for (;; n++) {
+    for (; n < DIGITS_MAX; n++) {
         len = take_digits(out, n, exponent, value);
-        snprintf(text, sizeof(text), "%se%d", out, *exponent - (len - 1));
-        if (n >= DIGITS_MAX || mastra_text_to_double(text) == value) {
+        if (reads_back(out, len, *exponent, value)) {
             return len;
         }
+        /* a power of two is nearer to what is below it: round up instead */
+        if (n == DIGITS_MAX - 1 && round_up(out, len, n)
+            && reads_back(out, n, *exponent, value)) {
+            return n;
+        }
     }
+    return take_digits(out, n, exponent, value);
 }
 
 /* len digits, the point behind digit number point: ECMA-262, Number::toString */

@@ -403,13 +403,26 @@ int mastra_text_equal_secret(const char *a, apr_size_t alen, const char *b,
     return !differ;
 }
 
-static int hex_value(char c)
+int mastra_hex_number(const unsigned char *s, const unsigned char *end, int n)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+    int value = 0, letter;
+
+    if (end - s < n) {
+        return -1;
     }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    for (; n--; s++) {
+        letter = *s | 0x20;
+        if (*s >= '0' && *s <= '9') {
+            value = value << 4 | (*s - '0');
+        }
+        else if (letter >= 'a' && letter <= 'f') {
+            value = value << 4 | (letter - 'a' + 10);
+        }
+        else {
+            return -1;
+        }
+    }
+    return value;
 }
 
 apr_status_t mastra_text_url_decode(const char **pout, const char *text,
@@ -418,23 +431,19 @@ apr_status_t mastra_text_url_decode(const char **pout, const char *text,
 {
     char *out = apr_palloc(pool, len + 1), *to = out;
     apr_size_t i;
-    int high, low;
+    int c;
 
     for (i = 0; i < len; i++) {
-        if (text[i] != '%') {
-            *to++ = plus && text[i] == '+' ? ' ' : text[i];
-        }
-        else {
-            if (len - i < 3 || (high = hex_value(text[i + 1])) < 0
-                || (low = hex_value(text[i + 2])) < 0) {
-                return APR_EINVAL;
-            }
-            *to++ = (char)(high << 4 | low);
+        c = plus && text[i] == '+' ? ' ' : text[i];
+        if (c == '%') {
+            c = mastra_hex_number((const unsigned char *)text + i + 1,
+                                  (const unsigned char *)text + len, 2);
             i += 2;
         }
-        if (!to[-1]) {
+        if (c == 0 || c == -1) {
             return APR_EINVAL;
         }
+        *to++ = (char)c;
     }
     *to = '\0';
     if (mastra_text_utf8_valid(out, to - out) != (apr_size_t)(to - out)) {

@@ -43,8 +43,8 @@ struct mastra_req_t {
     apr_pool_t *pool;
     mastra_host_t *host;
     const mastra_route_t *route;
-    mastra_json_t *path;         /* object: path parameters, decoded */
-    mastra_json_t *query;        /* object: coerced, validated, defaults in */
+    mastra_json_t *query;        /* object: coerced, validated, defaults in;
+                                    NULL: it would be empty */
     mastra_json_t *body;         /* validated; an absent one is {} or NULL */
     const char *id;              /* x-request-id */
     mastra_principal_t principal;
@@ -65,6 +65,14 @@ int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result);
 /* {"error":message} */
 int mastra_reply_fail(mastra_req_t *req, int status, const char *message);
 
+/* The body that clients see for result, {"error":…} as text in pool, by the
+ * same rules as mastra_reply_error: what is internal is hidden in production,
+ * and found in the log by its errorId. For answers that the loop writes. */
+const char *mastra_error_text(const mastra_host_t *host,
+                              const char *request_id,
+                              const mastra_result_t *result,
+                              apr_pool_t *pool);
+
 /* Compiles tables into a router (schemas, segments); configuration time.
  * tables is NULL-terminated. NULL or what is wrong. */
 typedef struct mastra_router_t mastra_router_t;
@@ -76,7 +84,12 @@ const char *mastra_router_make(mastra_router_t **prouter,
 int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
                          request_rec *r);
 
+/* 1: r asks for the path of a route with MASTRA_ROUTE_OUTSIDE. */
+int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
+                             const char *prefix);
+
 extern const mastra_route_t mastra_api_agents[];
+extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_tools[];
 extern const mastra_route_t mastra_api_memory[];
 extern const mastra_route_t mastra_api_system[];

@@ -101,11 +101,17 @@ typedef struct {
 #define MASTRA_INT(n) ((mastra_bind_t){ .type = MASTRA_BIND_INT, .integer = (n) })
 #define MASTRA_REAL(n) ((mastra_bind_t){ .type = MASTRA_BIND_REAL, .real = (n) })
 #define MASTRA_TIME(t) ((mastra_bind_t){ .type = MASTRA_BIND_TIME, .time = (t) })
+#define MASTRA_NULL ((mastra_bind_t){ .type = MASTRA_BIND_NULL })
+#define MASTRA_BYTES(d, n) ((mastra_bind_t){ .type = MASTRA_BIND_BYTES, \
+                                             .text = (d), .len = (n) })
 #define MASTRA_JSON(j) ((mastra_bind_t){ .type = MASTRA_BIND_JSON, .json = (j) })
 
-/* Statements are constants in one spelling for all dialects: "?" for a bound
- * value, camelCase columns in double quotes; what cannot be said so comes from
- * the dialect files. The result of a query is read to its end and copied. */
+/* Statements are constants in one spelling for all dialects: "?" for the next
+ * bound value or "?2" for the second, camelCase columns in double quotes;
+ * "createdAt*" and "?*" for a time that some dialects keep in two columns,
+ * json(column) for a JSON column, rowid for the order of insertion; see
+ * statement.c. The result of a query is read to its end; its texts live as
+ * long as pool. */
 typedef struct mastra_rows_t mastra_rows_t;
 apr_status_t mastra_db_query(mastra_rows_t **prows, mastra_db_t *db,
                              const char *sql, const mastra_bind_t *binds,
@@ -118,7 +124,14 @@ int mastra_rows_count(const mastra_rows_t *rows);
 const char *mastra_rows_text(const mastra_rows_t *rows, int row, int column);
 apr_int64_t mastra_rows_int(const mastra_rows_t *rows, int row, int column);
 apr_time_t mastra_rows_time(const mastra_rows_t *rows, int row, int column);
-/* JSON text or LibSQL's JSONB blob, decoded; new reference or NULL. */
+/* All rows as an array of objects by column name, values as strings or null.
+ * New reference. */
+mastra_json_t *mastra_rows_objects(const mastra_rows_t *rows);
+/* JSON text, or, where the statement selects json(column), LibSQL's JSONB
+ * blob decoded; new reference or NULL. */
 mastra_json_t *mastra_rows_json(const mastra_rows_t *rows, int row, int column);
+/* The bytes of a blob, in the pool of the query. APR_ENOENT for NULL. */
+apr_status_t mastra_rows_bytes(const unsigned char **pdata, apr_size_t *plen,
+                               const mastra_rows_t *rows, int row, int column);
 
 #endif

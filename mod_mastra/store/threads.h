@@ -14,7 +14,7 @@
 /* MASTRA_STORE_NOT_FOUND when there is none. */
 apr_status_t mastra_threads_get(mastra_json_t **pthread, mastra_db_t *db,
                                 const char *id, apr_pool_t *pool);
-/* Inserts or replaces title, metadata and updatedAt of thread. */
+/* Inserts thread, or replaces all but its createdAt. Times default to now. */
 apr_status_t mastra_threads_save(mastra_db_t *db, const mastra_json_t *thread,
                                  apr_pool_t *pool);
 /* Creates the thread unless it is there; *pthread is what is stored then. */

@@ -7,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 1 << 20 };
+enum { INPUT_LIMIT = 1 << 20 };
 
 static int replay(const char *path)
 {
@@ -18,12 +18,12 @@ static int replay(const char *path)
     if (!file) {
         return 0;
     }
-    data = malloc(MAX_INPUT);
+    data = malloc(INPUT_LIMIT);
     if (!data) {
         fclose(file);
         return 0;
     }
-    size = fread(data, 1, MAX_INPUT, file);
+    size = fread(data, 1, INPUT_LIMIT, file);
     fclose(file);
     /* at its own size, so that a sanitizer sees a read beyond the end */
     data = realloc(data, size ? size : 1);

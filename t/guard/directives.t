@@ -24,7 +24,8 @@ for (@sources) {
             push @unknown, "$file: $2" if $2 ne 'name' && $2 ne 'directive';
             next;
         }
-        $table{ $name =~ tr/<>//dr } = $file;
+        # others' directives that are read along are theirs to document
+        $table{ $name =~ tr/<>//dr } = $file if $name =~ /^<?Mastra/;
     }
 }
 

@@ -13,7 +13,6 @@ my %never = (
     'the making of the software'   => qr/\b(?:claude|copilot|chatgpt|codex)\b|\bworktree\b|\bsubagent
                                         |\bthe lead\b|\bissues?\s+\#?\d+\b|\bthis session\b
                                         |\bAI[- ]generated\b/ix,
-    'an address outside of it all' => qr/\b(?:10|192\.168)(?:\.\d{1,3}){2,3}\b(?!\/)/,
 );
 
 my ($read, @found) = (0);

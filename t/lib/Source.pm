@@ -36,7 +36,7 @@ sub committed {
                 $File::Find::prune = 1;
                 return;
             }
-            push @files, s{^\./}{}r if -f;
+            push @files, s{^\./}{}r if -f && !m{^\./t/conf/(?!\w+\.(?:in|inc)$|httpd\.conf\.in$)};
         } }, '.');
     }
     return sort grep { -f } @files;

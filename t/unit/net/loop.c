@@ -445,7 +445,7 @@ static void log_write(mastra_log_level_e level, apr_status_t rv,
 
 static void sleep_cb(void *baton)
 {
-    usleep(70000);
+    usleep(250000);
     finish(&the_end);
 }
 
@@ -458,19 +458,30 @@ static void nothing(void)
 {
 }
 
+static void stall_once(void)
+{
+    on_loop(stall);
+    await(&the_end);
+    /* the second one runs when the turn of the first is over */
+    on_loop(nothing);
+    on_loop(nothing);
+}
+
+/* A loop of its own: on a busy machine the other one may have stalled just
+ * now, and far less than the limit here is such a machine's doing. */
 static void test_watchdog(void)
 {
-    /* slow machines stall by themselves: those are not counted */
-    on_loop(nothing);
+    static const mastra_loop_conf_t conf = { .stall_ms = 200 };
+    mastra_loop_t *first = loop;
+
+    mastra_loop_start(&loop, &conf, pool);
     warnings = 0;
-    on_loop(stall);
-    await(&the_end);
-    on_loop(nothing);
-    ok(strstr(warned, "timer"), "a turn of 70 ms is logged with its kind");
-    on_loop(stall);
-    await(&the_end);
-    on_loop(nothing);
+    stall_once();
+    ok(strstr(warned, "kind: timer"), "a turn that takes long is logged");
+    stall_once();
     is_int(warnings, 1, "and not twice within a second");
+    mastra_loop_stop(loop);
+    loop = first;
 }
 
 /* ---- stop ---- */
@@ -506,12 +517,10 @@ static void test_stop(void)
 
 int main(void)
 {
-    static const mastra_loop_conf_t conf = { .stall_ms = 50 };
-
     apr_initialize();
     apr_pool_create(&pool, NULL);
     mastra_log_set(log_enabled, log_write);
-    if (mastra_loop_start(&loop, &conf, pool) != APR_SUCCESS) {
+    if (mastra_loop_start(&loop, NULL, pool) != APR_SUCCESS) {
         return 1;
     }
     test_messages();

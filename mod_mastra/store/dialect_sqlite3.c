@@ -1,0 +1,373 @@
+/* SQLite through apr_dbd: one writer per child, a lock between children, and
+ * a write-ahead log that is synced and folded back outside of transactions. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <apr_strings.h>
+
+#include "../base/log.h"
+#include "internal.h"
+
+/* SQLite's result codes that mean something here. */
+enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
+       CODE_CANTOPEN = 14, CODE_SCHEMA = 17 };
+
+#define LOCK_PATIENCE apr_time_from_msec(250)
+#define LOCK_PATIENCE_START apr_time_from_sec(30)
+/* rows changed between two checkpoints, about a page of log each */
+#define CHECKPOINT_ROWS 1000
+
+/*
+ * Durability. SQLite at synchronous=FULL syncs the log inside COMMIT, which
+ * holds the driver's process-wide mutex: all readers of the child wait for
+ * the disk. So the connection runs at NORMAL (which leaves the log unsynced
+ * at a commit, and syncs it before a checkpoint), and commit() below syncs the
+ * log itself, after the lock is free and before anybody is told.
+ */
+typedef struct {
+    mastra_filelock_t *lock;
+    const char *lock_path;
+    int locked;
+    int wal;                 /* descriptor of the log, -1: SQLite syncs */
+} state_t;
+
+static const char *const tables[] = {
+    "CREATE TABLE IF NOT EXISTS mastra_threads ("
+    "\"id\" TEXT NOT NULL PRIMARY KEY, "
+    "\"resourceId\" TEXT NOT NULL, "
+    "\"title\" TEXT NOT NULL, "
+    "\"metadata\" TEXT, "
+    "\"createdAt\" TEXT NOT NULL, "
+    "\"updatedAt\" TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS mastra_messages ("
+    "\"id\" TEXT NOT NULL PRIMARY KEY, "
+    "\"thread_id\" TEXT NOT NULL, "
+    "\"content\" TEXT NOT NULL, "
+    "\"role\" TEXT NOT NULL, "
+    "\"type\" TEXT NOT NULL, "
+    "\"createdAt\" TEXT NOT NULL, "
+    "\"resourceId\" TEXT)",
+    "CREATE TABLE IF NOT EXISTS mastra_resources ("
+    "\"id\" TEXT NOT NULL PRIMARY KEY, "
+    "\"workingMemory\" TEXT, "
+    "\"metadata\" TEXT, "
+    "\"createdAt\" TEXT NOT NULL, "
+    "\"updatedAt\" TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS mastra_workflow_snapshot ("
+    "\"workflow_name\" TEXT, "
+    "\"run_id\" TEXT, "
+    "\"resourceId\" TEXT, "
+    "\"snapshot\" TEXT, "
+    "\"createdAt\" TEXT, "
+    "\"updatedAt\" TEXT, "
+    "UNIQUE (workflow_name, run_id))",
+    MASTRA_RUNS_TABLE,
+    NULL
+};
+
+static const char *const indexes[] = {
+    "CREATE INDEX IF NOT EXISTS idx_messages_thread_created_at "
+    "ON mastra_messages (thread_id, \"createdAt\")",
+    "CREATE INDEX IF NOT EXISTS idx_messages_thread_resource_created_at "
+    "ON mastra_messages (thread_id, \"resourceId\", \"createdAt\")",
+    /* ours: a thread list of one resource, newest first */
+    "CREATE INDEX IF NOT EXISTS mastra_x_threads_resource_created_at "
+    "ON mastra_threads (\"resourceId\", \"createdAt\")",
+    MASTRA_RUNS_INDEX,
+    NULL
+};
+
+static const mastra_column_t columns[] = {
+    { "SELECT 1 FROM pragma_table_info('mastra_messages') "
+      "WHERE name = 'resourceId'",
+      "ALTER TABLE mastra_messages ADD COLUMN \"resourceId\" TEXT" },
+    { NULL, NULL }
+};
+
+static apr_status_t check(const mastra_store_conf_t *conf, const char **pwhy)
+{
+    if (!conf->params || !*conf->params || conf->params[0] == ':') {
+        *pwhy = "a sqlite3 database needs the path of its file: one in "
+                "memory is another one for each connection";
+        return APR_EINVAL;
+    }
+    return APR_SUCCESS;
+}
+
+static const char *params(const mastra_store_conf_t *conf, apr_pool_t *pool)
+{
+    return conf->params;
+}
+
+/* Pragmas may return a row, which a plain query takes for a failure. */
+static apr_status_t pragma(const char **pvalue, mastra_db_t *db,
+                           const char *sql)
+{
+    const char *value;
+    apr_pool_t *pool;
+    apr_status_t rv;
+
+    apr_pool_create(&pool, db->pool);
+    rv = mastra_db_value(&value, db, sql, pool);
+    if (rv == APR_SUCCESS && pvalue) {
+        *pvalue = value ? apr_pstrdup(db->pool, value) : "";
+    }
+    apr_pool_destroy(pool);
+    return rv;
+}
+
+static apr_status_t lock_failed(mastra_db_t *db, apr_status_t rv,
+                                const char *what)
+{
+    state_t *state = db->state;
+
+    db->error = rv;
+    apr_snprintf(db->error_text, sizeof(db->error_text), "%s %s", what,
+                 state->lock_path);
+    return rv;
+}
+
+static apr_status_t take_lock(mastra_db_t *db, state_t *state,
+                              apr_interval_time_t patience)
+{
+    apr_status_t rv = mastra_filelock_take(state->lock, patience);
+
+    state->locked = rv == APR_SUCCESS;
+    return rv;
+}
+
+static void drop_lock(state_t *state)
+{
+    if (state->locked) {
+        mastra_filelock_drop(state->lock);
+        state->locked = 0;
+    }
+}
+
+/* Reads the schema first: from then on the log's file exists, and stays as
+ * long as this connection. */
+static apr_status_t open_log(mastra_db_t *db, state_t *state)
+{
+    const char *mode, *path;
+    apr_status_t rv;
+
+    rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    if (rv == APR_SUCCESS) {
+        rv = pragma(&mode, db, "PRAGMA journal_mode");
+    }
+    if (rv == APR_SUCCESS && !strcmp(mode, "wal")) {
+        path = apr_pstrcat(db->pool, db->params, "-wal", NULL);
+        state->wal = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    return rv;
+}
+
+static apr_status_t opened(mastra_db_t *db)
+{
+    state_t *state = apr_pcalloc(db->pool, sizeof(*state));
+    apr_status_t rv;
+
+    db->state = state;
+    state->wal = -1;
+    state->lock_path = db->conf->lock_path ? db->conf->lock_path
+                       : apr_pstrcat(db->pool, db->params, "-mastra-lock",
+                                     NULL);
+    rv = mastra_filelock_open(&state->lock, state->lock_path, db->pool);
+    if (rv != APR_SUCCESS) {
+        return lock_failed(db, rv, "cannot open");
+    }
+    rv = open_log(db, state);
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_plain(db, state->wal >= 0 || db->conf->synchronous_normal
+                                 ? "PRAGMA synchronous=NORMAL"
+                                 : "PRAGMA synchronous=FULL");
+    }
+    if (rv == APR_SUCCESS && state->wal >= 0) {
+        rv = pragma(NULL, db, "PRAGMA wal_autocheckpoint=0");
+    }
+    if (rv == APR_SUCCESS) {
+        rv = pragma(NULL, db, "PRAGMA journal_size_limit=67108864");
+    }
+    if (rv == APR_SUCCESS) {
+        rv = pragma(NULL, db, "PRAGMA cache_size=-8000");
+    }
+    return rv;
+}
+
+static void closing(mastra_db_t *db)
+{
+    state_t *state = db->state;
+
+    if (state) {
+        drop_lock(state);
+        if (state->wal >= 0) {
+            close(state->wal);
+            state->wal = -1;
+        }
+    }
+}
+
+/* The mode is a property of the file: set once, here. */
+static apr_status_t prepare(mastra_db_t *db)
+{
+    state_t *state = db->state;
+    const char *mode = "";
+    apr_status_t rv;
+    int tries;
+
+    rv = take_lock(db, state, LOCK_PATIENCE_START);
+    for (tries = 0; rv == APR_SUCCESS && tries < 10; tries++) {
+        rv = pragma(&mode, db, "PRAGMA journal_mode=WAL");
+        if (rv == APR_SUCCESS && *mode) {
+            break;
+        }
+        /* others look at the file: no row, or an error */
+        if (rv == APR_SUCCESS || rv == MASTRA_STORE_BUSY) {
+            mastra_db_mark(db);
+            rv = APR_SUCCESS;
+            apr_sleep(apr_time_from_msec(50));
+        }
+    }
+    drop_lock(state);
+    if (rv == APR_SUCCESS && !*mode) {
+        return MASTRA_STORE_BUSY;
+    }
+    if (rv == APR_SUCCESS && strcmp(mode, "wal")) {
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(301) "%s stays in "
+                   "journal mode \"%s\": readers and the writer will wait for "
+                   "each other", db->params, mode);
+    }
+    return rv;
+}
+
+static apr_status_t begin(mastra_db_t *db, mastra_store_mode_e mode,
+                          int hurry)
+{
+    state_t *state = db->state;
+    apr_status_t rv;
+
+    if (mode == MASTRA_STORE_READ) {
+        return mastra_db_plain(db, "BEGIN");
+    }
+    rv = take_lock(db, state, LOCK_PATIENCE);
+    if (rv != APR_SUCCESS) {
+        return lock_failed(db, rv, "another process holds");
+    }
+    /* the driver itself waits 1.6 s for writers that do not know our lock */
+    rv = mastra_db_plain(db, "BEGIN IMMEDIATE");
+    if (rv != APR_SUCCESS) {
+        drop_lock(state);
+    }
+    return rv;
+}
+
+static apr_status_t sync_log(mastra_db_t *db, state_t *state)
+{
+    struct stat st;
+
+    /* a log that was unlinked under us is not the one others read */
+    if (fstat(state->wal, &st) == 0 && st.st_nlink > 0
+        && fdatasync(state->wal) == 0) {
+        return APR_SUCCESS;
+    }
+    db->error = APR_EGENERAL;
+    apr_cpystrn(db->error_text, "the write-ahead log cannot be synced",
+                sizeof(db->error_text));
+    return APR_EGENERAL;
+}
+
+static apr_status_t commit(mastra_db_t *db, mastra_store_mode_e mode)
+{
+    state_t *state = db->state;
+    apr_status_t rv = mastra_db_plain(db, "COMMIT");
+
+    if (mode == MASTRA_STORE_READ || rv != APR_SUCCESS) {
+        return rv;
+    }
+    drop_lock(state);
+    return state->wal >= 0 && !db->conf->synchronous_normal
+           ? sync_log(db, state) : APR_SUCCESS;
+}
+
+static apr_status_t rollback(mastra_db_t *db)
+{
+    state_t *state = db->state;
+    int changed;
+
+    /* fails when SQLite has rolled back by itself (a full disk) */
+    apr_dbd_query(db->driver, db->handle, &changed, "ROLLBACK");
+    drop_lock(state);
+    return APR_SUCCESS;
+}
+
+static apr_status_t status(int code, const char *message)
+{
+    /* statements of the driver's old interface say 1 for all of these */
+    if (code == CODE_BUSY || code == CODE_LOCKED
+        || strstr(message, "is locked")) {
+        return MASTRA_STORE_BUSY;
+    }
+    if (!strncmp(message, "UNIQUE constraint", 17)
+        || !strncmp(message, "PRIMARY KEY", 11)) {
+        return MASTRA_STORE_EXISTS;
+    }
+    if (code == CODE_FULL || strstr(message, "disk is full")) {
+        return APR_ENOSPC;
+    }
+    if (code == CODE_READONLY || strstr(message, "readonly database")) {
+        return EROFS;
+    }
+    /* another program changed the tables: a new connection knows them */
+    if (code == CODE_SCHEMA || strstr(message, "schema has changed")) {
+        return MASTRA_STORE_LOST;
+    }
+    return code == CODE_CANTOPEN ? APR_ENOENT : APR_EGENERAL;
+}
+
+/*
+ * Folds the log back into the file. Under the lock no process of ours adds to
+ * the log meanwhile, so that it is emptied as a whole and begins anew; else it
+ * would grow for as long as the load lasts.
+ */
+static void settle(mastra_db_t *db)
+{
+    state_t *state = db->state;
+
+    if (!db->handle || state->wal < 0 || db->unsettled < CHECKPOINT_ROWS) {
+        return;
+    }
+    if (take_lock(db, state, LOCK_PATIENCE) == APR_SUCCESS) {
+        db->unsettled = 0;
+        if (pragma(NULL, db, "PRAGMA wal_checkpoint(PASSIVE)")
+            != APR_SUCCESS) {
+            mastra_log(MASTRA_LOG_DEBUG, 0, "checkpoint of %s: %s",
+                       db->params, db->error_text);
+        }
+        drop_lock(state);
+    }
+}
+
+const mastra_dialect_t mastra_dialect_sqlite3 = {
+    .driver = "sqlite3",
+    .single_writer = 1,
+    .hex_blobs = 1,
+    .rowid = "rowid",
+    .now_ms = "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
+    .tables = tables,
+    .indexes = indexes,
+    .columns = columns,
+    .check = check,
+    .params = params,
+    .prepare = prepare,
+    .opened = opened,
+    .closing = closing,
+    .begin = begin,
+    .commit = commit,
+    .rollback = rollback,
+    .status = status,
+    .settle = settle
+};
