@@ -118,7 +118,6 @@ struct mastra_agent_run_t {
     int depth;
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered, lent */
-    mastra_json_t *prompt;           /* of the open model call */
     mastra_json_t *context;          /* request context */
     const mastra_schema_t *output;   /* structured output, or NULL */
     mastra_json_t *output_schema;
