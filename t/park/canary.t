@@ -11,7 +11,7 @@ use Time::HiRes qw(time);
 
 plan tests => 9;
 
-my $blind = dirname($ENV{MODULE}) . '/blind.so';
+my $blind = dirname($ENV{MODULE}) . '/mod_blind.so';
 my @preload = grep { length } $blind, split /:/, $ENV{LD_PRELOAD} // '';
 my $httpd = Exchange->start(mpm => 'event', env => { LD_PRELOAD => join ':', @preload });
 $httpd->expect_log('MA402');
