@@ -321,6 +321,7 @@ static mastra_json_t *ui_part(mastra_json_t *part)
     }
     else if (mastra_part_is(part, "reasoning")) {
         made = prompt_reasoning(part, 0);
+        mastra_json_set_str(made, "state", "done");
     }
     else if (mastra_part_is(part, "file")) {
         return mastra_json_pack("{s:s, s:s*, s:s*}", "type", "file",
