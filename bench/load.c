@@ -14,7 +14,8 @@
  *   -w WORDS   a stream must have exactly so many text frames
  *   -x TEXT    a document must contain it
  *
- * In paced mode "PLATEAU" on stderr says that all streams are speaking. */
+ * In paced mode "PLATEAU <streams>" on stderr says that all that were opened
+ * and did not fail are speaking. */
 
 #define _GNU_SOURCE
 #include "answer.h"
@@ -62,7 +63,7 @@ static struct {
 static rules_t rules;
 static int ep;
 static conn_t *conns;
-static unsigned started, alive, speaking, peak;
+static unsigned started, alive, speaking, peak, plateau;
 static int64_t t_begin, t_count_from, t_count_to, t_limit;
 static uint64_t answers, counted, failed, reconnects, bytes, words;
 static uint64_t reasons[WHY_COUNT];
@@ -70,18 +71,26 @@ static hist_t latency, first_byte, first_word, lag, lag_steady;
 
 /* ---------------------------------------------------------- what is counted */
 
+/* Once, when all streams have been opened and those that live are speaking. */
+static void notice_plateau(int64_t now)
+{
+    if (!plateau && started == o.conns && speaking && speaking == alive) {
+        plateau = speaking;
+        t_count_from = now;
+        fprintf(stderr, "PLATEAU %u\n", plateau);
+    }
+}
+
 static void first_frame_cb(answer_t *a, int64_t now, void *baton)
 {
     conn_t *c = baton;
 
     (void)a;
     hist_add(&first_word, now - c->t_open);
-    if (rules.paced && ++speaking > peak) {
-        peak = speaking;
-        if (speaking == o.conns) {
-            t_count_from = now;
-            fputs("PLATEAU\n", stderr);
-        }
+    if (rules.paced) {
+        speaking++;
+        peak = speaking > peak ? speaking : peak;
+        notice_plateau(now);
     }
 }
 
@@ -90,7 +99,7 @@ static void word_cb(int64_t clock, int64_t now, void *baton)
     (void)baton;
     words++;
     hist_add(&lag, now - clock);
-    if (peak == o.conns && clock > t_count_from) {
+    if (plateau && clock > t_count_from) {
         hist_add(&lag_steady, now - clock);
     }
 }
@@ -229,6 +238,9 @@ static void conn_fail(conn_t *c, why_t reason)
         || (o.per_conn && c->asked >= o.per_conn)
         || now_us() >= t_count_to) {
         conn_end(c);
+        if (rules.paced && reason != WHY_TIMEOUT) {
+            notice_plateau(now_us());
+        }
         return;
     }
     conn_shut(c);

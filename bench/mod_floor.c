@@ -91,6 +91,14 @@ static int floor_handler(request_rec *r)
     return OK;
 }
 
+/* No file stands behind any address: without the walk through directories that
+ * httpd would make to look for one, the floor is as low as it gets. */
+static int no_file(request_rec *r)
+{
+    r->filename = r->uri;
+    return OK;
+}
+
 static const command_rec commands[] = {
     AP_INIT_TAKE1("FloorAnswer", set_answer,
                   (void *)APR_OFFSETOF(floor_conf_t, get), RSRC_CONF,
@@ -104,6 +112,8 @@ static const command_rec commands[] = {
 static void register_hooks(apr_pool_t *p)
 {
     (void)p;
+    ap_hook_translate_name(no_file, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(no_file, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(floor_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 

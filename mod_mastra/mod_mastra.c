@@ -148,7 +148,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "the HTTP client library cannot be set up");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (!mastra_database_migrate(shared, s, ptemp)
+    if (!mastra_database_migrate(shared, s, pconf, ptemp)
         || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -1,5 +1,6 @@
 /* Directives: the command table, creation and merging of configurations, and
  * getters that know the defaults. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,7 +311,7 @@ static const char *set_self_url(cmd_parms *cmd, void *dir, const char *arg)
     apr_uri_t uri;
 
     if (apr_uri_parse(cmd->temp_pool, arg, &uri) != APR_SUCCESS || !uri.scheme
-        || !uri.hostname
+        || !uri.hostname || !*uri.hostname
         || (strcmp(uri.scheme, "http") && strcmp(uri.scheme, "https"))
         || (uri.path && strcmp(uri.path, "/")) || uri.query || uri.user) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a scheme, a "
@@ -519,7 +520,7 @@ static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
 
 /* --- the table ------------------------------------------------------------- */
 
-#define OFFSET(member) ((void *)APR_OFFSETOF(mastra_server_conf_t, member))
+#define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
 
 const command_rec mastra_commands[] = {
     AP_INIT_FLAG(MASTRA_DIR_ENGINE, set_engine, NULL, RSRC_CONF | ACCESS_CONF,

@@ -12,6 +12,7 @@
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
+#include <http_core.h>
 #include <mpm_common.h>
 #include <unixd.h>
 
@@ -154,11 +155,11 @@ static void remove_stale(const char *path, apr_pool_t *pool)
     apr_dir_close(dir);
 }
 
-static apr_status_t remove_temporary(void *baton)
+static void remove_temporary(const char *params)
 {
     static const char *const ends[] = { "", "-wal", "-shm", "-journal",
                                         "-mastra-lock", NULL };
-    const char *const *end, *params = baton;
+    const char *const *end;
 
     for (end = ends; *end; end++) {
         char path[APR_PATH_MAX];
@@ -166,26 +167,31 @@ static apr_status_t remove_temporary(void *baton)
         apr_snprintf(path, sizeof(path), "%s%s", params, *end);
         unlink(path);
     }
+}
+
+/* The configuration goes at a restart, too, but then children may have the
+ * database open. */
+static apr_status_t expire(void *baton)
+{
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_EXITING) {
+        remove_temporary(baton);
+    }
     return APR_SUCCESS;
 }
 
-/* Gone when the server is, but not at a restart: children may have it open. */
-static void expire_temporary(const mastra_database_t *database, server_rec *s,
-                             apr_pool_t *pool)
+/* Begins empty at the server's start, and ends with the server. */
+static void prepare_temporary(const mastra_database_t *database,
+                              apr_pool_t *pconf, apr_pool_t *pool)
 {
     const char *key = "mod_mastra-temporary";
-    apr_pool_t *process = s->process->pool;
-    void *known = NULL;
 
-    apr_pool_userdata_get(&known, key, process);
-    if (!known) {
-        known = apr_pstrdup(process, database->conf.params);
-        apr_pool_userdata_setn(known, key, apr_pool_cleanup_null, process);
-        apr_pool_cleanup_register(process, known, remove_temporary,
-                                  apr_pool_cleanup_null);
-        remove_stale(ap_make_dirstr_parent(pool, known), pool);
-        remove_temporary(known);
+    if (!ap_retained_data_get(key)) {
+        ap_retained_data_create(key, 1);
+        remove_stale(ap_make_dirstr_parent(pool, database->conf.params), pool);
+        remove_temporary(database->conf.params);
     }
+    apr_pool_cleanup_register(pconf, database->conf.params, expire,
+                              apr_pool_cleanup_null);
 }
 
 /* --- migrating ------------------------------------------------------------- */
@@ -291,7 +297,7 @@ static int migrate_one(const mastra_database_t *database, server_rec *s,
 }
 
 int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
-                            apr_pool_t *pool)
+                            apr_pool_t *pconf, apr_pool_t *pool)
 {
     int i;
 
@@ -310,7 +316,7 @@ int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
                          "there is no DBDriver: what agents remember is kept "
                          "in %s and lost when the server stops",
                          database->conf.params);
-            expire_temporary(database, s, pool);
+            prepare_temporary(database, pconf, pool);
         }
         if (!migrate_one(database, s, pool)) {
             return 0;

@@ -14,7 +14,7 @@ void mastra_database_choose(mastra_host_t *host,
  * that children run as, so that files belong to who writes them. 0: it could
  * not, and the log says why. */
 int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
-                            apr_pool_t *pool);
+                            apr_pool_t *pconf, apr_pool_t *pool);
 
 /* The database of host in shared. */
 mastra_database_t *mastra_database_of(const mastra_shared_t *shared,

@@ -27,7 +27,8 @@ typedef struct {
     /* loop: the client has left: stop the work, write no more. ex is not to be
      * used after it. Not called once end or cut was. */
     void (*gone)(void *baton);
-    /* loop: there is room again after mastra_exchange_write said 0. Optional. */
+    /* loop: there is room again after mastra_exchange_write said 0.
+     * Optional. */
     void (*drain)(void *baton);
     /* loop: the child is stopping gracefully and the limit for live streams is
      * reached: say good-bye (an error chunk) and call end at once. Optional:

@@ -16,7 +16,7 @@
 #include "../base/log.h"
 #include "park_internal.h"
 
-/* how often a worker that has nothing to write looks for its client */
+/* how often a worker looks for its client and for the state of the server */
 #define LOOK_EVERY apr_time_from_msec(500)
 
 /* Lives on the worker's stack until the loop has set over. */
@@ -36,6 +36,7 @@ struct mastra_block_t {
     char gone;               /* the client is */
     char over;               /* the loop is done */
     /* worker */
+    apr_time_t look_at;
     char masked;
     sigset_t signals;
 };
@@ -212,12 +213,13 @@ static int client_left(const mastra_exchange_t *ex)
            && (pfd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
-static void look_for_client(mastra_exchange_t *ex)
+static void look_around(mastra_exchange_t *ex)
 {
     mastra_block_t *block = ex->block;
     int state = 0;
     int left;
 
+    block->look_at = apr_time_now() + LOOK_EVERY;
     leave(block);
     left = client_left(ex);
     /* prefork has no hook that tells of a graceful stop */
@@ -290,6 +292,7 @@ static void serve(mastra_exchange_t *ex)
 {
     mastra_block_t *block = ex->block;
 
+    block->look_at = apr_time_now() + LOOK_EVERY;
     enter(block);
     for (;;) {
         /* mod_http2 sets aborted from its own threads */
@@ -303,9 +306,10 @@ static void serve(mastra_exchange_t *ex)
         if (block->over) {
             break;
         }
-        if (apr_thread_cond_timedwait(block->cond, block->mutex, LOOK_EVERY)
-            != APR_SUCCESS) {
-            look_for_client(ex);
+        (void)apr_thread_cond_timedwait(block->cond, block->mutex,
+                                        LOOK_EVERY);
+        if (apr_time_now() >= block->look_at) {
+            look_around(ex);
         }
     }
     leave(block);
@@ -317,6 +321,9 @@ static int conclude(mastra_exchange_t *ex)
 {
     request_rec *r = ex->r;
 
+    if (ex->refused) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
     if (ex->cut && !ex->c->aborted) {
         ex->c->keepalive = AP_CONN_CLOSE;
         if (ex->opened) {

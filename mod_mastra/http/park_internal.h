@@ -24,7 +24,8 @@
  * loop; finish is the loop's last touch of the exchange. */
 typedef struct {
     const char *name;
-    /* Looks after the client from now on. */
+    /* Looks after the client from now on: after the first turn, as many an
+     * answer is over by then. */
     apr_status_t (*attach)(mastra_exchange_t *ex);
     /* Moves what is queued towards the client; sets failed and blocked. */
     void (*flush)(mastra_exchange_t *ex);
@@ -68,6 +69,8 @@ struct mastra_exchange_t {
     mastra_watch_t watch;
     apr_time_t progress;     /* when the client last took something */
     char begun;
+    char refused;            /* will not be begun */
+    char attached;
     char turning;            /* turn is deferred */
     char headed;             /* head or data came: the answer has begun */
     char full;               /* write said 0, drain is owed */
@@ -161,7 +164,8 @@ void mastra_out_flush(mastra_exchange_t *ex);
 int mastra_out_drained(mastra_exchange_t *ex);
 /* Buckets that tell the filters that the answer broke off. */
 void mastra_out_broken(request_rec *r, apr_bucket_brigade *bb);
-void mastra_out_watch_cb(void *baton, unsigned events);
+/* Has the loop look at the client's socket. */
+apr_status_t mastra_out_watch(mastra_exchange_t *ex);
 /* A client that has taken nothing for the server's Timeout is gone. */
 void mastra_out_check_stalled(mastra_exchange_t *ex);
 

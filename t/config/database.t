@@ -64,7 +64,7 @@ sub refuses {
               . "LogLevel dbd:emerg\n");
     mkdir $refused->dir . '/state/closed';
     $prepare->($refused->dir . '/state/closed');
-    $refused->expect_log('MA62');
+    $refused->expect_log('MA62|AH00020');
     ok !eval { $refused->up; 1 }, "$name stops the start";
     like $refused->log, $sentence, '... and the log says why';
     chmod 0755, $refused->dir . '/state/closed';
@@ -91,7 +91,7 @@ refuses('a file that is no database', sub {
 $httpd = MastraHttpd->new(name => 'pgsql', db => '', conf => $agent
     . "DBDriver pgsql\nDBDParams \"host=127.0.0.1 port=1 dbname=x connect_timeout=2\"\n"
     . "LogLevel dbd:emerg\n");
-$httpd->expect_log('MA622');
+$httpd->expect_log('MA622|AH00020');
 ok !eval { $httpd->up; 1 }, 'a server that does not answer stops the start';
 like $httpd->log, qr/MA622: the pgsql database cannot be used: /, '... and the log says so';
 unlike $httpd->log, qr/MA622: .*dbname=x/, '... without its parameters';

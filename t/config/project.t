@@ -40,7 +40,7 @@ my @faults = (
         qr{agents/a/agent\.json:4: "model": the environment has no MASTRA_TEST_MISSING},
         'a variable that is not set'],
     ['agents/a/agent.json', $agent =~ s{\}\s*\z}{, "tools": [\n"t",\n"none"\n] \}}r,
-        qr{agents/a/agent\.json:7: "tools.*none}, 'an unknown tool'],
+        qr{agents/a/agent\.json:5: "tools": .*none}, 'an unknown tool'],
     ['agents/a/agent.json', '{ "name": "A"', qr{agents/a/agent\.json:1: is not valid JSON: Expected},
         'half a file'],
     ['agents/a/agent.json', "{\n\n  'name': 1 }", qr{agents/a/agent\.json:3: is not valid JSON: },

@@ -33,7 +33,7 @@ my @refused = (
         'a line break in a string'],
 );
 
-plan tests => 2 * @refused + 34;
+plan tests => 2 * @refused + 32;
 
 for (@refused) {
     my ($body, $field, $message, $name) = @$_;
@@ -86,8 +86,8 @@ $answer = eval { $client->read_answer(10) } || { status => 0 };
 is $answer->{status}, 413, '... and while its chunks come';
 is $answer->{headers}{connection}, 'close', '... and the connection is closed';
 
-my $text = 'z' x 4_000_000;
-is api_post($path, { messages => $text })->{status}, 200, 'one below the limit is taken';
+my $text = "z" x 200_000;
+is api_post($path, { messages => $text })->{status}, 200, 'a large one is taken';
 like request(GET => '/health', headers => ['Content-Length' => 'x'])->{status}, qr/^400$/,
     'a length that is no number is refused';
 

@@ -31,6 +31,6 @@ is api_get('/agents/plain-agent?requestContext=%7B%22a%22%3A1%7D')->{status}, 20
 is api_get('/agents/plain-agent?requestContext=eyJhIjoxfQ==')->{status}, 200, '... or base64';
 is api_get('/agents?partial=true&&=&x')->{status}, 200, 'odd pairs do no harm';
 is api_get("/agents?x=%ff")->{status}, 400, 'what is no UTF-8 is refused';
-is api_get('/agents?' . join('&', map { "a$_=1" } 1 .. 1500))->{status}, 400,
+is api_get('/agents?' . join('&', ('a=1') x 1100))->{status}, 400,
     'a flood of parameters is refused';
 is api_get('/agents/plain-agent?status=published')->{status}, 200, 'a known word is taken';

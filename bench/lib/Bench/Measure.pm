@@ -85,9 +85,10 @@ sub load {
         name => 'load', command => ["$self->{build}/bench/load", @{$arg{args}}]);
     my $plateau;
     while (defined(my $line = readline $proc->{stderr})) {
-        if ($line eq "PLATEAU\n") {
+        if ($line =~ /^PLATEAU (\d+)/) {
             sleep 1;
-            $plateau = $server->{proc}->footprint if $server->{proc};
+            $plateau = {%{$server->{proc}->footprint}, streams => $1}
+                if $server->{proc};
         }
         else {
             print STDERR "    $line";
@@ -226,8 +227,9 @@ sub paced {
         ask_turn($server, 'stream', "PACE n=$count ms=1000")]);
     return $result if !$idle;
     @$result{qw(idle after)} = ($idle, $server->{proc}->footprint);
-    $result->{kib_per_stream} = ($result->{plateau}{pss} - $idle->{pss}) / $n
-        if $result->{plateau};
+    my $plateau = $result->{plateau};
+    $result->{kib_per_stream} =
+        ($plateau->{pss} - $idle->{pss}) / $plateau->{streams} if $plateau;
     $result->{complaints} = [$self->{servers}->complaints($server)];
     push @{$self->{complaints}}, @{$result->{complaints}};
     return $result;
@@ -240,7 +242,7 @@ sub streams {
     my %out;
     my $rounds = $n == 5000 ? $self->{rounds} : $self->{rounds} - 1 || 1;
     my $ramp  = $n < 1000 ? 1 : $n / 1000;
-    my $paced = $n < 5000 ? 15 : 20;
+    my $paced = $n < 1000 ? 15 : 20;
     for my $round (1 .. $rounds) {
         for my $name (@names) {
             next if $round > 1 && $name ne 'module';

@@ -740,6 +740,7 @@ static void test_cancel_paused(void)
 /* ---- many, and the end ---- */
 
 #define MANY 300
+#define TO_NOWHERE 2000
 
 static int many_left, many_good;
 
@@ -765,6 +766,32 @@ static void many_cb(void *baton)
         fetch_t *f = fetch_make("/ok");
 
         f->request.on_done = many_done_cb;
+        start(f);
+    }
+}
+
+/* More than one curl handle takes; most end at a closed port, so that the
+ * server needs no thread for them. */
+static void more_done_cb(void *baton, const mastra_transfer_done_t *done)
+{
+    many_good += done->end == MASTRA_TRANSFER_UNREACHABLE;
+    if (!--many_left) {
+        release();
+    }
+}
+
+static void more_cb(void *baton)
+{
+    int i;
+
+    many_left = MANY + TO_NOWHERE;
+    many_good = 0;
+    for (i = 0; i < MANY + TO_NOWHERE; i++) {
+        fetch_t *f = fetch_make(i % (TO_NOWHERE / MANY + 1) || i > TO_NOWHERE
+                                ? "http://127.0.0.1:1/" : "/ok");
+
+        f->request.on_done = strstr(f->request.url, "/ok") ? many_done_cb
+                                                           : more_done_cb;
         start(f);
     }
 }
@@ -815,6 +842,8 @@ int main(void)
     is_int(many_good, MANY, "300 at once");
     on_loop(many_cb, NULL);
     is_int(many_good, MANY, "and again");
+    on_loop(more_cb, NULL);
+    is_int(many_good, MANY + TO_NOWHERE, "more than one curl handle takes");
     on_loop(leave_open_cb, NULL);
     usleep(30000);
     mastra_loop_stop(loop);
