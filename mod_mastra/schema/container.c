@@ -252,7 +252,7 @@ static int check_member(check_t *c, const node_t *node, const char *key,
                                         NULL);
         }
     }
-    if (rules->names && !rules->names->trivial && (good || c->errors)) {
+    if (rules->names_matter && (good || c->errors)) {
         name = mastra_json_string(key);
         named = mastra_schema_holds(c, rules->names, name, place, NULL);
         mastra_json_unref(name);
@@ -330,7 +330,7 @@ int mastra_schema_check_object(check_t *c, const node_t *node,
     /* nothing is left for the other keywords when all members have names */
     if ((good || c->errors)
         && (seen || rules->patterns->nelts
-            || (rules->names && !rules->names->trivial)
+            || rules->names_matter
             || (rules->additional && !rules->additional->trivial
                 && known < count))) {
         good &= check_members(c, node, value, at, seen);

@@ -92,6 +92,7 @@ typedef struct {
     apr_array_header_t *dependents;      /* dependent_t */
     node_t *additional;
     node_t *names;
+    int names_matter;                    /* not every string is a name */
     node_t *unevaluated;
 } object_rules_t;
 

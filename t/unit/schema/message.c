@@ -66,6 +66,12 @@ static const struct {
       ": Unrecognized key: \"x\"" },
     { "{'additionalProperties':{'type':'string'}}", "{'x':2}",
       "x: Invalid input: expected string, received number" },
+    { "{'propertyNames':{'$ref':'#/$defs/n'},'$defs':{'n':{'type':"
+      "'string'}}}", "{'xy':2}", "" },
+    { "{'propertyNames':{'$ref':'#/$defs/n'},'$defs':{'n':{'const':"
+      "'a'}}}", "{'xy':2}", "xy: Invalid key in record" },
+    { "{'propertyNames':{'type':'number'}}", "{'xy':2}",
+      "xy: Invalid key in record" },
     { "{'propertyNames':{'maxLength':1}}", "{'xy':2}",
       "xy: Invalid key in record" },
     { "{'minProperties':1}", "{}",
