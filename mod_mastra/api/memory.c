@@ -26,17 +26,17 @@ static const char free_query[] =
     "\"resourceId\":" STRING "}}";
 static const char threads_query[] =
     "{\"type\":\"object\",\"properties\":{" PAGE("100") ",\"agentId\":" STRING
-    ",\"resourceId\":" STRING ",\"metadata\":{\"type\":\"object\",\"additionalProperties\":{}},"
+    ",\"resourceId\":" STRING ",\"metadata\":" MASTRA_SCHEMA_RECORD ","
     "\"orderBy\":{\"type\":\"object\",\"properties\":{\"field\":"
     "{\"type\":\"string\",\"enum\":[\"createdAt\",\"updatedAt\"]},"
     "\"direction\":{\"type\":\"string\",\"enum\":[\"ASC\",\"DESC\"]}}}}}";
 static const char create_body[] =
     "{\"type\":\"object\",\"properties\":{\"resourceId\":" STRING
-    ",\"title\":" STRING ",\"metadata\":{\"type\":\"object\",\"additionalProperties\":{}},"
+    ",\"title\":" STRING ",\"metadata\":" MASTRA_SCHEMA_RECORD ","
     "\"threadId\":" STRING "},\"required\":[\"resourceId\"]}";
 static const char update_body[] =
     "{\"type\":\"object\",\"properties\":{\"title\":" STRING
-    ",\"metadata\":{\"type\":\"object\",\"additionalProperties\":{}},\"resourceId\":" STRING "}}";
+    ",\"metadata\":" MASTRA_SCHEMA_RECORD ",\"resourceId\":" STRING "}}";
 static const char messages_query[] =
     "{\"type\":\"object\",\"properties\":{" PAGE("40") ",\"agentId\":" STRING
     ",\"resourceId\":" STRING ",\"orderBy\":{\"type\":\"object\","
@@ -51,7 +51,7 @@ static const char messages_query[] =
     "\"startExclusive\":{\"type\":\"boolean\"},"
     "\"endExclusive\":{\"type\":\"boolean\"}}},"
     "\"roles\":{\"type\":\"array\",\"items\":" STRING "},"
-    "\"metadata\":{\"type\":\"object\",\"additionalProperties\":{}}}},"
+    "\"metadata\":" MASTRA_SCHEMA_RECORD "}},"
     "\"includeSystemReminders\":{\"type\":\"boolean\"}}}";
 static const char save_body[] =
     "{\"type\":\"object\",\"properties\":{\"messages\":{\"type\":\"array\","
