@@ -26,6 +26,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
 /* Appends stored messages (format 2) to a neutral prompt. */
 void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages);
+/* The same in the form that the API shows. */
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages);
 /* Appends the messages that assistant parts stand for, in the neutral form. */
 void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts);
