@@ -93,6 +93,7 @@ typedef struct {
     mastra_loop_t *loop;
     mastra_store_t *store;
     const char *host, *id;
+    apr_interval_time_t length;      /* of the claim unless renewed */
     int epoch;
     int busy;                        /* a job is under way */
     apr_status_t rv;
@@ -223,8 +224,6 @@ void mastra_run_end(mastra_agent_run_t *run);
 /* ---- suspend.c, take_up.c, lease.c ---- */
 
 #define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
-/* How long a claim lasts without being renewed. */
-#define MASTRA_RUN_LEASE apr_time_from_sec(30)
 
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);
