@@ -42,6 +42,11 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
                                apr_size_t len, int max_depth,
                                mastra_json_error_t *err);
 
+/* The same, but NUL is kept in strings: mastra_json_str shows such a string up
+ * to there. For programs that check documents; the server refuses them. */
+apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
+                                   apr_size_t len, mastra_json_error_t *err);
+
 /* Appends json to buf, compact, numbers at their shortest as ECMAScript
  * prints them. APR_ENOSPC when the ceiling of buf is met. */
 apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);

@@ -15,6 +15,7 @@ typedef struct {
     const unsigned char *text, *end, *at;
     mastra_buf_t scratch;    /* strings with escapes, texts of numbers */
     int depth;               /* levels still allowed */
+    int nul;                 /* NUL is kept */
     mastra_json_error_t *err;
 } parser_t;
 
@@ -143,7 +144,7 @@ static char *unescape_unicode(parser_t *p, const unsigned char **ps, char *out)
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
         s += 6;
     }
-    if (c == 0 || (c >= 0xD800 && c < 0xE000)) {
+    if ((c == 0 && !p->nul) || (c >= 0xD800 && c < 0xE000)) {
         fail(p, *ps - 2, c ? "Lone surrogate in JSON" : "NUL in JSON");
         return NULL;
     }
@@ -520,9 +521,9 @@ static mastra_json_t *parse_value(parser_t *p)
     }
 }
 
-apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
-                               apr_size_t len, int max_depth,
-                               mastra_json_error_t *err)
+static apr_status_t parse(mastra_json_t **pjson, const char *text,
+                          apr_size_t len, int max_depth, int nul,
+                          mastra_json_error_t *err)
 {
     mastra_json_t *json;
     parser_t p = { 0 };
@@ -532,6 +533,7 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
     p.at = p.text;
     p.depth = max_depth > 0 ? max_depth : MASTRA_JSON_DEPTH;
     p.depth = p.depth < DEPTH_MAX ? p.depth : DEPTH_MAX;
+    p.nul = nul;
     p.err = err;
     if (err) {
         strcpy(err->message, "Out of memory");
@@ -553,4 +555,17 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
     }
     *pjson = json;
     return APR_SUCCESS;
+}
+
+apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
+                               apr_size_t len, int max_depth,
+                               mastra_json_error_t *err)
+{
+    return parse(pjson, text, len, max_depth, 0, err);
+}
+
+apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
+                                   apr_size_t len, mastra_json_error_t *err)
+{
+    return parse(pjson, text, len, 0, 1, err);
 }

@@ -27,7 +27,8 @@ typedef struct {
     /* loop: the client has left: stop the work, write no more. ex is not to be
      * used after it. Not called once end or cut was. */
     void (*gone)(void *baton);
-    /* loop: there is room again after mastra_exchange_write said 0. Optional. */
+    /* loop: there is room again after mastra_exchange_write said 0.
+     * Optional. */
     void (*drain)(void *baton);
     /* loop: the child is stopping gracefully and the limit for live streams is
      * reached: say good-bye (an error chunk) and call end at once. Optional:
@@ -53,8 +54,9 @@ void mastra_exchange_head(mastra_exchange_t *ex, int status,
                           const char *content_type, apr_off_t content_length,
                           const apr_table_t *headers);
 /* Data is copied and flushed to the client at once, never blocking. 1: go on;
- * 0: taken, but the client is slow: write no more until drain (a hard ceiling
- * of 8 MiB, or MASTRA_EXCHANGE_MAX, cuts the exchange). */
+ * 0: taken, but the client is slow: write no more until drain. A single write
+ * may be as large as 64 MiB; one that finds more than 8 MiB waiting cuts the
+ * exchange, and gone is called. */
 int mastra_exchange_write(mastra_exchange_t *ex, const char *data,
                           apr_size_t len);
 /* The answer is complete. */
@@ -67,6 +69,13 @@ void mastra_exchange_cut(mastra_exchange_t *ex);
 /* Hooks: process_connection, suspend_connection, resume_connection,
  * child_stopping. */
 void mastra_park_register_hooks(apr_pool_t *pool);
+/* The best way of holding clients that is tried: parked on an MPM that can,
+ * suspended on the event MPM, else a waiting worker. At configuration time;
+ * parking is the default. */
+typedef enum {
+    MASTRA_HOLD_PARK, MASTRA_HOLD_SUSPEND, MASTRA_HOLD_BLOCK
+} mastra_park_hold_e;
+void mastra_park_set_hold(mastra_park_hold_e hold);
 /* post_config: computes the capacity from the MPM's numbers and RLIMIT_NOFILE
  * and logs it. */
 apr_status_t mastra_park_post_config(apr_pool_t *pconf, server_rec *s);

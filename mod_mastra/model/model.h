@@ -37,12 +37,15 @@ struct mastra_model_provider_t {
     apr_interval_time_t timeout; /* silence; 0: default */
     int retries;                 /* -1: default (2) */
     const mastra_guard_t *guard; /* NULL: the URL is the administrator's */
+    const char *url;             /* made by the kind: where calls go, */
+    const char *const *lines;    /* and all their header lines */
 };
 
+/* All of it is read by mastra_model_start and not touched after it. */
 typedef struct {
     const char *model_id;        /* what follows the first slash */
     int stream;                  /* 1: deltas as they come */
-    mastra_json_t *prompt;       /* see above; lent until done */
+    mastra_json_t *prompt;       /* see above */
     mastra_json_t *tools;        /* [{name, description, inputSchema}], NULL */
     mastra_json_t *tool_choice;  /* "auto"|"none"|"required"|{type,toolName} */
     mastra_json_t *settings;     /* modelSettings: temperature, topP, topK,
@@ -51,6 +54,7 @@ typedef struct {
                                     maxRetries, headers, … or NULL */
     mastra_json_t *response_schema; /* JSON Schema for structured output */
     mastra_json_t *provider_options; /* {provider: {…}} or NULL */
+    int include_raw;             /* 1: RAW events too */
 } mastra_model_request_t;
 
 typedef enum {
@@ -65,7 +69,8 @@ typedef enum {
     MASTRA_MODEL_TOOL_END,       /* id */
     MASTRA_MODEL_TOOL_CALL,      /* id, name, json: arguments (object), or
                                     json NULL and text: what did not parse */
-    MASTRA_MODEL_RAW,            /* json: a provider chunk as it came */
+    MASTRA_MODEL_RAW,            /* json: a provider chunk as it came; only
+                                    when include_raw asks for it */
     MASTRA_MODEL_FINISH          /* reason, raw_reason, json: usage, body */
 } mastra_model_event_e;
 
@@ -88,8 +93,8 @@ typedef struct {
 } mastra_model_event_t;
 
 typedef struct {
-    /* Return 0 to pause: the event WAS taken, no other comes before
-     * mastra_model_resume. */
+    /* Return 0 to pause: the event WAS taken, no other and no on_done comes
+     * before mastra_model_resume. */
     int (*on_event)(void *baton, const mastra_model_event_t *event);
     /* Once, last: NULL after FINISH, else why it failed (valid in the
      * callback). The call is gone when it returns. */
@@ -100,6 +105,7 @@ typedef struct {
 typedef struct mastra_model_kind_t {
     const char *name;            /* "openai", "mock", … */
     const char *default_url;
+    const char *default_url_env;  /* variable that names another one */
     const char *default_key_env;
     apr_status_t (*start)(mastra_model_call_t **pcall, mastra_loop_t *loop,
                           const mastra_model_provider_t *provider,
@@ -107,6 +113,10 @@ typedef struct mastra_model_kind_t {
                           const mastra_model_cbs_t *cbs, void *baton);
     void (*cancel)(mastra_model_call_t *call);
     void (*resume)(mastra_model_call_t *call);
+    /* Fills url and lines once base_url, key and headers are known. NULL or
+     * what is wrong. */
+    const char *(*prepare)(mastra_model_provider_t *provider,
+                           apr_pool_t *pool);
 } mastra_model_kind_t;
 
 extern const mastra_model_kind_t mastra_model_openai;
@@ -118,14 +128,15 @@ struct mastra_model_call_t {
 };
 
 mastra_models_t *mastra_models_make(apr_pool_t *pool);
-/* NULL or what is wrong. kind by name; url, key_env NULL: the kind's. */
+/* NULL or what is wrong. kind by name; url NULL: the kind's, which the
+ * environment may set. key_env NULL: the kind's, but only with such a URL: the
+ * key does not go to other servers unless that is asked for. */
 const char *mastra_models_add(mastra_models_t *models, const char *id,
                               const char *kind, const char *url,
                               const char *key_env,
                               const char *const *headers,
                               apr_interval_time_t timeout, int retries);
-/* Adds those that exist by default and were not configured: openai (with
- * OPENAI_API_KEY, OPENAI_BASE_URL) and mock. */
+/* Adds those that exist by default and were not configured: openai and mock. */
 void mastra_models_add_defaults(mastra_models_t *models);
 /* "provider/model" to its parts; NULL when the provider is not known. */
 const mastra_model_provider_t *
@@ -141,5 +152,9 @@ apr_status_t mastra_model_start(mastra_model_call_t **pcall,
 /* No callback comes after it. Not from inside on_event: pause there. */
 void mastra_model_cancel(mastra_model_call_t *call);
 void mastra_model_resume(mastra_model_call_t *call);
+
+/* Clients repeat what failed with a 5xx. Once tools have run for a request,
+ * repeating it would run them again: this makes a 5xx of error a 424. */
+void mastra_model_error_no_repeat(mastra_result_t *error);
 
 #endif

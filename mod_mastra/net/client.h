@@ -26,7 +26,8 @@ const char *mastra_guard_allow(mastra_guard_t *guard, const char *rule);
 
 typedef enum {
     MASTRA_TRANSFER_GO,      /* more, please */
-    MASTRA_TRANSFER_PAUSE,   /* the data given was NOT taken: resume later */
+    MASTRA_TRANSFER_PAUSE,   /* the data given was NOT taken: resume later.
+                                No idle time runs meanwhile. */
     MASTRA_TRANSFER_ABORT    /* done is called with APR_ECONNABORTED */
 } mastra_transfer_verdict_e;
 
@@ -56,16 +57,21 @@ typedef struct {
     apr_size_t body_len;
     int trusted;                 /* see mastra_guard_t */
     const mastra_guard_t *guard; /* required unless trusted */
-    int max_redirects;           /* 0: none are followed */
+    int max_redirects;           /* 0: none are followed, a 3xx is an answer.
+                                    At another origin trust and all headers
+                                    but Accept, Accept-Language, Content-Type
+                                    and User-Agent are dropped, guard rules. */
     apr_size_t max_body;         /* bytes of answer, 0: 64 MiB */
-    apr_interval_time_t connect_timeout;    /* 0: 10 s */
-    apr_interval_time_t first_byte_timeout; /* 0: none but total */
+    apr_interval_time_t connect_timeout;    /* name, TCP, TLS; 0: 10 s */
+    apr_interval_time_t first_byte_timeout; /* connected to end of head;
+                                               0: none but total */
     apr_interval_time_t idle_timeout;       /* silence in the body; 0: 120 s */
     apr_interval_time_t total_timeout;      /* 0: none */
 
     void *baton;
     /* Status and headers of the final answer (names in lower case), valid in
-     * the callback. Optional. */
+     * the callback. After PAUSE it is not called again, and on_data comes when
+     * resumed; an answer without a body is done all the same. Optional. */
     mastra_transfer_verdict_e (*on_response)(void *baton, int status,
                                              const apr_table_t *headers);
     mastra_transfer_verdict_e (*on_data)(void *baton, const char *data,
@@ -76,14 +82,18 @@ typedef struct {
 
 /* Starts a transfer. The fields are copied, body is not. Callbacks come later,
  * never from inside this call. APR_SUCCESS, or nothing was started and no
- * callback comes. */
+ * callback comes (APR_EINVAL: a method or header that is none, or neither
+ * trusted nor guarded). A URL that is not usable ends as REFUSED. A request
+ * whose kept connection turns out to be closed before anything came back is
+ * sent again over a fresh one. */
 apr_status_t mastra_client_send(mastra_transfer_t **ptransfer,
                                 mastra_loop_t *loop,
                                 const mastra_request_t *request);
 /* No callback comes after it. Not from inside a callback of the transfer:
  * return ABORT there. */
 void mastra_client_cancel(mastra_transfer_t *transfer);
-/* After PAUSE: on_data is called again with the same data. */
+/* After PAUSE: on_data is called again, later, with data that begins with the
+ * bytes not taken (more may have come). May be called at any time. */
 void mastra_client_resume(mastra_transfer_t *transfer);
 
 /* curl's process-wide set-up: once, before threads (post_config, main). */

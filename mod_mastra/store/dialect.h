@@ -11,6 +11,25 @@ typedef struct {
     const char *add;
 } mastra_column_t;
 
+/* Tables of our own that all dialects make alike. Times are milliseconds of
+ * the epoch by the database's clock. */
+#define MASTRA_RUNS_TABLE \
+    "CREATE TABLE IF NOT EXISTS mastra_x_runs (" \
+    "id VARCHAR(255) NOT NULL PRIMARY KEY, " \
+    "host VARCHAR(255) NOT NULL, " \
+    "kind VARCHAR(255) NOT NULL, " \
+    "name VARCHAR(255) NOT NULL, " \
+    "resource VARCHAR(255), " \
+    "thread VARCHAR(255), " \
+    "status VARCHAR(32) NOT NULL, " \
+    "epoch INTEGER NOT NULL, " \
+    "lease BIGINT NOT NULL, " \
+    "changed BIGINT NOT NULL, " \
+    "summary TEXT NOT NULL)"
+#define MASTRA_RUNS_INDEX \
+    "CREATE INDEX IF NOT EXISTS mastra_x_runs_status " \
+    "ON mastra_x_runs (host, kind, status, changed)"
+
 typedef struct mastra_dialect_t {
     const char *driver;      /* apr_dbd's name */
     int single_writer;       /* one thread of a child does all writing */
@@ -18,6 +37,7 @@ typedef struct mastra_dialect_t {
     int time_pairs;          /* each time has a second column, named …Z */
     int real_as_text;        /* the driver prints doubles with six digits */
     const char *rowid;       /* what orders rows of equal time */
+    const char *now_ms;      /* selects the database's clock */
     const char *lock;        /* selected first by a migration, or NULL */
     /* Statements that are harmless to repeat, up to NULL. */
     const char *const *tables, *const *indexes;

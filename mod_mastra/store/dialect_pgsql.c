@@ -64,6 +64,18 @@ static const char *const tables[] = {
     "\"updatedAt\" timestamp without time zone NOT NULL, "
     "\"createdAtZ\" timestamp with time zone DEFAULT now(), "
     "\"updatedAtZ\" timestamp with time zone DEFAULT now())",
+    "CREATE TABLE IF NOT EXISTS mastra_workflow_snapshot ("
+    "workflow_name text NOT NULL, "
+    "run_id text NOT NULL, "
+    "\"resourceId\" text, "
+    "snapshot jsonb NOT NULL, "
+    "\"createdAt\" timestamp without time zone NOT NULL, "
+    "\"updatedAt\" timestamp without time zone NOT NULL, "
+    "\"createdAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"updatedAtZ\" timestamp with time zone DEFAULT now(), "
+    "CONSTRAINT public_mastra_workflow_snapshot_workflow_name_run_id_key "
+    "UNIQUE (workflow_name, run_id))",
+    MASTRA_RUNS_TABLE,
     NULL
 };
 
@@ -72,6 +84,7 @@ static const char *const indexes[] = {
     "ON mastra_messages (thread_id, \"createdAt\" DESC)",
     "CREATE INDEX IF NOT EXISTS mastra_threads_resourceid_createdat_idx "
     "ON mastra_threads (\"resourceId\", \"createdAt\" DESC)",
+    MASTRA_RUNS_INDEX,
     NULL
 };
 
@@ -289,6 +302,7 @@ const mastra_dialect_t mastra_dialect_pgsql = {
      * differ by microseconds, ids only make the rest stable */
     .rowid = "id",
     .lock = "SELECT pg_advisory_xact_lock(7813420115)",
+    .now_ms = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
     .tables = tables,
     .indexes = indexes,
     .columns = columns,

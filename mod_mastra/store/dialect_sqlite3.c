@@ -57,6 +57,15 @@ static const char *const tables[] = {
     "\"metadata\" TEXT, "
     "\"createdAt\" TEXT NOT NULL, "
     "\"updatedAt\" TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS mastra_workflow_snapshot ("
+    "\"workflow_name\" TEXT, "
+    "\"run_id\" TEXT, "
+    "\"resourceId\" TEXT, "
+    "\"snapshot\" TEXT, "
+    "\"createdAt\" TEXT, "
+    "\"updatedAt\" TEXT, "
+    "UNIQUE (workflow_name, run_id))",
+    MASTRA_RUNS_TABLE,
     NULL
 };
 
@@ -68,6 +77,7 @@ static const char *const indexes[] = {
     /* ours: a thread list of one resource, newest first */
     "CREATE INDEX IF NOT EXISTS mastra_x_threads_resource_created_at "
     "ON mastra_threads (\"resourceId\", \"createdAt\")",
+    MASTRA_RUNS_INDEX,
     NULL
 };
 
@@ -346,6 +356,7 @@ const mastra_dialect_t mastra_dialect_sqlite3 = {
     .single_writer = 1,
     .hex_blobs = 1,
     .rowid = "rowid",
+    .now_ms = "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
     .tables = tables,
     .indexes = indexes,
     .columns = columns,

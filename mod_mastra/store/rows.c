@@ -15,8 +15,22 @@ struct mastra_rows_t {
     apr_pool_t *pool;
     int count, columns;
     const char **cells;
+    const char **names;      /* of the columns */
     apr_dbd_row_t **rows;    /* where blobs are asked for again, or NULL */
 };
+
+static void read_names(mastra_rows_t *rows, apr_dbd_results_t *results)
+{
+    const char *name;
+    int i;
+
+    rows->names = apr_pcalloc(rows->pool, sizeof(*rows->names)
+                                              * (rows->columns + 1));
+    for (i = 0; i < rows->columns; i++) {
+        name = apr_dbd_get_name(rows->db->driver, results, i);
+        rows->names[i] = apr_pstrdup(rows->pool, name ? name : "");
+    }
+}
 
 static apr_status_t read_row(mastra_rows_t *rows, apr_dbd_row_t *row, int n)
 {
@@ -55,6 +69,7 @@ apr_status_t mastra_rows_make(mastra_rows_t **prows, mastra_db_t *db,
     if (db->dialect->hex_blobs) {
         rows->rows = apr_palloc(pool, sizeof(*rows->rows) * rows->count);
     }
+    read_names(rows, results);
     /* never one row further: the pgsql driver frees the result there */
     for (i = 0; i < rows->count; i++) {
         if (apr_dbd_get_row(db->driver, pool, results, &row, -1)) {
@@ -75,6 +90,22 @@ apr_status_t mastra_rows_make(mastra_rows_t **prows, mastra_db_t *db,
 int mastra_rows_count(const mastra_rows_t *rows)
 {
     return rows->count;
+}
+
+mastra_json_t *mastra_rows_objects(const mastra_rows_t *rows)
+{
+    mastra_json_t *made = mastra_json_array(), *object;
+    int i, j;
+
+    for (i = 0; i < rows->count; i++) {
+        object = mastra_json_object();
+        for (j = 0; j < rows->columns; j++) {
+            mastra_json_set(object, rows->names[j],
+                            mastra_json_string(mastra_rows_text(rows, i, j)));
+        }
+        mastra_json_append(made, object);
+    }
+    return made;
 }
 
 const char *mastra_rows_text(const mastra_rows_t *rows, int row, int column)

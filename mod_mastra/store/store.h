@@ -124,6 +124,9 @@ int mastra_rows_count(const mastra_rows_t *rows);
 const char *mastra_rows_text(const mastra_rows_t *rows, int row, int column);
 apr_int64_t mastra_rows_int(const mastra_rows_t *rows, int row, int column);
 apr_time_t mastra_rows_time(const mastra_rows_t *rows, int row, int column);
+/* All rows as an array of objects by column name, values as strings or null.
+ * New reference. */
+mastra_json_t *mastra_rows_objects(const mastra_rows_t *rows);
 /* JSON text, or, where the statement selects json(column), LibSQL's JSONB
  * blob decoded; new reference or NULL. */
 mastra_json_t *mastra_rows_json(const mastra_rows_t *rows, int row, int column);

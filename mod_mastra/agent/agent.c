@@ -1,0 +1,335 @@
+/* Agent definitions: read, checked, registered and described. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <apr_tables.h>
+
+#include "internal.h"
+
+#define LAST_MESSAGES 10         /* default of memory.options.lastMessages */
+
+struct mastra_agents_t {
+    apr_pool_t *pool;
+    apr_array_header_t *list;    /* const mastra_agent_t * in order */
+    apr_hash_t *by_name;         /* ids and keys */
+};
+
+mastra_agents_t *mastra_agents_make(apr_pool_t *pool)
+{
+    mastra_agents_t *agents = apr_pcalloc(pool, sizeof(*agents));
+
+    agents->pool = pool;
+    agents->list = apr_array_make(pool, 8, sizeof(mastra_agent_t *));
+    agents->by_name = apr_hash_make(pool);
+    return agents;
+}
+
+const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
+                                         const char *name)
+{
+    return apr_hash_get(agents->by_name, name, APR_HASH_KEY_STRING);
+}
+
+int mastra_agents_count(const mastra_agents_t *agents)
+{
+    return agents->list->nelts;
+}
+
+const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i)
+{
+    return APR_ARRAY_IDX(agents->list, i, const mastra_agent_t *);
+}
+
+/* ---- reading ---- */
+
+static mastra_result_t *fault(apr_pool_t *pool, const char *field,
+                              const char *fmt, const char *value)
+{
+    mastra_result_t *error = mastra_result_make(pool, 400, "AGENT_INVALID",
+                                                fmt, value);
+
+    error->detail = mastra_json_own(mastra_json_pack("{s:s}", "field", field),
+                                    pool);
+    return error;
+}
+
+/* "text", or [{type:"text", content:"…"}, …]: joined by blank lines */
+static const char *instructions_of(const mastra_json_t *value, apr_pool_t *pool)
+{
+    const char *joined = "";
+    apr_size_t i;
+
+    if (mastra_json_is_string(value)) {
+        return mastra_json_str(value);
+    }
+    for (i = 0; i < mastra_json_size(value); i++) {
+        const mastra_json_t *block = mastra_json_at(value, i);
+        const char *text = mastra_json_is_string(block)
+                               ? mastra_json_str(block)
+                               : mastra_json_get_str(block, "content");
+
+        if (text) {
+            joined = apr_pstrcat(pool, joined, *joined ? "\n\n" : "", text,
+                                 NULL);
+        }
+    }
+    return joined;
+}
+
+/* "provider/model", or {provider, name} */
+static const char *model_of(const mastra_json_t *value, apr_pool_t *pool)
+{
+    const char *provider = mastra_json_get_str(value, "provider");
+    const char *name = mastra_json_get_str(value, "name");
+
+    if (mastra_json_is_string(value)) {
+        return mastra_json_str(value);
+    }
+    return provider && name ? apr_pstrcat(pool, provider, "/", name, NULL)
+                            : NULL;
+}
+
+static mastra_result_t *read_model(mastra_agent_t *agent,
+                                   const mastra_models_t *models,
+                                   apr_pool_t *pool)
+{
+    const mastra_json_t *value = mastra_json_get(agent->definition, "model");
+
+    if (!value) {
+        return fault(pool, "model", "a model is missing: \"model\": "
+                     "\"provider/model\"%s", "");
+    }
+    agent->model = model_of(value, pool);
+    if (!agent->model || !strchr(agent->model, '/')) {
+        return fault(pool, "model", "not of the form \"provider/model\"%s", "");
+    }
+    agent->provider = mastra_models_find(models, agent->model,
+                                         &agent->model_id);
+    if (!agent->provider) {
+        return fault(pool, "model", "the provider of \"%s\" is not configured "
+                     "(MastraModelProvider)", agent->model);
+    }
+    return NULL;
+}
+
+static mastra_result_t *add_tool(mastra_agent_t *agent, const char *name,
+                                 const mastra_tools_t *tools, apr_pool_t *pool)
+{
+    const mastra_tool_t *tool = mastra_tools_find(tools, name);
+
+    if (!tool) {
+        return fault(pool, "tools", "there is no tool \"%s\"", name);
+    }
+    agent->tools[agent->ntools++] = tool;
+    return NULL;
+}
+
+static mastra_result_t *read_tools(mastra_agent_t *agent,
+                                   const mastra_tools_t *tools,
+                                   apr_pool_t *pool)
+{
+    const mastra_json_t *value = mastra_json_get(agent->definition, "tools");
+    mastra_result_t *error = NULL;
+    apr_size_t i;
+    void *at;
+
+    agent->tools = apr_pcalloc(pool, sizeof(*agent->tools)
+                                         * (mastra_json_size(value) + 1));
+    if (mastra_json_is_array(value)) {
+        for (i = 0; !error && i < mastra_json_size(value); i++) {
+            const char *name = mastra_json_str(mastra_json_at(value, i));
+
+            error = name ? add_tool(agent, name, tools, pool)
+                         : fault(pool, "tools", "not a list of names%s", "");
+        }
+        return error;
+    }
+    for (at = mastra_json_iter(value); at && !error;
+         at = mastra_json_next(value, at)) {
+        error = add_tool(agent, mastra_json_key(at), tools, pool);
+    }
+    return error;
+}
+
+static void make_tool_specs(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    int i;
+
+    agent->tool_specs = mastra_json_own(mastra_json_array(), pool);
+    for (i = 0; i < agent->ntools; i++) {
+        const mastra_tool_t *tool = agent->tools[i];
+        mastra_json_t *schema = tool->input_schema;
+
+        mastra_json_append(agent->tool_specs, mastra_json_pack(
+            "{s:s, s:s, s:o}", "name", tool->key, "description",
+            tool->description, "inputSchema",
+            schema ? mastra_json_ref(schema)
+                   : mastra_json_pack("{s:s, s:{}}", "type", "object",
+                                      "properties")));
+    }
+}
+
+/* false or absent: none. What GET /memory/config shows is made here. */
+static mastra_result_t *read_memory(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    mastra_json_t *memory = mastra_json_get(agent->definition, "memory");
+    mastra_json_t *options = mastra_json_get(memory, "options");
+    mastra_json_t *last = mastra_json_get(options, "lastMessages");
+    mastra_json_t *config;
+
+    if (!mastra_json_is_object(memory) && !mastra_json_is_true(memory)) {
+        return NULL;
+    }
+    agent->memory.enabled = 1;
+    agent->memory.last_messages = LAST_MESSAGES;
+    if (mastra_json_is_integer(last) && mastra_json_int(last) >= 0
+        && mastra_json_int(last) <= 1000) {
+        agent->memory.last_messages = (int)mastra_json_int(last);
+    }
+    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
+        agent->memory.last_messages = 0;
+    }
+    else if (last) {
+        return fault(pool, "memory.options.lastMessages",
+                     "neither false nor a number from 0 to 1000%s", "");
+    }
+    config = mastra_json_pack("{s:o, s:b, s:b}", "lastMessages",
+                              last ? mastra_json_ref(last)
+                                   : mastra_json_integer(LAST_MESSAGES),
+                              "semanticRecall", 0, "generateTitle", 0);
+    if (options) {
+        mastra_json_merge(config, options);
+    }
+    if (!mastra_json_get(config, "observationalMemory")) {
+        mastra_json_set(config, "observationalMemory",
+                        mastra_json_pack("{s:b}", "enabled", 0));
+    }
+    agent->memory.config = mastra_json_own(config, pool);
+    return NULL;
+}
+
+static const char *text_of(const mastra_agent_t *agent, const char *name,
+                           const char *otherwise)
+{
+    const char *value = mastra_json_get_str(agent->definition, name);
+
+    return value ? value : otherwise;
+}
+
+static const mastra_result_t *read_definition(mastra_agent_t *agent,
+                                              const mastra_models_t *models,
+                                              const mastra_tools_t *tools,
+                                              apr_pool_t *pool)
+{
+    mastra_result_t *error;
+    mastra_json_t *options = mastra_json_get(agent->definition,
+                                             "defaultOptions");
+
+    agent->id = text_of(agent, "id", agent->key);
+    agent->name = text_of(agent, "name", agent->id);
+    agent->description = text_of(agent, "description", "");
+    agent->instructions = instructions_of(
+        mastra_json_get(agent->definition, "instructions"), pool);
+    agent->default_options = mastra_json_is_object(options) ? options : NULL;
+    error = read_model(agent, models, pool);
+    if (!error) {
+        error = read_tools(agent, tools, pool);
+    }
+    if (!error) {
+        error = read_memory(agent, pool);
+    }
+    return error;
+}
+
+/* ---- describing ---- */
+
+static mastra_json_t *describe_tools(const mastra_agent_t *agent, int partial)
+{
+    mastra_json_t *made = mastra_json_object();
+    int i;
+
+    for (i = 0; i < agent->ntools; i++) {
+        const mastra_tool_t *tool = agent->tools[i];
+
+        mastra_json_set(made, tool->key,
+                        mastra_json_ref(partial ? tool->describe_partial
+                                                : tool->describe));
+    }
+    return made;
+}
+
+static mastra_json_t *describe_rest(const mastra_agent_t *agent)
+{
+    return mastra_json_pack(
+        "{s:{}, s:{}, s:[], s:[], s:[], s:b, s:[], s:[], s:s, s:s, s:s, s:b,"
+        " s:o, s:{}, s:{}, s:s}",
+        "agents", "workflows", "skills", "workspaceTools", "browserTools",
+        "hasBrowser", 0, "inputProcessors", "outputProcessors", "provider",
+        agent->provider->id, "modelId", agent->model_id, "modelVersion", "v2",
+        "supportsMemory", 1, "defaultOptions",
+        agent->default_options ? mastra_json_ref(agent->default_options)
+                               : mastra_json_object(),
+        "defaultGenerateOptionsLegacy", "defaultStreamOptionsLegacy", "source",
+        "code");
+}
+
+static mastra_json_t *describe(const mastra_agent_t *agent, int with_id,
+                               int partial)
+{
+    mastra_json_t *made = mastra_json_object(), *rest = describe_rest(agent);
+
+    if (with_id) {
+        mastra_json_set_str(made, "id", agent->id);
+    }
+    mastra_json_set_str(made, "name", agent->name);
+    mastra_json_set_str(made, "description", agent->description);
+    mastra_json_set_str(made, "instructions", agent->instructions);
+    mastra_json_set(made, "tools", describe_tools(agent, partial));
+    mastra_json_merge(made, rest);
+    mastra_json_unref(rest);
+    if (with_id) {
+        mastra_json_set_bool(made, "hasDraft", 0);
+    }
+    return made;
+}
+
+static void make_describe(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    agent->describe = mastra_json_own(describe(agent, 0, 0), pool);
+    agent->describe_list = mastra_json_own(describe(agent, 1, 0), pool);
+    agent->describe_partial = mastra_json_own(describe(agent, 1, 1), pool);
+    agent->describe_text = mastra_json_text(agent->describe, pool);
+    agent->describe_len = strlen(agent->describe_text);
+}
+
+const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
+                                         const char *key,
+                                         mastra_json_t *definition,
+                                         const mastra_models_t *models,
+                                         const mastra_tools_t *tools)
+{
+    mastra_agent_t *agent = apr_pcalloc(agents->pool, sizeof(*agent));
+    const mastra_result_t *error;
+
+    if (!mastra_json_is_object(definition)) {
+        return fault(agents->pool, "", "an agent is a JSON object%s", "");
+    }
+    agent->key = apr_pstrdup(agents->pool, key);
+    agent->definition = mastra_json_own(mastra_json_ref(definition),
+                                        agents->pool);
+    error = read_definition(agent, models, tools, agents->pool);
+    if (error) {
+        return error;
+    }
+    if (mastra_agents_find(agents, agent->key)
+        || mastra_agents_find(agents, agent->id)) {
+        return fault(agents->pool, "id", "the id \"%s\" is taken", agent->id);
+    }
+    make_tool_specs(agent, agents->pool);
+    make_describe(agent, agents->pool);
+    APR_ARRAY_PUSH(agents->list, const mastra_agent_t *) = agent;
+    apr_hash_set(agents->by_name, agent->key, APR_HASH_KEY_STRING, agent);
+    apr_hash_set(agents->by_name, agent->id, APR_HASH_KEY_STRING, agent);
+    return NULL;
+}

@@ -1,0 +1,115 @@
+#ifndef MASTRA_AGENT_AGENT_H
+#define MASTRA_AGENT_AGENT_H
+
+#include "../base/json.h"
+#include "../base/result.h"
+#include "../model/model.h"
+#include "../run/sink.h"
+#include "../tool/tool.h"
+
+/*
+ * Agents: definitions (the body of POST /stored/agents, read-only once the
+ * configuration stands) and their runs.
+ */
+typedef struct mastra_agent_t mastra_agent_t;
+typedef struct mastra_agents_t mastra_agents_t;       /* registry of one host */
+typedef struct mastra_agent_run_t mastra_agent_run_t;
+
+typedef struct {
+    int enabled;
+    int last_messages;               /* 0: none */
+    mastra_json_t *config;           /* as GET /memory/config shows it */
+} mastra_agent_memory_t;
+
+struct mastra_agent_t {
+    const char *key;
+    const char *id;
+    const char *name;
+    const char *description;
+    const char *instructions;
+    const char *model;               /* "provider/model" */
+    const mastra_model_provider_t *provider;
+    const char *model_id;
+    const mastra_tool_t **tools;     /* in order, ntools of them */
+    int ntools;
+    mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
+    mastra_agent_memory_t memory;
+    mastra_json_t *default_options;  /* object or NULL */
+    mastra_json_t *definition;
+    mastra_json_t *describe;         /* answer of GET /agents/:id */
+    mastra_json_t *describe_list;    /* element of GET /agents */
+    mastra_json_t *describe_partial; /* … with ?partial=true */
+    const char *describe_text;       /* describe as text, made once */
+    apr_size_t describe_len;
+};
+
+/* What agents of one host run with, in one child. */
+typedef struct {
+    const char *host;                /* name of the virtual host in storage */
+    mastra_loop_t *loop;
+    mastra_store_t *store;
+    mastra_tool_env_t *tools;
+    const mastra_agents_t *agents;
+    apr_interval_time_t timeout;     /* of a whole run, 0: none */
+    int max_steps;                   /* default of maxSteps; 5 */
+} mastra_agent_env_t;
+
+mastra_agents_t *mastra_agents_make(apr_pool_t *pool);
+/* Registers a definition: {id?, name, instructions, model: "p/m" or {provider,
+ * name}, tools: [key…] or {key: …}, memory: {options:{lastMessages…}} or false,
+ * description, defaultOptions}. models and tools must be complete by then.
+ * Returns NULL or a result whose detail has "field". */
+const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
+                                         const char *key,
+                                         mastra_json_t *definition,
+                                         const mastra_models_t *models,
+                                         const mastra_tools_t *tools);
+/* By id or key. */
+const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
+                                         const char *name);
+int mastra_agents_count(const mastra_agents_t *agents);
+const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
+
+/* Who asks, from the request; copied. */
+typedef struct {
+    const char *resource_id;         /* what auth says the user owns, or NULL */
+    mastra_json_t *request_context;  /* object or NULL */
+    int depth;                       /* of nested calls of this server */
+} mastra_principal_t;
+
+/* Prepares a run of agent with the options of the generate and stream bodies
+ * (already validated; the run takes a reference). Any thread. On failure NULL
+ * and *perror. The run belongs to the caller until it is begun. */
+mastra_agent_run_t *mastra_agent_run_make(mastra_agent_env_t *env,
+                                          const mastra_agent_t *agent,
+                                          mastra_json_t *options, int stream,
+                                          const mastra_principal_t *principal,
+                                          mastra_result_t **perror,
+                                          apr_pool_t *pool);
+/* The same for a suspended run, which decision {toolCallId?, approved?,
+ * reason?, resumeData?} takes up (a reference is taken): exactly one of several
+ * decisions about one call gets it, the others end with a 409 error. */
+mastra_agent_run_t *mastra_agent_run_take_up(
+    mastra_agent_env_t *env, const mastra_agent_t *agent, const char *run_id,
+    mastra_json_t *decision, int stream, const mastra_principal_t *principal,
+    mastra_result_t **perror, apr_pool_t *pool);
+const char *mastra_agent_run_id(const mastra_agent_run_t *run);
+/* Begins the run on the loop: chunks (streams) or the answer go to sink, whose
+ * end is called once, last. The run frees itself then. */
+void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink);
+/* Loop: the sink is gone. What was generated is stored, the sink is not called
+ * again. */
+void mastra_agent_run_cancel(mastra_agent_run_t *run);
+/* Loop: the sink takes chunks again. */
+void mastra_agent_run_resume(mastra_agent_run_t *run);
+/* Frees a run that was never begun. */
+void mastra_agent_run_discard(mastra_agent_run_t *run);
+
+/* Messages of a save request in format 2, each with id and createdAt (now, one
+ * ms apart); those that are in it already stay as they are. NULL and *perror
+ * for what is no message. New reference. Any thread. */
+mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
+                                     mastra_result_t **perror,
+                                     apr_pool_t *pool);
+
+#endif

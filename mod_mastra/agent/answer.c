@@ -1,0 +1,511 @@
+/* Steps, the end of a run, and the answer of generate. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "internal.h"
+
+/* ---- steps ---- */
+
+static mastra_json_t *slice(const mastra_json_t *array, apr_size_t from)
+{
+    mastra_json_t *made = mastra_json_array();
+
+    for (; from < mastra_json_size(array); from++) {
+        mastra_json_append(made, mastra_json_ref(mastra_json_at(array, from)));
+    }
+    return made;
+}
+
+/* The step's own parts as the flat "content" of a step. */
+static mastra_json_t *step_content(mastra_agent_run_t *run)
+{
+    mastra_json_t *parts = slice(run->parts, run->step.first_part);
+    mastra_json_t *messages = mastra_message_parts_to_model(parts);
+    mastra_json_t *content = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(messages); i++) {
+        mastra_json_extend(content, mastra_json_get(mastra_json_at(messages, i),
+                                                    "content"));
+    }
+    mastra_json_unref(messages);
+    mastra_json_unref(parts);
+    return content;
+}
+
+static mastra_json_t *or_empty(mastra_json_t *object)
+{
+    return object ? mastra_json_ref(object) : mastra_json_object();
+}
+
+static mastra_json_t *or_array(mastra_json_t *array)
+{
+    return array ? mastra_json_ref(array) : mastra_json_array();
+}
+
+static mastra_json_t *provider_metadata(mastra_agent_run_t *run)
+{
+    return mastra_json_pack("{s:{}}", run->agent->provider->id);
+}
+
+static mastra_json_t *model_metadata(mastra_agent_run_t *run)
+{
+    return mastra_json_pack("{s:s, s:s, s:s}", "modelId", run->agent->model_id,
+                            "modelVersion", "v2", "modelProvider",
+                            run->agent->provider->id);
+}
+
+/* id, timestamp, modelId, headers of the upstream's answer; a failed call has
+ * none, then they are made up as the real server does. */
+static mastra_json_t *response_base(mastra_agent_run_t *run)
+{
+    mastra_json_t *base = run->step.response
+                              ? mastra_json_copy_flat(run->step.response)
+                              : mastra_json_object();
+
+    if (!mastra_json_get(base, "id")) {
+        mastra_json_set_str(base, "id", mastra_text_uuid_make(run->step.pool));
+    }
+    if (!mastra_json_get(base, "timestamp")) {
+        mastra_json_set_str(base, "timestamp",
+                            mastra_text_iso_make(run->step.pool,
+                                                 apr_time_now()));
+    }
+    if (!mastra_json_get(base, "modelId")) {
+        mastra_json_set_str(base, "modelId", run->agent->model_id);
+    }
+    if (run->error) {
+        mastra_json_set_str(base, "modelVersion", "v2");
+        mastra_json_set_str(base, "modelProvider", run->agent->provider->id);
+    }
+    return base;
+}
+
+static const char *step_text(mastra_agent_run_t *run)
+{
+    mastra_json_t *parts = slice(run->parts, run->step.first_part);
+    const char *text = mastra_message_last_text(parts);
+
+    mastra_json_unref(parts);
+    return text ? text : "";
+}
+
+static mastra_json_t *step_reasoning(mastra_agent_run_t *run)
+{
+    apr_size_t i;
+
+    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
+        const mastra_json_t *part = mastra_json_at(run->parts, i);
+        mastra_json_t *text = mastra_json_get(part, "reasoning");
+
+        if (text) {
+            return text;
+        }
+    }
+    return NULL;
+}
+
+static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
+{
+    static const char *const names[] = { "inputTokens", "outputTokens",
+                                         "totalTokens", "reasoningTokens",
+                                         "cachedInputTokens", NULL };
+    mastra_json_t *raw = mastra_json_get(usage, "raw");
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        if (mastra_json_get(usage, names[i])) {
+            mastra_json_set_int(run->usage, names[i],
+                                mastra_json_get_int(run->usage, names[i], 0)
+                                    + mastra_json_get_int(usage, names[i], 0));
+        }
+    }
+    if (raw) {
+        mastra_json_set(run->usage, "raw", mastra_json_ref(raw));
+    }
+}
+
+static mastra_json_t *ui_message(mastra_agent_run_t *run)
+{
+    mastra_json_t *metadata = mastra_json_pack(
+        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->agent->model_id,
+        "provider", run->agent->provider->id, "traceId", run->trace_id,
+        "threadId", run->thread_id, "resourceId", run->resource_id);
+
+    if (run->object) {
+        mastra_json_set(metadata, "structuredOutput",
+                        mastra_json_ref(run->object));
+    }
+    mastra_json_set_str(metadata, "createdAt",
+                        mastra_text_iso_make(run->step.pool,
+                                             run->answered_at));
+    return mastra_json_pack("{s:s, s:s, s:o, s:o}", "id", run->message_id,
+                            "role", "assistant", "metadata", metadata, "parts",
+                            mastra_message_parts_to_ui(run->parts));
+}
+
+/* "response" of generate: the base, the upstream's body and the messages. */
+static mastra_json_t *full_response(mastra_agent_run_t *run)
+{
+    mastra_json_t *response = response_base(run);
+    mastra_json_t *message = mastra_run_message(run, 1);
+
+    if (run->step.body) {
+        mastra_json_set(response, "body", mastra_json_ref(run->step.body));
+    }
+    mastra_json_set(response, "modelMetadata", model_metadata(run));
+    mastra_json_set(response, "messages",
+                    mastra_message_parts_to_model(run->parts));
+    mastra_json_set(response, "dbMessages",
+                    message ? mastra_json_pack("[o]", message)
+                            : mastra_json_array());
+    mastra_json_set(response, "uiMessages",
+                    message ? mastra_json_pack("[o]", ui_message(run))
+                            : mastra_json_array());
+    return response;
+}
+
+static mastra_json_t *reasoning_chunks(mastra_agent_run_t *run)
+{
+    mastra_json_t *text = step_reasoning(run);
+
+    if (!text) {
+        return mastra_json_array();
+    }
+    return mastra_json_pack("[o]",
+                            mastra_run_envelope(run, "reasoning",
+                                     mastra_json_pack("{s:s, s:O}", "id",
+                                                      "reasoning-0", "text",
+                                                      text)));
+}
+
+/* A step of generate's answer. */
+static mastra_json_t *whole_step(mastra_agent_run_t *run)
+{
+    mastra_run_step_t *step = &run->step;
+    mastra_json_t *reasoning = step_reasoning(run);
+    mastra_json_t *made = mastra_json_pack(
+        "{s:s, s:[], s:[], s:o, s:o, s:o, s:s, s:o, s:o, s:[], s:[], s:[], s:[]}",
+        "stepType", run->nsteps ? "tool-result" : "initial", "sources", "files",
+        "toolCalls", or_array(step->tool_chunks), "toolResults",
+        or_array(step->result_chunks), "content", step_content(run), "text",
+        step_text(run), "reasoningText",
+        reasoning ? mastra_json_ref(reasoning) : mastra_json_string(""),
+        "reasoning", reasoning_chunks(run), "staticToolCalls",
+        "dynamicToolCalls", "staticToolResults", "dynamicToolResults");
+
+    mastra_json_set_str(made, "finishReason", step->reason);
+    mastra_json_set(made, "usage", or_empty(step->usage));
+    mastra_json_set(made, "warnings", mastra_json_array());
+    mastra_json_set(made, "request", or_empty(step->request));
+    mastra_json_set(made, "response", full_response(run));
+    mastra_json_set(made, "providerMetadata", provider_metadata(run));
+    return made;
+}
+
+/* A step as streams show it in output.steps. */
+static mastra_json_t *stream_step(mastra_agent_run_t *run,
+                                  mastra_json_t *response)
+{
+    mastra_json_t *made = mastra_json_pack("{s:o}", "content",
+                                           step_content(run));
+
+    if (run->error) {
+        mastra_json_set_str(made, "finishReason", run->step.reason);
+    }
+    mastra_json_set(made, "usage", or_empty(run->step.usage));
+    mastra_json_set(made, "warnings", mastra_json_array());
+    response = mastra_json_copy_flat(response);
+    mastra_json_set(response, "messages",
+                    mastra_message_parts_to_model(run->parts));
+    mastra_json_set(made, "response", response);
+    if (!run->error) {
+        mastra_json_set(made, "providerMetadata", provider_metadata(run));
+    }
+    return made;
+}
+
+/* ---- step-finish and finish ---- */
+
+static mastra_json_t *step_result(mastra_agent_run_t *run, int continued)
+{
+    if (run->error) {
+        return mastra_json_pack("{s:s, s:[], s:b}", "reason",
+                                run->step.reason, "warnings", "isContinued", 0);
+    }
+    return mastra_json_pack("{s:s, s:s*, s:b}", "reason", run->step.reason,
+                            "rawReason", run->step.raw_reason, "isContinued",
+                            continued);
+}
+
+static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
+{
+    mastra_json_t *metadata = run->error ? mastra_json_object()
+                                         : mastra_json_pack(
+                                               "{s:o}", "providerMetadata",
+                                               provider_metadata(run));
+    mastra_json_t *base = response_base(run);
+
+    mastra_json_merge(metadata, base);
+    mastra_json_unref(base);
+    mastra_json_set(metadata, "modelMetadata", model_metadata(run));
+    return metadata;
+}
+
+static mastra_json_t *brief_calls(const mastra_json_t *chunks)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(chunks); i++) {
+        mastra_json_append(made, mastra_json_ref(mastra_json_get(
+                                     mastra_json_at(chunks, i), "payload")));
+    }
+    return made;
+}
+
+static mastra_json_t *all_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *user = mastra_message_user_to_model(run->input);
+    mastra_json_t *other = mastra_message_parts_to_model(run->parts);
+    mastra_json_t *all = mastra_json_copy_flat(user);
+
+    mastra_json_extend(all, other);
+    return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
+                            "nonUser", other);
+}
+
+static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
+                                     mastra_json_t *usage)
+{
+    mastra_json_t *output = mastra_json_pack(
+        "{s:s, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
+        brief_calls(run->step.tool_chunks), "usage", or_empty(usage), "steps",
+        run->steps);
+
+    if (run->object) {
+        mastra_json_set(output, "object", mastra_json_ref(run->object));
+    }
+    return mastra_json_pack("{s:s, s:o, s:o, s:o, s:o, s:i}", "messageId",
+                            run->message_id, "stepResult",
+                            step_result(run, continued), "metadata",
+                            finish_metadata(run), "output", output, "messages",
+                            all_messages(run), "processorRetryCount", 0);
+}
+
+void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
+{
+    mastra_json_t *base;
+
+    if (!run->answered_at) {
+        run->answered_at = apr_time_now();
+    }
+    add_usage(run, run->step.usage);
+    if (!run->stream) {
+        mastra_json_append(run->steps, whole_step(run));
+        run->nsteps++;
+        return;
+    }
+    base = response_base(run);
+    mastra_json_append(run->steps, stream_step(run, base));
+    mastra_json_unref(base);
+    run->nsteps++;
+    if (!run->cancelled) {
+        mastra_run_say(run, "step-finish",
+                       finish_payload(run, continued, run->step.usage));
+    }
+}
+
+void mastra_run_say_error(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    /* the name that AI SDK clients know a model's failure by */
+    int of_model = !strncmp(error->code, "MODEL_", 6);
+
+    mastra_run_say(run, "error",
+                   mastra_json_pack("{s:s, s:{s:s, s:s, s:s, s:i, s:b}}",
+                                    "type", "error", "error", "message",
+                                    error->message, "name",
+                                    of_model ? "AI_APICallError" : "Error",
+                                    "code",
+                                    error->code, "statusCode", error->status,
+                                    "isRetryable", error->status >= 500));
+}
+
+void mastra_run_say_finish(mastra_agent_run_t *run)
+{
+    mastra_json_t *payload, *response;
+
+    if (run->error && !mastra_json_size(run->usage)) {
+        mastra_json_unref(run->usage);
+        run->usage = mastra_json_pack("{s:i, s:i, s:i}", "inputTokens", 0,
+                                      "outputTokens", 0, "totalTokens", 0);
+    }
+    payload = finish_payload(run, 0, run->usage);
+    if (run->thread_id && !run->error) {
+        response = response_base(run);
+        mastra_json_set(response, "modelMetadata", model_metadata(run));
+        mastra_json_set(response, "messages",
+                        mastra_message_parts_to_model(run->parts));
+        mastra_json_set(response, "uiMessages",
+                        mastra_json_pack("[o]", ui_message(run)));
+        mastra_json_set(payload, "response", response);
+    }
+    mastra_run_say(run, "finish", payload);
+}
+
+/* ---- the assistant's message, the whole answer ---- */
+
+static mastra_json_t *invocations(const mastra_json_t *parts)
+{
+    mastra_json_t *made = NULL;
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(parts); i++) {
+        mastra_json_t *inner = mastra_json_get(mastra_json_at(parts, i),
+                                               "toolInvocation");
+
+        if (inner) {
+            mastra_run_keep(&made, inner);
+        }
+    }
+    return made;
+}
+
+mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
+{
+    mastra_json_t *content, *metadata;
+    const char *text = mastra_message_last_text(run->parts);
+
+    if (!mastra_json_size(run->parts)) {
+        return NULL;
+    }
+    metadata = mastra_json_pack("{s:s, s:s, s:s}", "modelId",
+                                run->agent->model_id, "provider",
+                                run->agent->provider->id, "traceId",
+                                run->trace_id);
+    if (run->object) {
+        mastra_json_set(metadata, "structuredOutput",
+                        mastra_json_ref(run->object));
+    }
+    if (mastra_json_size(run->pending)) {
+        mastra_json_set(metadata, "pendingToolApprovals",
+                        mastra_json_ref(run->pending));
+    }
+    content = mastra_json_pack("{s:i, s:o, s:o}", "format", 2, "parts",
+                               mastra_json_copy_flat(run->parts), "metadata",
+                               metadata);
+    mastra_json_set_str(content, "content", text);
+    if (for_client) {
+        mastra_json_set(content, "toolInvocations", invocations(run->parts));
+    }
+    return mastra_json_pack("{s:s, s:s, s:o, s:s, s:s*, s:s*}", "id",
+                            run->message_id, "role", "assistant", "content",
+                            content, "createdAt",
+                            mastra_text_iso_make(run->pool, run->answered_at),
+                            "threadId", run->thread_id, "resourceId",
+                            run->resource_id);
+}
+
+static mastra_json_t *gather(const mastra_json_t *steps, const char *key)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(steps); i++) {
+        mastra_json_extend(made, mastra_json_get(mastra_json_at(steps, i),
+                                                 key));
+    }
+    return made;
+}
+
+/* What was remembered, what the request brought (system messages are not kept
+ * as messages), what the agent said. */
+static mastra_json_t *answer_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *made = run->remembered
+                              ? mastra_json_copy_flat(run->remembered)
+                              : mastra_json_array();
+    mastra_json_t *message;
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(run->input); i++) {
+        message = mastra_json_at(run->input, i);
+        if (mastra_json_get(message, "id")) {
+            mastra_json_append(made, mastra_json_ref(message));
+        }
+    }
+    mastra_json_extend(made, run->prior);
+    message = mastra_run_message(run, 1);
+    if (message) {
+        mastra_json_append(made, message);
+    }
+    return made;
+}
+
+static mastra_json_t *lend(mastra_json_t *value, mastra_json_t *otherwise)
+{
+    if (value) {
+        mastra_json_unref(otherwise);
+        return mastra_json_ref(value);
+    }
+    return otherwise;
+}
+
+/* What comes from the last step; a run that was suspended may have none. */
+static mastra_json_t *answer_base(mastra_agent_run_t *run,
+                                  const mastra_json_t *last)
+{
+    mastra_json_t *answer = mastra_json_pack(
+        "{s:o, s:O, s:O}", "text",
+        lend(mastra_json_get(last, "text"), mastra_json_string("")), "usage",
+        run->usage, "steps", run->steps);
+
+    mastra_json_set(answer, "finishReason",
+                    run->suspended
+                        ? mastra_json_string("suspended")
+                        : lend(mastra_json_get(last, "finishReason"),
+                               mastra_json_string("unknown")));
+    mastra_json_set(answer, "warnings", mastra_json_array());
+    mastra_json_set(answer, "providerMetadata", provider_metadata(run));
+    mastra_json_set(answer, "request", lend(mastra_json_get(last, "request"),
+                                            mastra_json_object()));
+    mastra_json_set(answer, "reasoning", lend(mastra_json_get(last, "reasoning"),
+                                              mastra_json_array()));
+    return answer;
+}
+
+mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
+{
+    mastra_json_t *last = mastra_json_at(run->steps,
+                                         mastra_json_size(run->steps) - 1);
+    mastra_json_t *answer = answer_base(run, last);
+
+    if (mastra_json_size(mastra_json_get(answer, "reasoning"))) {
+        mastra_json_set(answer, "reasoningText",
+                        mastra_json_ref(mastra_json_get(last,
+                                                        "reasoningText")));
+    }
+    mastra_json_set(answer, "toolCalls", gather(run->steps, "toolCalls"));
+    mastra_json_set(answer, "toolResults", gather(run->steps, "toolResults"));
+    mastra_json_set(answer, "sources", mastra_json_array());
+    mastra_json_set(answer, "files", mastra_json_array());
+    mastra_json_set(answer, "response",
+                    lend(mastra_json_get(last, "response"),
+                         mastra_json_pack("{s:[]}", "dbMessages")));
+    mastra_json_set(answer, "totalUsage", mastra_json_ref(run->usage));
+    if (run->object) {
+        mastra_json_set(answer, "object", mastra_json_ref(run->object));
+    }
+    mastra_json_set_bool(answer, "usedFallbackValue", 0);
+    mastra_json_set_str(answer, "traceId", run->trace_id);
+    mastra_json_set_str(answer, "spanId", run->span_id);
+    mastra_json_set_str(answer, "runId", run->id);
+    if (run->suspended) {
+        mastra_run_describe_suspended(run, answer);
+    }
+    mastra_json_set(answer, "messages", answer_messages(run));
+    mastra_json_set(answer, "rememberedMessages", or_array(run->remembered));
+    return answer;
+}

@@ -1,0 +1,230 @@
+/* A run's storage work: history and question in, answer out, in store jobs. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "internal.h"
+#include "../store/runs.h"
+
+/* ---- store thread: the run is the job's alone until done is posted ---- */
+
+static mastra_json_t *new_thread(mastra_agent_run_t *run, apr_pool_t *pool)
+{
+    const mastra_json_t *asked = mastra_json_path(run->options, "memory",
+                                                  "thread", NULL);
+    const char *title = mastra_json_get_str(asked, "title");
+    mastra_json_t *metadata = mastra_json_get(asked, "metadata");
+    const char *now = mastra_text_iso_make(pool, apr_time_now());
+    mastra_json_t *thread = mastra_json_pack(
+        "{s:s, s:s, s:s, s:s, s:s}", "id", run->thread_id, "resourceId",
+        run->resource_id, "title", title ? title : "", "createdAt", now,
+        "updatedAt", now);
+
+    if (mastra_json_is_object(metadata)) {
+        mastra_json_set(thread, "metadata", mastra_json_ref(metadata));
+    }
+    return mastra_json_own(thread, pool);
+}
+
+static apr_status_t open_thread(mastra_agent_run_t *run, mastra_db_t *db,
+                                apr_pool_t *pool)
+{
+    mastra_json_t *thread = NULL;
+    const char *owner;
+    apr_status_t rv = mastra_threads_get(&thread, db, run->thread_id, pool);
+
+    if (rv == MASTRA_STORE_NOT_FOUND) {
+        return run->read_only ? APR_SUCCESS
+                              : mastra_threads_save(db, new_thread(run, pool),
+                                                    pool);
+    }
+    if (rv) {
+        return rv;
+    }
+    mastra_json_own(thread, pool);
+    owner = mastra_json_get_str(thread, "resourceId");
+    if (!owner || strcmp(owner, run->resource_id)) {
+        run->job_error = mastra_result_make(
+            run->pool, 403, "THREAD_OWNER",
+            "Access denied: thread belongs to a different resource");
+        return APR_EACCES;
+    }
+    return APR_SUCCESS;
+}
+
+/* The request's messages that are stored: all but system ones. */
+static mastra_json_t *storable(mastra_agent_run_t *run, apr_pool_t *pool)
+{
+    mastra_json_t *made = mastra_json_own(mastra_json_array(), pool);
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(run->input); i++) {
+        mastra_json_t *message = mastra_json_at(run->input, i);
+
+        if (mastra_json_get(message, "id")) {
+            mastra_json_append(made, mastra_json_ref(message));
+        }
+    }
+    return made;
+}
+
+static int same_text(const mastra_json_t *a, const mastra_json_t *b)
+{
+    mastra_json_t *ta = mastra_message_text(a), *tb = mastra_message_text(b);
+    int same = !strcmp(mastra_json_str(ta), mastra_json_str(tb));
+
+    mastra_json_unref(ta);
+    mastra_json_unref(tb);
+    return same;
+}
+
+/*
+ * client-js repeats a POST that failed with a 5xx. The question of the failed
+ * try is then the newest message, without an answer: it is taken over instead
+ * of being stored a second time.
+ */
+static int is_repeated(mastra_json_t *last, mastra_json_t *message)
+{
+    const char *role = mastra_json_get_str(last, "role");
+    const char *mine = mastra_json_get_str(message, "role");
+    apr_time_t then;
+
+    if (!role || strcmp(role, "user") || !mine || strcmp(mine, "user")
+        || mastra_text_iso_parse(&then,
+                                 mastra_json_get_str(last, "createdAt"))
+        || apr_time_now() - then > apr_time_from_sec(300)) {
+        return 0;
+    }
+    return same_text(last, message);
+}
+
+static int has_id(const mastra_json_t *messages, const char *id)
+{
+    apr_size_t i;
+
+    for (i = 0; id && i < mastra_json_size(messages); i++) {
+        const char *have = mastra_json_get_str(mastra_json_at(messages, i),
+                                               "id");
+
+        if (have && !strcmp(have, id)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* History without what the request brings itself; *prepeated: see above. */
+static mastra_json_t *history(const mastra_json_t *stored,
+                              const mastra_json_t *input, int keep,
+                              mastra_json_t **prepeated)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t n = mastra_json_size(stored), i;
+    mastra_json_t *last = n ? mastra_json_at(stored, n - 1) : NULL;
+
+    *prepeated = NULL;
+    if (last && mastra_json_size(input) == 1
+        && is_repeated(last, mastra_json_at(input, 0))) {
+        *prepeated = last;
+        n--;
+    }
+    for (i = n > (apr_size_t)keep ? n - keep : 0; i < n; i++) {
+        mastra_json_t *message = mastra_json_at(stored, i);
+
+        if (!has_id(input, mastra_json_get_str(message, "id"))) {
+            mastra_json_append(made, mastra_json_ref(message));
+        }
+    }
+    return made;
+}
+
+static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_agent_run_t *run = baton;
+    mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
+    apr_status_t rv = open_thread(run, db, pool);
+
+    if (!rv) {
+        rv = mastra_messages_last(&stored, db, run->thread_id,
+                                  run->last_messages + 1, pool);
+    }
+    if (rv) {
+        return rv;
+    }
+    mastra_json_own(stored, pool);
+    mastra_json_unref(run->remembered);
+    run->remembered = history(stored, mine, run->last_messages, &repeated);
+    if (run->read_only || !mastra_json_size(mine) || repeated) {
+        return APR_SUCCESS;
+    }
+    return mastra_messages_save(db, mine, pool);
+}
+
+/* What the run has said, and, for one that was taken up, the end of its claim:
+ * nothing is written when somebody else has the run by now. */
+static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_agent_run_t *run = baton;
+    mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
+    mastra_json_t *message = mastra_run_message(run, 0);
+    apr_status_t rv = APR_SUCCESS;
+
+    if (run->prior) {
+        mastra_json_extend(messages, run->prior);
+    }
+    if (message) {
+        mastra_json_append(messages, message);
+    }
+    if (run->epoch) {
+        rv = mastra_runs_finish(db, run->env->host, run->id, run->epoch, pool);
+    }
+    if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
+        return rv;
+    }
+    return mastra_messages_save(db, messages, pool);
+}
+
+static void job_done(void *baton, apr_status_t rv)
+{
+    mastra_agent_run_t *run = baton;
+
+    run->job_rv = rv;
+    mastra_loop_post(run->env->loop, &run->msg);
+}
+
+/* ---- loop thread ---- */
+
+void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
+                       mastra_store_run_cb *work, mastra_loop_cb *next)
+{
+    apr_status_t rv;
+
+    memset(&run->job, 0, sizeof(run->job));
+    run->job.mode = mode;
+    run->job.run = work;
+    run->job.done = job_done;
+    run->job.baton = run;
+    run->msg.cb = next;
+    run->msg.baton = run;
+    rv = run->env->store ? mastra_store_submit(run->env->store, &run->job)
+                         : APR_ENOTIMPL;
+    if (rv) {
+        run->job_rv = rv;
+        mastra_loop_defer(run->env->loop, &run->msg);
+    }
+}
+
+void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next)
+{
+    run->state = MASTRA_RUN_RECALL;
+    mastra_run_submit(run, run->read_only ? MASTRA_STORE_READ
+                                          : MASTRA_STORE_WRITE,
+                      recall_run, next);
+}
+
+void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next)
+{
+    run->state = MASTRA_RUN_SAVE;
+    mastra_run_submit(run, MASTRA_STORE_WRITE, save_run, next);
+}

@@ -1,0 +1,207 @@
+/* /agents: list, describe, generate, stream, and the tools of an agent. */
+
+#include <string.h>
+
+#include "tools.h"
+#include "../http/router.h"
+#include "../http/stream.h"
+
+/* The options of generate and stream; unknown members are let through, as the
+ * real server does. */
+static const char run_body[] =
+    "{\"type\":\"object\",\"properties\":{"
+    "\"messages\":{\"anyOf\":[{\"type\":\"array\",\"items\":{}},"
+    "{\"type\":\"string\"}]},"
+    "\"instructions\":{},\"system\":{},"
+    "\"context\":{\"type\":\"array\",\"items\":{}},"
+    "\"memory\":{\"type\":\"object\",\"properties\":{"
+    "\"thread\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
+    "\"properties\":{\"id\":{\"type\":\"string\"}},\"required\":[\"id\"]}]},"
+    "\"resource\":{\"type\":\"string\"},"
+    "\"options\":" MASTRA_SCHEMA_RECORD ","
+    "\"readOnly\":{\"type\":\"boolean\"}},\"required\":[\"thread\"]},"
+    "\"runId\":{\"type\":\"string\"},"
+    "\"savePerStep\":{\"type\":\"boolean\"},"
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD ","
+    "\"maxSteps\":{\"type\":\"number\"},"
+    "\"model\":{\"type\":\"string\"},"
+    "\"providerOptions\":{\"type\":\"object\",\"additionalProperties\":"
+    MASTRA_SCHEMA_RECORD "},"
+    "\"modelSettings\":{},"
+    "\"activeTools\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"toolsets\":" MASTRA_SCHEMA_RECORD ","
+    "\"clientTools\":" MASTRA_SCHEMA_RECORD ","
+    "\"toolChoice\":{\"anyOf\":[{\"type\":\"string\",\"enum\":[\"auto\","
+    "\"none\",\"required\"]},{\"type\":\"object\",\"properties\":{"
+    "\"type\":{\"type\":\"string\",\"const\":\"tool\"},"
+    "\"toolName\":{\"type\":\"string\"}},\"required\":[\"type\","
+    "\"toolName\"]}]},"
+    "\"requireToolApproval\":{\"type\":\"boolean\"},"
+    "\"returnScorerData\":{\"type\":\"boolean\"},"
+    "\"tracingOptions\":{\"type\":\"object\",\"properties\":{"
+    "\"metadata\":" MASTRA_SCHEMA_RECORD ","
+    "\"requestContextKeys\":{\"type\":\"array\",\"items\":"
+    "{\"type\":\"string\"}},"
+    "\"traceId\":{\"type\":\"string\"},"
+    "\"parentSpanId\":{\"type\":\"string\"},"
+    "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
+    "\"output\":{},"
+    "\"structuredOutput\":{\"type\":\"object\",\"properties\":{"
+    "\"schema\":" MASTRA_SCHEMA_RECORD ","
+    "\"model\":{},"
+    "\"instructions\":{\"type\":\"string\"},"
+    "\"jsonPromptInjection\":{\"type\":\"boolean\"},"
+    "\"errorStrategy\":{\"type\":\"string\",\"enum\":[\"strict\",\"warn\","
+    "\"fallback\"]},\"fallbackValue\":{}},\"required\":[\"schema\"]}"
+    "},\"required\":[\"messages\"]}";
+
+static const char list_query[] =
+    "{\"type\":\"object\",\"properties\":{\"partial\":{\"type\":\"string\"}}}";
+
+static const char get_query[] =
+    "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\","
+    "\"enum\":[\"draft\",\"published\"]},"
+    "\"versionId\":{\"type\":\"string\"}}}";
+
+static const mastra_agent_t *find_agent(mastra_req_t *req)
+{
+    return mastra_agents_find(req->host->agents,
+                              mastra_req_param(req, "agentId"));
+}
+
+static int no_agent(mastra_req_t *req)
+{
+    return mastra_reply_error(
+        req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
+                                "Agent with id %s not found",
+                                mastra_req_param(req, "agentId")));
+}
+
+static int list_agents(mastra_req_t *req)
+{
+    const char *partial = mastra_json_get_str(req->query, "partial");
+    int brief = partial && !strcmp(partial, "true");
+    mastra_json_t *made = mastra_json_object();
+    int i;
+
+    for (i = 0; i < mastra_agents_count(req->host->agents); i++) {
+        const mastra_agent_t *agent = mastra_agents_at(req->host->agents, i);
+
+        mastra_json_set(made, agent->id,
+                        mastra_json_ref(brief ? agent->describe_partial
+                                              : agent->describe_list));
+    }
+    return mastra_reply_json(req, made);
+}
+
+static int get_agent(mastra_req_t *req)
+{
+    const mastra_agent_t *agent = find_agent(req);
+
+    if (!agent) {
+        return no_agent(req);
+    }
+    return mastra_reply_text(req, "application/json", agent->describe_text,
+                             agent->describe_len);
+}
+
+static int run_agent(mastra_req_t *req, mastra_frame_e frame)
+{
+    const mastra_agent_t *agent = find_agent(req);
+    mastra_result_t *error = NULL;
+    mastra_agent_run_t *run;
+
+    if (!agent) {
+        return no_agent(req);
+    }
+    run = mastra_agent_run_make(&req->host->agent_env, agent, req->body,
+                                frame != MASTRA_FRAME_JSON, &req->principal,
+                                &error, req->pool);
+    if (!run) {
+        return mastra_reply_error(req, error);
+    }
+    return mastra_stream_run(req, frame, &mastra_work_agent_run, run);
+}
+
+static int generate(mastra_req_t *req)
+{
+    return run_agent(req, MASTRA_FRAME_JSON);
+}
+
+static int stream(mastra_req_t *req)
+{
+    return run_agent(req, MASTRA_FRAME_SSE);
+}
+
+static int stream_vnext(mastra_req_t *req)
+{
+    return run_agent(req, MASTRA_FRAME_RECORD);
+}
+
+/* ---- its tools: by id only ---- */
+
+static const mastra_tool_t *find_tool(mastra_req_t *req,
+                                      const mastra_agent_t *agent)
+{
+    const char *name = mastra_req_param(req, "toolId");
+    int i;
+
+    for (i = 0; i < agent->ntools; i++) {
+        if (!strcmp(agent->tools[i]->id, name)) {
+            return agent->tools[i];
+        }
+    }
+    return NULL;
+}
+
+static int get_tool(mastra_req_t *req)
+{
+    const mastra_agent_t *agent = find_agent(req);
+    const mastra_tool_t *tool;
+
+    if (!agent) {
+        return no_agent(req);
+    }
+    tool = find_tool(req, agent);
+    return tool ? mastra_reply_json(req, mastra_json_ref(tool->describe))
+                : mastra_reply_fail(req, 404, "Tool not found");
+}
+
+static int execute_tool(mastra_req_t *req)
+{
+    const mastra_agent_t *agent = find_agent(req);
+
+    if (!agent) {
+        return no_agent(req);
+    }
+    return mastra_tools_execute(req, find_tool(req, agent));
+}
+
+const mastra_route_t mastra_api_agents[] = {
+    { .method = "GET", .path = "/agents", .handler = list_agents,
+      .summary = "List all agents", .tag = "Agents",
+      .permission = "agents:read", .query = list_query },
+    { .method = "GET", .path = "/agents/:agentId", .handler = get_agent,
+      .summary = "Get agent by ID", .tag = "Agents",
+      .permission = "agents:read", .query = get_query },
+    { .method = "POST", .path = "/agents/:agentId/generate",
+      .handler = generate, .summary = "Generate agent response",
+      .tag = "Agents", .permission = "agents:execute",
+      .resource = "body:memory.thread", .body = run_body },
+    { .method = "POST", .path = "/agents/:agentId/stream", .handler = stream,
+      .summary = "Stream agent response", .tag = "Agents",
+      .permission = "agents:execute", .resource = "body:memory.thread",
+      .body = run_body, .flags = MASTRA_ROUTE_STREAM },
+    { .method = "POST", .path = "/agents/:agentId/stream/vnext",
+      .handler = stream_vnext,
+      .summary = "Stream agent response, records parted by 0x1E",
+      .tag = "Agents", .permission = "agents:execute",
+      .resource = "body:memory.thread", .body = run_body,
+      .flags = MASTRA_ROUTE_STREAM },
+    { .method = "GET", .path = "/agents/:agentId/tools/:toolId",
+      .handler = get_tool, .summary = "Get agent tool", .tag = "Agents" },
+    { .method = "POST", .path = "/agents/:agentId/tools/:toolId/execute",
+      .handler = execute_tool, .summary = "Execute agent tool",
+      .tag = "Agents", .body = mastra_tools_execute_body },
+    { .method = NULL }
+};

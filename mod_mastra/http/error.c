@@ -1,0 +1,97 @@
+/* The only place where the bodies of errors are written. */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include <http_protocol.h>
+
+#include "../base/log.h"
+#include "internal.h"
+
+#define HIDDEN "Internal Server Error"
+
+static int is_internal(const mastra_result_t *result)
+{
+    return result->status >= 500 && result->code
+           && !strncmp(result->code, "INTERNAL", 8);
+}
+
+const char *mastra_error_text(const mastra_host_t *host,
+                              const char *request_id,
+                              const mastra_result_t *result,
+                              apr_pool_t *pool)
+{
+    mastra_json_t *body = mastra_result_to_json(result);
+    const char *text, *cause = result->cause ? result->cause : "no more known";
+    char error_id[17];
+
+    if (is_internal(result)) {
+        mastra_text_random_hex(error_id, 8);
+        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(600) "error %s in request %s: "
+                   "%s: %s", error_id, request_id, result->message, cause);
+        if (!host->development) {
+            mastra_json_unref(body);
+            body = mastra_json_object();
+            mastra_json_set_str(body, "error", HIDDEN);
+        }
+        mastra_json_set_str(body, "errorId", error_id);
+    }
+    else if (result->status >= 500) {
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(601) "request %s was "
+                   "answered with %d: %s: %s", request_id, result->status,
+                   result->message, cause);
+    }
+    text = mastra_json_text(body, pool);
+    mastra_json_unref(body);
+    return text;
+}
+
+int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result)
+{
+    const char *text = mastra_error_text(req->host, req->id, result,
+                                         req->pool);
+
+    if (result->retry_after > 0) {
+        apr_table_setn(req->r->err_headers_out, "Retry-After",
+                       apr_itoa(req->pool, result->retry_after));
+    }
+    req->r->status = result->status;
+    return mastra_reply_text(req, "application/json", text, strlen(text));
+}
+
+int mastra_reply_fail(mastra_req_t *req, int status, const char *message)
+{
+    return mastra_reply_error(req, mastra_result_make(req->pool, status,
+                                                      "FAILED", "%s",
+                                                      message));
+}
+
+int mastra_reply_issues(mastra_req_t *req, const char *error,
+                        mastra_json_t *issues)
+{
+    return mastra_reply_json_status(req, HTTP_BAD_REQUEST,
+                                    mastra_json_pack("{s:s, s:o}", "error",
+                                                     error, "issues",
+                                                     issues));
+}
+
+int mastra_reply_issue(mastra_req_t *req, const char *error, const char *field,
+                       const char *message)
+{
+    mastra_json_t *issue = mastra_json_object();
+    mastra_json_t *issues = mastra_json_array();
+
+    mastra_json_set_str(issue, "field", field);
+    mastra_json_set_str(issue, "message", message);
+    mastra_json_append(issues, issue);
+    return mastra_reply_issues(req, error, issues);
+}
+
+int mastra_reply_plain(mastra_req_t *req, int status)
+{
+    const char *text = ap_get_status_line(status);
+
+    req->r->status = status;
+    return mastra_reply_text(req, "text/plain; charset=UTF-8", text,
+                             strlen(text));
+}

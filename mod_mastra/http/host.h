@@ -1,0 +1,38 @@
+#ifndef MASTRA_HTTP_HOST_H
+#define MASTRA_HTTP_HOST_H
+
+#include <httpd.h>
+
+#include "../agent/agent.h"
+#include "../model/model.h"
+#include "../net/jobs.h"
+#include "../store/store.h"
+#include "../tool/tool.h"
+
+/*
+ * One virtual host with MastraEngine: its registries (made when the
+ * configuration is read, read-only after it) and, in a child, what runs need.
+ */
+typedef struct mastra_host_t {
+    server_rec *server;
+    const char *prefix;              /* "/api", no slash at the end */
+    int development;                 /* MastraMode development */
+    apr_size_t body_limit;           /* bytes; 4,718,592 */
+    apr_interval_time_t timeout;     /* of a whole JSON answer; 180 s */
+    const char *project;             /* directory, or NULL */
+
+    mastra_models_t *models;
+    mastra_tools_t *tools;
+    mastra_agents_t *agents;
+    mastra_guard_t *guard;
+    mastra_store_conf_t store_conf;
+
+    /* in a child, from child_init */
+    mastra_loop_t *loop;
+    mastra_jobs_t *jobs;
+    mastra_store_t *store;
+    mastra_tool_env_t tool_env;
+    mastra_agent_env_t agent_env;
+} mastra_host_t;
+
+#endif

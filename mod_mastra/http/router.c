@@ -1,0 +1,367 @@
+/* Finds the route of a request in a tree of path segments, and takes the
+ * request through its checks to the handler. */
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include <http_protocol.h>
+
+#include "internal.h"
+
+typedef struct node_t {
+    const char *name;            /* of a literal segment */
+    apr_size_t len;
+    struct node_t *literals;     /* children by name */
+    struct node_t *param;        /* the child for any segment */
+    struct node_t *next;         /* sibling */
+    mastra_compiled_t *routes;   /* by method */
+} node_t;
+
+struct mastra_router_t {
+    node_t inside, outside;
+};
+
+/* --- compiling ------------------------------------------------------------- */
+
+static const char *compile_schema(const mastra_schema_t **pschema,
+                                  const char *text, const char *what,
+                                  apr_pool_t *pool)
+{
+    mastra_json_t *document;
+    mastra_json_error_t fault;
+    mastra_result_t *error = NULL;
+
+    if (!text) {
+        return NULL;
+    }
+    if (mastra_json_parse(&document, text, strlen(text), 0, &fault)
+        != APR_SUCCESS) {
+        return apr_psprintf(pool, "%s schema: %s", what, fault.message);
+    }
+    mastra_json_own(document, pool);
+    if (mastra_schema_compile(pschema, document, &error, pool)
+        != APR_SUCCESS) {
+        return apr_psprintf(pool, "%s schema: %s", what,
+                            error ? error->message : "not usable");
+    }
+    return NULL;
+}
+
+/* What an absent query string or body comes to, found out once. */
+static void prepare_absent(mastra_compiled_t *route, apr_pool_t *pool)
+{
+    mastra_json_t *empty = mastra_json_object(), *query;
+
+    route->query_idle = 1;
+    if (route->query) {
+        query = mastra_schema_coerce_query(route->query, empty);
+        route->query_idle = !mastra_json_size(query)
+                            && mastra_schema_validate(route->query, query,
+                                                      NULL, pool);
+        mastra_json_unref(query);
+    }
+    if (route->body) {
+        route->body_optional = mastra_schema_validate(route->body, empty,
+                                                      NULL, pool);
+    }
+    mastra_json_unref(empty);
+}
+
+static node_t *child_literal(node_t *node, const char *name, apr_size_t len,
+                             apr_pool_t *pool)
+{
+    node_t *child;
+
+    for (child = node->literals; child; child = child->next) {
+        if (child->len == len && !memcmp(child->name, name, len)) {
+            return child;
+        }
+    }
+    child = apr_pcalloc(pool, sizeof(*child));
+    child->name = apr_pstrmemdup(pool, name, len);
+    child->len = len;
+    child->next = node->literals;
+    node->literals = child;
+    return child;
+}
+
+static const char *add_route(node_t *node, mastra_compiled_t *route,
+                             apr_pool_t *pool)
+{
+    const char *path = route->row->path;
+    mastra_compiled_t *other;
+
+    while (*path == '/' && path[1]) {
+        apr_size_t len = strcspn(++path, "/");
+
+        if (*path == ':') {
+            if (route->nparams == MASTRA_MAX_PARAMS) {
+                return "too many parameters";
+            }
+            route->names[route->nparams++] = apr_pstrmemdup(pool, path + 1,
+                                                            len - 1);
+            if (!node->param) {
+                node->param = apr_pcalloc(pool, sizeof(*node));
+            }
+            node = node->param;
+        }
+        else {
+            node = child_literal(node, path, len, pool);
+        }
+        path += len;
+    }
+    for (other = node->routes; other; other = other->next) {
+        if (!strcmp(other->row->method, route->row->method)) {
+            return "there twice";
+        }
+    }
+    route->next = node->routes;
+    node->routes = route;
+    return NULL;
+}
+
+const char *mastra_router_make(mastra_router_t **prouter,
+                               const mastra_route_t *const *tables,
+                               apr_pool_t *pool)
+{
+    mastra_router_t *router = apr_pcalloc(pool, sizeof(*router));
+    const mastra_route_t *row;
+
+    for (; *tables; tables++) {
+        for (row = *tables; row->method; row++) {
+            mastra_compiled_t *route = apr_pcalloc(pool, sizeof(*route));
+            const char *wrong;
+
+            route->row = row;
+            wrong = compile_schema(&route->query, row->query, "query", pool);
+            if (!wrong) {
+                wrong = compile_schema(&route->body, row->body, "body", pool);
+            }
+            if (!wrong) {
+                wrong = add_route(row->flags & MASTRA_ROUTE_OUTSIDE
+                                  ? &router->outside : &router->inside,
+                                  route, pool);
+            }
+            if (wrong) {
+                return apr_psprintf(pool, "route %s %s: %s", row->method,
+                                    row->path, wrong);
+            }
+            prepare_absent(route, pool);
+        }
+    }
+    *prouter = router;
+    return NULL;
+}
+
+/* --- finding --------------------------------------------------------------- */
+
+typedef struct {
+    const mastra_path_t *path;
+    const char *method;
+    int params[MASTRA_MAX_SEGMENTS]; /* indexes of segments */
+    int nparams;
+    const node_t *known;         /* first node that has any method */
+} search_t;
+
+static const mastra_compiled_t *by_method(search_t *search,
+                                          const node_t *node)
+{
+    const mastra_compiled_t *route;
+
+    for (route = node->routes; route; route = route->next) {
+        /* an older form never answers for the name of a newer one */
+        if (!strcmp(route->row->method, search->method)
+            && !(search->known
+                 && (route->row->flags & MASTRA_ROUTE_ALIAS))) {
+            return route;
+        }
+    }
+    if (node->routes && !search->known) {
+        search->known = node;
+    }
+    return NULL;
+}
+
+/* Exact names are tried before parameters, at each segment. */
+static const mastra_compiled_t *search_node(search_t *search,
+                                            const node_t *node, int at)
+{
+    const mastra_segment_t *segment = &search->path->segments[at];
+    const mastra_compiled_t *route = NULL;
+    const node_t *child;
+
+    if (at == search->path->count) {
+        return by_method(search, node);
+    }
+    for (child = node->literals; child; child = child->next) {
+        if (child->len == segment->len
+            && !memcmp(child->name, segment->text, segment->len)) {
+            route = search_node(search, child, at + 1);
+            break;
+        }
+    }
+    if (!route && node->param) {
+        search->params[search->nparams++] = at;
+        route = search_node(search, node->param, at + 1);
+        if (!route) {
+            search->nparams--;
+        }
+    }
+    return route;
+}
+
+static const mastra_compiled_t *find(search_t *search,
+                                     const mastra_router_t *router,
+                                     const mastra_path_t *path,
+                                     const char *method)
+{
+    search->path = path;
+    search->method = strcmp(method, "HEAD") ? method : "GET";
+    search->nparams = 0;
+    search->known = NULL;
+    return search_node(search, path->outside ? &router->outside
+                                             : &router->inside, 0);
+}
+
+int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
+                             const char *prefix)
+{
+    search_t search;
+    mastra_path_t path;
+
+    return mastra_request_path(&path, r, prefix) == MASTRA_PATH_OK
+           && path.outside
+           && (find(&search, router, &path, r->method) || search.known);
+}
+
+/* --- running --------------------------------------------------------------- */
+
+const char *mastra_req_param(const mastra_req_t *req, const char *name)
+{
+    const mastra_full_req_t *full = (const mastra_full_req_t *)req;
+    int i;
+
+    for (i = 0; i < full->route->nparams; i++) {
+        if (!strcmp(full->route->names[i], name)) {
+            return full->values[i];
+        }
+    }
+    return NULL;
+}
+
+/* Who asks. What providers of authentication find out joins here, before
+ * anything of the request is read. */
+static void fill_principal(mastra_full_req_t *full)
+{
+    const mastra_mark_t *mark = mastra_request_origin(full->req.r);
+
+    if (mark) {
+        full->req.internal = mark->internal;
+        full->req.principal.depth = mark->depth;
+    }
+}
+
+static void take_context(mastra_full_req_t *full)
+{
+    mastra_json_t *context = mastra_json_get(full->req.body,
+                                             "requestContext");
+
+    if (mastra_json_is_object(context)) {
+        full->req.principal.request_context = context;
+    }
+    mastra_request_context_clean(full->req.principal.request_context);
+}
+
+static int not_allowed(mastra_req_t *req, const node_t *node)
+{
+    const mastra_compiled_t *route;
+    char *allow = NULL;
+
+    for (route = node->routes; route; route = route->next) {
+        allow = apr_pstrcat(req->pool, route->row->method,
+                            strcmp(route->row->method, "GET") ? "" : ", HEAD",
+                            allow ? ", " : NULL, allow, NULL);
+    }
+    apr_table_setn(req->r->err_headers_out, "Allow",
+                   apr_pstrcat(req->pool, allow, ", OPTIONS", NULL));
+    return mastra_reply_plain(req, HTTP_METHOD_NOT_ALLOWED);
+}
+
+/* The order of the checks is part of the contract: who, body as JSON, query,
+ * body, path, then what the route is about. */
+static int run(mastra_full_req_t *full)
+{
+    mastra_req_t *req = &full->req;
+    int answer;
+
+    if (req->principal.depth > MASTRA_MAX_DEPTH) {
+        return mastra_reply_fail(req, HTTP_LOOP_DETECTED,
+                                 "Calls of this server to itself are nested "
+                                 "too deep");
+    }
+    if (!mastra_validate_body_read(&answer, full)
+        || !mastra_validate_query(&answer, full)
+        || !mastra_validate_body(&answer, full)) {
+        return answer;
+    }
+    take_context(full);
+    if (!req->host->loop) {
+        return mastra_reply_fail(req, HTTP_SERVICE_UNAVAILABLE,
+                                 "This process could not start its services");
+    }
+    return full->route->row->handler(req);
+}
+
+static void fill_request(mastra_full_req_t *full,
+                         const mastra_compiled_t *route,
+                         const search_t *search)
+{
+    int i;
+
+    full->route = route;
+    full->req.route = route->row;
+    for (i = 0; i < route->nparams; i++) {
+        const mastra_segment_t *segment =
+            &search->path->segments[search->params[i]];
+
+        full->values[i] = apr_pstrmemdup(full->req.pool, segment->text,
+                                         segment->len);
+    }
+}
+
+int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
+                         request_rec *r)
+{
+    mastra_full_req_t *full = apr_pcalloc(r->pool, sizeof(*full));
+    mastra_req_t *req = &full->req;
+    const mastra_compiled_t *route;
+    mastra_path_t path;
+    mastra_path_e usable = mastra_request_path(&path, r, host->prefix);
+    search_t search;
+
+    req->r = r;
+    req->pool = r->pool;
+    req->host = host;
+    req->id = mastra_request_id(r);
+    apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
+    mastra_cors_headers(r);
+    if (r->method_number == M_OPTIONS) {
+        return mastra_cors_preflight(req);
+    }
+    if (usable == MASTRA_PATH_INVALID) {
+        return mastra_reply_issue(req, "Invalid path parameters", "root",
+                                  "The path is not valid");
+    }
+    if (usable != MASTRA_PATH_OK) {
+        return mastra_reply_plain(req, HTTP_NOT_FOUND);
+    }
+    route = find(&search, router, &path, r->method);
+    if (!route) {
+        return search.known ? not_allowed(req, search.known)
+                            : mastra_reply_plain(req, HTTP_NOT_FOUND);
+    }
+    fill_request(full, route, &search);
+    fill_principal(full);
+    return run(full);
+}

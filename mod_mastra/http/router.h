@@ -1,0 +1,102 @@
+#ifndef MASTRA_HTTP_ROUTER_H
+#define MASTRA_HTTP_ROUTER_H
+
+#include <httpd.h>
+
+#include "host.h"
+
+/*
+ * Routes are rows of const tables, one table per file of api/. Router,
+ * validation, permissions, OpenAPI and docs read the same rows.
+ */
+typedef struct mastra_req_t mastra_req_t;
+typedef int (mastra_handler)(mastra_req_t *req);
+
+enum {
+    MASTRA_ROUTE_PUBLIC = 1,     /* no authentication, no middleware */
+    MASTRA_ROUTE_OUTSIDE = 2,    /* path is not below the API prefix */
+    MASTRA_ROUTE_STREAM = 4,     /* answers with a stream */
+    MASTRA_ROUTE_ALIAS = 8,      /* an older form: not in OpenAPI */
+    MASTRA_ROUTE_NO_BODY_JSON = 16 /* the handler reads the body itself */
+};
+
+typedef struct mastra_route_t {
+    const char *method;          /* "GET", …; NULL ends a table */
+    const char *path;            /* "/agents/:agentId/generate" */
+    mastra_handler *handler;
+    const char *summary;
+    const char *tag;
+    const char *permission;      /* "agents:execute"; NULL: by the rule */
+    const char *resource;        /* how to find what it touches:
+                                    "path:threadId", "body:memory.thread",
+                                    "query:threadId"; NULL: nothing owned */
+    const char *query;           /* JSON Schemas as text, or NULL */
+    const char *body;
+    const char *answer;          /* for OpenAPI, or NULL */
+    unsigned flags;
+    apr_size_t body_limit;       /* bytes, 0: the host's */
+} mastra_route_t;
+
+/* One request: lives in r->pool, used by its handler's thread only. */
+struct mastra_req_t {
+    request_rec *r;
+    apr_pool_t *pool;
+    mastra_host_t *host;
+    const mastra_route_t *route;
+    mastra_json_t *query;        /* object: coerced, validated, defaults in;
+                                    NULL: it would be empty */
+    mastra_json_t *body;         /* validated; an absent one is {} or NULL */
+    const char *id;              /* x-request-id */
+    mastra_principal_t principal;
+    int internal;                /* a call of this server to itself */
+};
+
+/* Path parameter, decoded; NULL: the route has none such. */
+const char *mastra_req_param(const mastra_req_t *req, const char *name);
+
+/* Answers; return what the handler returns. json is taken over. */
+int mastra_reply_json(mastra_req_t *req, mastra_json_t *json);
+int mastra_reply_json_status(mastra_req_t *req, int status,
+                             mastra_json_t *json);
+/* text must live as long as the request. */
+int mastra_reply_text(mastra_req_t *req, const char *content_type,
+                      const char *text, apr_size_t len);
+int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result);
+/* {"error":message} */
+int mastra_reply_fail(mastra_req_t *req, int status, const char *message);
+
+/* The body that clients see for result, {"error":…} as text in pool, by the
+ * same rules as mastra_reply_error: what is internal is hidden in production,
+ * and found in the log by its errorId. For answers that the loop writes. */
+const char *mastra_error_text(const mastra_host_t *host,
+                              const char *request_id,
+                              const mastra_result_t *result,
+                              apr_pool_t *pool);
+
+/* Compiles tables into a router (schemas, segments); configuration time.
+ * tables is NULL-terminated. NULL or what is wrong. */
+typedef struct mastra_router_t mastra_router_t;
+const char *mastra_router_make(mastra_router_t **prouter,
+                               const mastra_route_t *const *tables,
+                               apr_pool_t *pool);
+/* Finds, reads and validates the body, runs the handler: the content handler
+ * calls it. DECLINED when the path is not ours. */
+int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
+                         request_rec *r);
+
+/* 1: r asks for the path of a route with MASTRA_ROUTE_OUTSIDE. */
+int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
+                             const char *prefix);
+
+/* A schema of routes: an object with any members. */
+#define MASTRA_SCHEMA_RECORD \
+    "{\"type\":\"object\",\"propertyNames\":{\"type\":\"string\"}," \
+    "\"additionalProperties\":{}}"
+
+extern const mastra_route_t mastra_api_agents[];
+extern const mastra_route_t mastra_api_approvals[];
+extern const mastra_route_t mastra_api_tools[];
+extern const mastra_route_t mastra_api_memory[];
+extern const mastra_route_t mastra_api_system[];
+
+#endif

@@ -1,0 +1,33 @@
+#ifndef MASTRA_HTTP_STREAM_H
+#define MASTRA_HTTP_STREAM_H
+
+#include "router.h"
+#include "../run/sink.h"
+
+/*
+ * Work whose answer goes to a client: an agent's run, a tool's call. The
+ * request is parked (park.h) while the work goes on; what it says is framed
+ * here.
+ */
+typedef enum {
+    MASTRA_FRAME_JSON,       /* one JSON answer at the end */
+    MASTRA_FRAME_SSE,        /* "data: …\n\n", [DONE] at the end */
+    MASTRA_FRAME_RECORD      /* one JSON and 0x1E per chunk, text/plain */
+} mastra_frame_e;
+
+/* All on the loop, but discard. */
+typedef struct {
+    void (*begin)(void *work, mastra_sink_t *sink);
+    /* the client left: stop; the sink is not called again */
+    void (*cancel)(void *work);
+    void (*resume)(void *work);      /* the sink takes chunks again */
+    void (*discard)(void *work);     /* never begun: free it; any thread */
+} mastra_work_vtable_t;
+
+/* Runs work for req; takes it over. Returns what the handler returns. */
+int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
+                      const mastra_work_vtable_t *vtable, void *work);
+
+extern const mastra_work_vtable_t mastra_work_agent_run;
+
+#endif

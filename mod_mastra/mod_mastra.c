@@ -1,0 +1,422 @@
+/* The module's record, its hooks in their order, and the start and end of
+ * what lives in each child. */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include <ap_mpm.h>
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_main.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_auth.h>
+
+#include "http/park.h"
+#include "http/request.h"
+#include "mod_mastra_config.h"
+#include "mod_mastra_database.h"
+#include "mod_mastra_host.h"
+
+#define HANDLER "mastra"
+#define JOB_THREADS 4
+#define MAX_QUEUED_JOBS 1024
+#define SECRET_BYTES 32
+#define MAX_STEPS 5
+
+/* --- log ------------------------------------------------------------------- */
+
+static int log_enabled(mastra_log_level_e level)
+{
+    return APLOG_MODULE_IS_LEVEL(ap_server_conf, APLOG_MODULE_INDEX,
+                                 (int)level);
+}
+
+static void log_write(mastra_log_level_e level, apr_status_t rv,
+                      const char *file, int line, const char *text)
+{
+    ap_log_error(file, line, APLOG_MODULE_INDEX, (int)level, rv,
+                 ap_server_conf, "%s", text);
+}
+
+/* --- configuration --------------------------------------------------------- */
+
+static mastra_shared_t *shared_of_server(void)
+{
+    return ap_server_conf ? mastra_config_of(ap_server_conf)->shared : NULL;
+}
+
+/* One value from the server's start to its end: children of before a graceful
+ * restart and those after it call each other. */
+static const char *server_secret(void)
+{
+    const char *key = "mod_mastra-secret";
+    char *secret = ap_retained_data_get(key);
+
+    if (!secret) {
+        secret = ap_retained_data_create(key, 2 * SECRET_BYTES + 1);
+        mastra_text_random_hex(secret, SECRET_BYTES);
+    }
+    return secret;
+}
+
+static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
+                                    mastra_faults_t *faults, apr_pool_t *pool)
+{
+    static const mastra_route_t *const tables[] = {
+        mastra_api_agents, mastra_api_approvals, mastra_api_tools,
+        mastra_api_memory,
+        mastra_api_system, NULL
+    };
+    mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
+    mastra_router_t *router = NULL;
+    const char *wrong = mastra_router_make(&router, tables, pool);
+
+    if (wrong) {
+        mastra_faults_add(faults, "%s", wrong);
+    }
+    shared->router = router;
+    shared->hosts = apr_array_make(pool, 2, sizeof(mastra_host_t *));
+    shared->databases = apr_array_make(pool, 2, sizeof(mastra_database_t *));
+    shared->secret = server_secret();
+    shared->runtime_dir = mastra_config_runtime_dir(conf, pool);
+    shared->stop_limit = mastra_config_stop_limit(conf);
+    return shared;
+}
+
+static int report(const mastra_faults_t *faults, server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < faults->texts->nelts; i++) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     MASTRA_ID(630) "%s",
+                     APR_ARRAY_IDX(faults->texts, i, const char *));
+    }
+    if (faults->more) {
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, s,
+                     MASTRA_ID(631) "and %d more faults", faults->more);
+    }
+    return faults->texts->nelts ? DONE : OK;
+}
+
+/* All that can be wrong is found here: a check of the configuration runs no
+ * later hook. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    mastra_faults_t *faults = mastra_faults_make(pconf);
+    mastra_server_conf_t *conf = mastra_config_of(s);
+    mastra_shared_t *shared = NULL;
+    server_rec *each;
+
+    mastra_log_set(log_enabled, log_write);
+    for (each = s; each; each = each->next) {
+        conf = mastra_config_of(each);
+        if (!mastra_config_engine(conf)) {
+            continue;
+        }
+        if (!shared) {
+            shared = make_shared(mastra_config_of(s), faults, pconf);
+        }
+        conf->host = mastra_host_make(each, conf, shared, faults, pconf);
+        APR_ARRAY_PUSH(shared->hosts, mastra_host_t *) = conf->host;
+    }
+    for (each = s; each; each = each->next) {
+        mastra_config_of(each)->shared = shared;
+    }
+    return report(faults, s);
+}
+
+static int is_first_pass(void)
+{
+    return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    mastra_shared_t *shared = mastra_config_of(s)->shared;
+    int i;
+
+    /* httpd reads its configuration twice before it starts */
+    if (!shared || is_first_pass()) {
+        return OK;
+    }
+    if (mastra_client_global_init() != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, MASTRA_ID(632)
+                     "the HTTP client library cannot be set up");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (!mastra_database_migrate(shared, s, pconf, ptemp)
+        || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_host_t *host = APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *);
+
+        if (!host->tool_env.self_url) {
+            host->tool_env.self_url = mastra_host_self_url(host, pconf);
+        }
+        mastra_host_announce(host, ptemp);
+    }
+    return OK;
+}
+
+/* --- a child's life -------------------------------------------------------- */
+
+/* In the order in which work may still arise: jobs and SQL report to the
+ * loop, so it goes last. */
+static apr_status_t stop_child(void *baton)
+{
+    mastra_shared_t *shared = baton;
+    int i;
+
+    if (shared->jobs) {
+        mastra_jobs_stop(shared->jobs);
+    }
+    for (i = 0; i < shared->databases->nelts; i++) {
+        mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
+                                                    mastra_database_t *);
+
+        if (database->store) {
+            mastra_store_close(database->store);
+        }
+    }
+    mastra_loop_stop(shared->loop);
+    return APR_SUCCESS;
+}
+
+static int threads_per_child(void)
+{
+    int n = 0;
+
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &n);
+    return n > 1 ? n : 1;
+}
+
+static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
+{
+    int workers = threads_per_child();
+
+    host->jobs = shared->jobs;
+    host->store = mastra_database_of(shared, host)->store;
+    host->tool_env.loop = shared->loop;
+    host->tool_env.jobs = shared->jobs;
+    host->tool_env.store = host->store;
+    host->tool_env.guard = host->guard;
+    host->tool_env.self_secret = shared->secret;
+    host->tool_env.max_self_calls = workers > 1 ? workers / 2 : 1;
+    host->agent_env.host = host->server->server_hostname
+                               ? host->server->server_hostname : "_default_";
+    host->agent_env.loop = shared->loop;
+    host->agent_env.store = host->store;
+    host->agent_env.tools = &host->tool_env;
+    host->agent_env.agents = host->agents;
+    host->agent_env.timeout = host->timeout;
+    host->agent_env.max_steps = MAX_STEPS;
+    /* last: requests are refused without it */
+    host->loop = shared->loop;
+}
+
+static apr_status_t start_stores(const mastra_shared_t *shared,
+                                 apr_pool_t *pool)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < shared->databases->nelts && rv == APR_SUCCESS; i++) {
+        mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
+                                                    mastra_database_t *);
+
+        rv = mastra_store_open(&database->store, &database->conf, pool);
+    }
+    return rv;
+}
+
+static void start_child(apr_pool_t *pool, server_rec *s)
+{
+    mastra_shared_t *shared = shared_of_server();
+    apr_status_t rv;
+    int i;
+
+    if (!shared) {
+        return;
+    }
+    rv = mastra_loop_start(&shared->loop, NULL, pool);
+    if (rv == APR_SUCCESS) {
+        apr_pool_pre_cleanup_register(pool, shared, stop_child);
+        rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,
+                               MAX_QUEUED_JOBS, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = start_stores(shared, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_park_child_init(pool, s, shared->loop,
+                                    shared->stop_limit);
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, MASTRA_ID(633)
+                     "this child cannot serve agents: its threads did not "
+                     "start");
+        return;
+    }
+    for (i = 0; i < shared->hosts->nelts; i++) {
+        start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared);
+    }
+}
+
+/* --- requests -------------------------------------------------------------- */
+
+static int read_request(request_rec *r)
+{
+    const mastra_server_conf_t *conf = mastra_config_of(r->server);
+    const mastra_mark_t *mark;
+
+    if (!conf->shared) {
+        return DECLINED;
+    }
+    mastra_request_intake(r, conf->shared->secret);
+    if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
+        /* on what httpd itself answers below the prefix, too */
+        mastra_cors_headers(r);
+        return DECLINED;
+    }
+    mark = mastra_request_marked(r);
+    return mark && mark->depth > MASTRA_MAX_DEPTH ? HTTP_LOOP_DETECTED
+                                                  : DECLINED;
+}
+
+static int before_decoding(request_rec *r)
+{
+    const mastra_host_t *host = mastra_config_of(r->server)->host;
+
+    if (host) {
+        mastra_request_keep_slashes(r, host->prefix);
+    }
+    return DECLINED;
+}
+
+static void claim(request_rec *r)
+{
+    mastra_request_mark(r)->claimed = 1;
+    r->handler = HANDLER;
+}
+
+static int is_claimed(const request_rec *r)
+{
+    const mastra_mark_t *mark = mastra_request_marked(r);
+
+    return mark && mark->claimed;
+}
+
+/* What lies below the prefix is ours, whatever files there are. */
+static int translate(request_rec *r)
+{
+    const mastra_host_t *host = mastra_config_of(r->server)->host;
+
+    if (!host || !mastra_path_below(r->uri, host->prefix)
+        || !mastra_config_host(r)) {
+        return DECLINED;
+    }
+    claim(r);
+    r->filename = apr_pstrcat(r->pool, "mastra:", r->uri, NULL);
+    return OK;
+}
+
+static int skip_files(request_rec *r)
+{
+    return is_claimed(r) ? OK : DECLINED;
+}
+
+/* A path such as /health is ours only where nothing else is. */
+static int claim_outside(request_rec *r)
+{
+    const mastra_server_conf_t *conf = mastra_config_of(r->server);
+
+    if (!conf->host || is_claimed(r) || r->handler || r->proxyreq
+        || r->finfo.filetype != APR_NOFILE || r->main
+        || !mastra_config_host(r)
+        || !mastra_router_is_outside(conf->shared->router, r,
+                                     conf->host->prefix)) {
+        return DECLINED;
+    }
+    claim(r);
+    return OK;
+}
+
+static int handle(request_rec *r)
+{
+    const mastra_server_conf_t *conf;
+
+    if (!is_claimed(r)) {
+        return DECLINED;
+    }
+    conf = mastra_config_of(r->server);
+    return mastra_router_handle(conf->shared->router, conf->host, r);
+}
+
+/* --- Require mastra-internal ----------------------------------------------- */
+
+static authz_status check_internal(request_rec *r, const char *line,
+                                   const void *parsed)
+{
+    const mastra_mark_t *mark = mastra_request_origin(r);
+
+    return mark && mark->internal ? AUTHZ_GRANTED : AUTHZ_DENIED;
+}
+
+static const char *parse_internal(cmd_parms *cmd, const char *line,
+                                  const void **parsed)
+{
+    return *line ? "Require mastra-internal takes no argument" : NULL;
+}
+
+static const authz_provider internal_provider = {
+    check_internal, parse_internal
+};
+
+/* --- hooks ----------------------------------------------------------------- */
+
+static void register_hooks(apr_pool_t *pool)
+{
+    /* rewriting is the administrator's word and comes first; files, aliases
+     * and proxies do not take the prefix away */
+    static const char *const rewrite[] = { "mod_rewrite.c", NULL };
+    static const char *const places[] = { "mod_proxy.c", "mod_alias.c",
+                                          "mod_userdir.c",
+                                          "mod_vhost_alias.c", NULL };
+    /* a fallback resource is something that is there */
+    static const char *const fallback[] = { "mod_dir.c", NULL };
+
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
+    mastra_park_register_hooks(pool);
+
+    /* before others look at headers */
+    ap_hook_post_read_request(read_request, NULL, NULL,
+                              APR_HOOK_REALLY_FIRST);
+    ap_hook_pre_translate_name(before_decoding, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_translate_name(translate, rewrite, places, APR_HOOK_FIRST);
+    ap_hook_map_to_storage(skip_files, NULL, NULL, APR_HOOK_FIRST);
+    /* no type by the name's ending: it could bring another handler */
+    ap_hook_type_checker(skip_files, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_fixups(claim_outside, fallback, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
+
+    ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
+                              AUTHZ_PROVIDER_VERSION, &internal_provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}
+
+module AP_MODULE_DECLARE_DATA mastra_module = {
+    STANDARD20_MODULE_STUFF,
+    mastra_config_create_dir,
+    mastra_config_merge_dir,
+    mastra_config_create_server,
+    mastra_config_merge_server,
+    mastra_commands,
+    register_hooks
+};

@@ -1,0 +1,587 @@
+/* Directives: the command table, creation and merging of configurations, and
+ * getters that know the defaults. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include <http_core.h>
+
+#include "mod_mastra_config.h"
+#include "mod_mastra_define.h"
+
+#define PREFIX_DEFAULT "/api"
+#define TIMEOUT_DEFAULT apr_time_from_sec(180)
+#define STREAM_TIMEOUT_DEFAULT apr_time_from_sec(120)
+#define STOP_LIMIT_DEFAULT apr_time_from_sec(30)
+#define BODY_LIMIT_DEFAULT 4718592
+#define MAX_BODY_LIMIT ((apr_off_t)1 << 30)
+
+/* --- create and merge ------------------------------------------------------ */
+
+void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
+{
+    mastra_server_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    conf->engine = -1;
+    conf->development = -1;
+    conf->synchronous_normal = -1;
+    conf->timeout = -1;
+    conf->stream_timeout = -1;
+    conf->stop_limit = -1;
+    conf->body_limit = -1;
+    conf->connections = -1;
+    conf->db_max = -1;
+    conf->providers = apr_array_make(pool, 0, sizeof(void *));
+    conf->outbound = apr_array_make(pool, 0, sizeof(const char *));
+    conf->documents = apr_array_make(pool, 0, sizeof(void *));
+    return conf;
+}
+
+/* Those of base that add has not got, then those of add. */
+static apr_array_header_t *merge_documents(apr_pool_t *pool,
+                                           const apr_array_header_t *base,
+                                           const apr_array_header_t *add)
+{
+    apr_array_header_t *all = apr_array_make(pool, base->nelts + add->nelts,
+                                             sizeof(void *));
+    int i, k;
+
+    for (i = 0; i < base->nelts; i++) {
+        mastra_document_t *old = APR_ARRAY_IDX(base, i, mastra_document_t *);
+
+        for (k = 0; k < add->nelts; k++) {
+            mastra_document_t *new = APR_ARRAY_IDX(add, k,
+                                                   mastra_document_t *);
+
+            if (new->kind == old->kind && !strcmp(new->key, old->key)) {
+                break;
+            }
+        }
+        if (k == add->nelts) {
+            APR_ARRAY_PUSH(all, mastra_document_t *) = old;
+        }
+    }
+    apr_array_cat(all, add);
+    return all;
+}
+
+static apr_array_header_t *merge_providers(apr_pool_t *pool,
+                                           const apr_array_header_t *base,
+                                           const apr_array_header_t *add)
+{
+    apr_array_header_t *all = apr_array_make(pool, base->nelts + add->nelts,
+                                             sizeof(void *));
+    int i, k;
+
+    for (i = 0; i < base->nelts; i++) {
+        mastra_provider_conf_t *old = APR_ARRAY_IDX(base, i,
+                                                    mastra_provider_conf_t *);
+
+        for (k = 0; k < add->nelts; k++) {
+            if (!strcmp(APR_ARRAY_IDX(add, k, mastra_provider_conf_t *)->id,
+                        old->id)) {
+                break;
+            }
+        }
+        if (k == add->nelts) {
+            APR_ARRAY_PUSH(all, mastra_provider_conf_t *) = old;
+        }
+    }
+    apr_array_cat(all, add);
+    return all;
+}
+
+#define SET_OR_BASE(member) \
+    conf->member = add->member ? add->member : base->member
+#define NUMBER_OR_BASE(member) \
+    conf->member = add->member != -1 ? add->member : base->member
+
+void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
+{
+    const mastra_server_conf_t *base = basev, *add = addv;
+    mastra_server_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    NUMBER_OR_BASE(engine);
+    NUMBER_OR_BASE(development);
+    SET_OR_BASE(prefix);
+    SET_OR_BASE(project);
+    SET_OR_BASE(self_url);
+    NUMBER_OR_BASE(synchronous_normal);
+    NUMBER_OR_BASE(timeout);
+    NUMBER_OR_BASE(stream_timeout);
+    NUMBER_OR_BASE(stop_limit);
+    NUMBER_OR_BASE(body_limit);
+    SET_OR_BASE(runtime_dir);
+    NUMBER_OR_BASE(connections);
+    SET_OR_BASE(db_driver);
+    SET_OR_BASE(db_params);
+    NUMBER_OR_BASE(db_max);
+    conf->providers = merge_providers(pool, base->providers, add->providers);
+    conf->outbound = apr_array_append(pool, base->outbound, add->outbound);
+    conf->documents = merge_documents(pool, base->documents, add->documents);
+    return conf;
+}
+
+void *mastra_config_create_dir(apr_pool_t *pool, char *dir)
+{
+    mastra_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    conf->engine = -1;
+    return conf;
+}
+
+void *mastra_config_merge_dir(apr_pool_t *pool, void *basev, void *addv)
+{
+    const mastra_dir_conf_t *base = basev, *add = addv;
+    mastra_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
+
+    NUMBER_OR_BASE(engine);
+    return conf;
+}
+
+/* --- getters --------------------------------------------------------------- */
+
+mastra_server_conf_t *mastra_config_of(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &mastra_module);
+}
+
+mastra_host_t *mastra_config_host(const request_rec *r)
+{
+    mastra_host_t *host = mastra_config_of(r->server)->host;
+    const mastra_dir_conf_t *dir;
+
+    if (host) {
+        dir = ap_get_module_config(r->per_dir_config, &mastra_module);
+        if (dir && dir->engine == 0) {
+            return NULL;
+        }
+    }
+    return host;
+}
+
+int mastra_config_engine(const mastra_server_conf_t *conf)
+{
+    return conf->engine == 1;
+}
+
+int mastra_config_development(const mastra_server_conf_t *conf)
+{
+    return conf->development == 1;
+}
+
+const char *mastra_config_prefix(const mastra_server_conf_t *conf)
+{
+    return conf->prefix ? conf->prefix : PREFIX_DEFAULT;
+}
+
+int mastra_config_synchronous_normal(const mastra_server_conf_t *conf)
+{
+    return conf->synchronous_normal == 1;
+}
+
+apr_interval_time_t mastra_config_timeout(const mastra_server_conf_t *conf)
+{
+    return conf->timeout == -1 ? TIMEOUT_DEFAULT : conf->timeout;
+}
+
+apr_interval_time_t
+mastra_config_stream_timeout(const mastra_server_conf_t *conf)
+{
+    return conf->stream_timeout == -1 ? STREAM_TIMEOUT_DEFAULT
+                                      : conf->stream_timeout;
+}
+
+apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf)
+{
+    return conf->stop_limit == -1 ? STOP_LIMIT_DEFAULT : conf->stop_limit;
+}
+
+apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf)
+{
+    return conf->body_limit == -1 ? BODY_LIMIT_DEFAULT
+                                  : (apr_size_t)conf->body_limit;
+}
+
+const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
+                                      apr_pool_t *pool)
+{
+    return conf->runtime_dir ? conf->runtime_dir
+                             : ap_runtime_dir_relative(pool, "mastra");
+}
+
+int mastra_config_connections(const mastra_server_conf_t *conf)
+{
+    if (conf->connections != -1) {
+        return conf->connections;
+    }
+    return conf->db_max > 1 ? conf->db_max : 0;
+}
+
+/* --- setters: plain values ------------------------------------------------- */
+
+static mastra_server_conf_t *conf_of(const cmd_parms *cmd)
+{
+    return mastra_config_of(cmd->server);
+}
+
+static const char *set_engine(cmd_parms *cmd, void *dirv, int on)
+{
+    mastra_dir_conf_t *dir = dirv;
+    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIRECTORY
+                                             | NOT_IN_FILES
+                                             | NOT_IN_HTACCESS);
+
+    if (wrong) {
+        return wrong;
+    }
+    if (cmd->path) {
+        dir->engine = on;
+    }
+    else {
+        conf_of(cmd)->engine = on;
+    }
+    return NULL;
+}
+
+static const char *set_mode(cmd_parms *cmd, void *dir, const char *arg)
+{
+    if (strcasecmp(arg, "production") && strcasecmp(arg, "development")) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be production or "
+                           "development, not ", arg, NULL);
+    }
+    conf_of(cmd)->development = !strcasecmp(arg, "development");
+    return NULL;
+}
+
+static const char *set_durability(cmd_parms *cmd, void *dir, const char *arg)
+{
+    if (strcasecmp(arg, "full") && strcasecmp(arg, "normal")) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " must be full or normal, not ", arg, NULL);
+    }
+    conf_of(cmd)->synchronous_normal = !strcasecmp(arg, "normal");
+    return NULL;
+}
+
+static const char *set_prefix(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_size_t len = strlen(arg);
+
+    if (*arg != '/' || len < 2 || arg[len - 1] == '/' || strstr(arg, "//")
+        || arg[strcspn(arg, "%?#;* ")]) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a path such "
+                           "as /api: a slash at its start, none at its end, "
+                           "and no escapes", NULL);
+    }
+    conf_of(cmd)->prefix = arg;
+    return NULL;
+}
+
+static const char *set_directory(cmd_parms *cmd, const char **ppath,
+                                 const char *arg)
+{
+    *ppath = ap_server_root_relative(cmd->pool, arg);
+    if (!*ppath) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " is not a path: ", arg,
+                           NULL);
+    }
+    return NULL;
+}
+
+static const char *set_project(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return set_directory(cmd, &conf_of(cmd)->project, arg);
+}
+
+static const char *set_runtime(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    return wrong ? wrong
+                 : set_directory(cmd, &conf_of(cmd)->runtime_dir, arg);
+}
+
+static const char *set_self_url(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_size_t len = strlen(arg);
+    apr_uri_t uri;
+
+    if (apr_uri_parse(cmd->temp_pool, arg, &uri) != APR_SUCCESS || !uri.scheme
+        || !uri.hostname || !*uri.hostname
+        || (strcmp(uri.scheme, "http") && strcmp(uri.scheme, "https"))
+        || (uri.path && strcmp(uri.path, "/")) || uri.query || uri.user) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a scheme, a "
+                           "host and a port such as http://127.0.0.1:8080, "
+                           "not ", arg, NULL);
+    }
+    conf_of(cmd)->self_url = apr_pstrmemdup(cmd->pool, arg,
+                                            len - (arg[len - 1] == '/'));
+    return NULL;
+}
+
+static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_interval_time_t *value =
+        (void *)((char *)conf_of(cmd) + (apr_size_t)cmd->info);
+
+    if (value == &conf_of(cmd)->stop_limit) {
+        const char *wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+        if (wrong) {
+            return wrong;
+        }
+    }
+    if (ap_timeout_parameter_parse(arg, value, "s") != APR_SUCCESS
+        || *value < 0) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time such "
+                           "as 30s or 5min, not ", arg, NULL);
+    }
+    return NULL;
+}
+
+/* "4.5M": bytes, with K, M or G. */
+static const char *set_body_limit(cmd_parms *cmd, void *dir, const char *arg)
+{
+    char *end;
+    double n = strtod(arg, &end);
+    int unit = apr_toupper(*end);
+
+    n *= unit == 'K' ? 1024.0 : unit == 'M' ? 1048576.0
+         : unit == 'G' ? 1073741824.0 : 1.0;
+    if (end == arg || (*end && (!strchr("KMG", unit) || end[1]))
+        || !(n >= 1) || n > (double)MAX_BODY_LIMIT) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a size up to "
+                           "1G such as 4.5M, not ", arg, NULL);
+    }
+    conf_of(cmd)->body_limit = (apr_off_t)n;
+    return NULL;
+}
+
+static const char *set_connections(cmd_parms *cmd, void *dir, const char *arg)
+{
+    char *end;
+    long n = strtol(arg, &end, 10);
+
+    if (end == arg || *end || n < 2 || n > 1000) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a number from "
+                           "2 to 1000, not ", arg, NULL);
+    }
+    conf_of(cmd)->connections = (int)n;
+    return NULL;
+}
+
+static const char *add_outbound(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *wrong = mastra_guard_allow(mastra_guard_make(cmd->temp_pool),
+                                           arg);
+
+    if (wrong) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", arg, ": ", wrong,
+                           NULL);
+    }
+    APR_ARRAY_PUSH(conf_of(cmd)->outbound, const char *) = arg;
+    return NULL;
+}
+
+/* DBDriver, DBDParams and DBDMax belong to mod_dbd, which need not be loaded
+ * and whose own struct is private: they are read along. */
+static const char *read_db_text(cmd_parms *cmd, void *dir, const char *arg)
+{
+    *(const char **)((char *)conf_of(cmd) + (apr_size_t)cmd->info) = arg;
+    return NULL;
+}
+
+static const char *read_db_max(cmd_parms *cmd, void *dir, const char *arg)
+{
+    conf_of(cmd)->db_max = atoi(arg);
+    return NULL;
+}
+
+/* --- MastraModelProvider --------------------------------------------------- */
+
+/* NAME:VALUE; a value "env:NAME" is read from the environment. */
+static const char *add_header(cmd_parms *cmd, mastra_provider_conf_t *provider,
+                              const char *text)
+{
+    const char *colon = strchr(text, ':'), *value, *name;
+
+    if (!colon || colon == text) {
+        return "header= must be Name:value";
+    }
+    name = apr_pstrmemdup(cmd->pool, text, colon - text);
+    for (value = colon + 1; *value == ' '; value++) {
+    }
+    if (!strncmp(value, "env:", 4)) {
+        const char *found = getenv(value + 4);
+
+        if (!found) {
+            return apr_pstrcat(cmd->pool, "the environment has no ", value + 4,
+                               ", which header=", name, " asks for", NULL);
+        }
+        value = apr_pstrdup(cmd->pool, found);
+    }
+    if (value[strcspn(value, "\r\n")]) {
+        return apr_pstrcat(cmd->pool, "header=", name,
+                           " has a line break in its value", NULL);
+    }
+    APR_ARRAY_PUSH(provider->headers, const char *) =
+        apr_pstrcat(cmd->pool, name, ": ", value, NULL);
+    return NULL;
+}
+
+static const char *provider_option(cmd_parms *cmd,
+                                   mastra_provider_conf_t *provider,
+                                   const char *arg)
+{
+    char *end;
+
+    if (!strncmp(arg, "key=", 4)) {
+        if (strncmp(arg + 4, "env:", 4) || !arg[8]) {
+            return "key= must be env:NAME: a key stands in the environment, "
+                   "not in the configuration";
+        }
+        provider->key_env = arg + 8;
+        return NULL;
+    }
+    if (!strncmp(arg, "header=", 7)) {
+        return add_header(cmd, provider, arg + 7);
+    }
+    if (!strncmp(arg, "timeout=", 8)) {
+        if (ap_timeout_parameter_parse(arg + 8, &provider->timeout, "s")
+            != APR_SUCCESS || provider->timeout <= 0) {
+            return "timeout= must be a time such as 60s";
+        }
+        return NULL;
+    }
+    if (!strncmp(arg, "retries=", 8)) {
+        long n = strtol(arg + 8, &end, 10);
+
+        if (end == arg + 8 || *end || n < 0 || n > 10) {
+            return "retries= must be a number from 0 to 10";
+        }
+        provider->retries = (int)n;
+        return NULL;
+    }
+    return apr_pstrcat(cmd->pool, "there is no option ", arg,
+                       "; it has key=, header=, timeout= and retries=", NULL);
+}
+
+static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
+                                char *const argv[])
+{
+    mastra_server_conf_t *conf = conf_of(cmd);
+    mastra_provider_conf_t *provider = apr_pcalloc(cmd->pool,
+                                                   sizeof(*provider));
+    const char *wrong = NULL;
+    int i;
+
+    if (argc < 2) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " takes an id, a kind, and what is particular to "
+                           "it", NULL);
+    }
+    provider->id = apr_pstrdup(cmd->pool, argv[0]);
+    provider->kind = apr_pstrdup(cmd->pool, argv[1]);
+    provider->headers = apr_array_make(cmd->pool, 0, sizeof(const char *));
+    provider->retries = -1;
+    for (i = 2; i < argc && !wrong; i++) {
+        const char *arg = apr_pstrdup(cmd->pool, argv[i]);
+
+        if (i == 2 && strstr(arg, "://") && strncmp(arg, "header=", 7)) {
+            provider->url = arg;
+            continue;
+        }
+        wrong = provider_option(cmd, provider, arg);
+    }
+    if (!wrong) {
+        /* whether the kind and the URL are usable */
+        wrong = mastra_models_add(mastra_models_make(cmd->temp_pool),
+                                  provider->id, provider->kind, provider->url,
+                                  provider->key_env, NULL, 0, -1);
+    }
+    for (i = 0; i < conf->providers->nelts && !wrong; i++) {
+        if (!strcmp(APR_ARRAY_IDX(conf->providers, i,
+                                  mastra_provider_conf_t *)->id,
+                    provider->id)) {
+            wrong = "it was configured above";
+        }
+    }
+    if (wrong) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", provider->id, ": ",
+                           wrong, NULL);
+    }
+    APR_ARRAY_PUSH(conf->providers, mastra_provider_conf_t *) = provider;
+    return NULL;
+}
+
+/* --- the table ------------------------------------------------------------- */
+
+#define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
+
+const command_rec mastra_commands[] = {
+    AP_INIT_FLAG(MASTRA_DIR_ENGINE, set_engine, NULL, RSRC_CONF | ACCESS_CONF,
+                 "On serves the API on this server or virtual host; Off in a "
+                 "Location takes its paths away"),
+    AP_INIT_TAKE1(MASTRA_DIR_MODE, set_mode, NULL, RSRC_CONF,
+                  "production (the default) hides what internal errors say, "
+                  "development shows it"),
+    AP_INIT_TAKE1(MASTRA_DIR_PREFIX, set_prefix, NULL, RSRC_CONF,
+                  "path below which the API is served, /api by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_PROJECT, set_project, NULL, RSRC_CONF,
+                  "directory of the files that define agents and tools"),
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_PROVIDER, add_provider, NULL, RSRC_CONF,
+                      "ID KIND [URL] [key=env:NAME] [header=Name:value] "
+                      "[timeout=] [retries=]: where models are asked"),
+    AP_INIT_TAKE1(MASTRA_DIR_SELF_URL, set_self_url, NULL, RSRC_CONF,
+                  "how this server reaches itself for tools of kind uri"),
+    AP_INIT_TAKE1(MASTRA_DIR_DURABILITY, set_durability, NULL, RSRC_CONF,
+                  "full (the default) or normal: SQLite's synchronous level"),
+    AP_INIT_TAKE1(MASTRA_DIR_TIMEOUT, set_time, OFFSET(timeout), RSRC_CONF,
+                  "time that a whole answer may take, 180s by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_STREAM_TIMEOUT, set_time, OFFSET(stream_timeout),
+                  RSRC_CONF,
+                  "how long a model may be silent, 120s by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_STOP_LIMIT, set_time, OFFSET(stop_limit),
+                  RSRC_CONF, "how long live streams may go on at a graceful "
+                  "stop or restart, 30s by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_BODY_LIMIT, set_body_limit, NULL, RSRC_CONF,
+                  "size of a request's body, 4.5M by default"),
+    AP_INIT_ITERATE(MASTRA_DIR_OUTBOUND, add_outbound, NULL, RSRC_CONF,
+                    "addresses, networks or hosts that outgoing calls may "
+                    "reach beyond public ones; * for all"),
+    AP_INIT_TAKE1(MASTRA_DIR_RUNTIME, set_runtime, NULL, RSRC_CONF,
+                  "directory for what lives as long as the server"),
+    AP_INIT_TAKE1(MASTRA_DIR_CONNECTIONS, set_connections, NULL, RSRC_CONF,
+                  "database connections of one child"),
+    AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
+                     "an agent, as a file of the project would define it"),
+    AP_INIT_RAW_ARGS(MASTRA_DIR_TOOL, mastra_define_open, NULL, RSRC_CONF,
+                     "a tool, as a file of the project would define it"),
+    AP_INIT_TAKE1(MASTRA_DIR_NAME, mastra_define_text, "name", RSRC_CONF,
+                  "name of the agent"),
+    AP_INIT_TAKE1(MASTRA_DIR_DESCRIPTION, mastra_define_description, NULL, RSRC_CONF,
+                  "description of the agent or tool"),
+    AP_INIT_TAKE1(MASTRA_DIR_MODEL, mastra_define_text, "model", RSRC_CONF,
+                  "PROVIDER/MODEL that the agent asks"),
+    AP_INIT_TAKE1(MASTRA_DIR_INSTRUCTIONS, mastra_define_text, "instructions",
+                  RSRC_CONF, "system prompt of the agent"),
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_TOOLS, mastra_define_tools, NULL, RSRC_CONF,
+                      "ids of the tools that the agent may call"),
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_MEMORY, mastra_define_memory, NULL, RSRC_CONF,
+                      "On, Off or key=value: what the agent remembers"),
+    AP_INIT_TAKE1(MASTRA_DIR_INPUT_SCHEMA, mastra_define_schema, NULL, RSRC_CONF,
+                  "JSON Schema of the tool's input"),
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_EXECUTE, mastra_define_execute, NULL, RSRC_CONF,
+                      "KIND key=value: what the tool does"),
+    AP_INIT_TAKE1("DBDriver", read_db_text, OFFSET(db_driver), RSRC_CONF,
+                  "apr_dbd driver of the database"),
+    AP_INIT_TAKE1("DBDParams", read_db_text, OFFSET(db_params), RSRC_CONF,
+                  "apr_dbd connection parameters of the database"),
+    AP_INIT_TAKE1("DBDMax", read_db_max, NULL, RSRC_CONF,
+                  "connections of one child"),
+    { NULL }
+};

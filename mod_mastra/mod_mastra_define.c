@@ -1,0 +1,212 @@
+/* Containers of httpd.conf that define agents and tools: their directives
+ * build the same documents as the files of a project do. */
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "mod_mastra_define.h"
+
+const char *mastra_define_open(cmd_parms *cmd, void *dir, const char *arg)
+{
+    mastra_server_conf_t *conf = mastra_config_of(cmd->server);
+    const char *end = ap_strrchr_c(arg, '>');
+    const char *wrong = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    mastra_document_t *document;
+
+    if (wrong) {
+        return wrong;
+    }
+    if (!end) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           "> directive missing closing '>'", NULL);
+    }
+    if (conf->open) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, "> cannot stand in "
+                           "another container of its kind", NULL);
+    }
+    arg = apr_pstrmemdup(cmd->temp_pool, arg, end - arg);
+    document = apr_pcalloc(cmd->pool, sizeof(*document));
+    document->key = ap_getword_conf(cmd->pool, &arg);
+    if (!*document->key || *arg) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           "> takes one argument: the id", NULL);
+    }
+    document->kind = !strcasecmp(cmd->cmd->name, MASTRA_DIR_TOOL)
+                     ? MASTRA_DOCUMENT_TOOL : MASTRA_DOCUMENT_AGENT;
+    document->json = mastra_json_own(mastra_json_object(), cmd->pool);
+    mastra_json_set_str(document->json, "id", document->key);
+    document->file = cmd->directive->filename;
+    document->line = cmd->directive->line_num;
+    document->lines = apr_hash_make(cmd->pool);
+    conf->open = document;
+    wrong = ap_walk_config(cmd->directive->first_child, cmd, cmd->context);
+    conf->open = NULL;
+    if (!wrong) {
+        APR_ARRAY_PUSH(conf->documents, mastra_document_t *) = document;
+    }
+    return wrong;
+}
+
+/* Sets a member of the open container's document; value is taken over. */
+static const char *set_member(cmd_parms *cmd, mastra_document_e kind, int both,
+                              const char *member, mastra_json_t *value)
+{
+    mastra_document_t *document = mastra_config_of(cmd->server)->open;
+    int *line;
+
+    if (!document || (!both && document->kind != kind)) {
+        mastra_json_unref(value);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " can only stand in ",
+                           both ? MASTRA_DIR_AGENT "> and " MASTRA_DIR_TOOL
+                           : kind == MASTRA_DOCUMENT_AGENT ? MASTRA_DIR_AGENT
+                           : MASTRA_DIR_TOOL, ">", NULL);
+    }
+    mastra_json_set(document->json, member, value);
+    line = apr_palloc(cmd->pool, sizeof(*line));
+    *line = cmd->directive->line_num;
+    apr_hash_set(document->lines, member, APR_HASH_KEY_STRING, line);
+    return NULL;
+}
+
+const char *mastra_define_text(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, cmd->info,
+                      mastra_json_string(arg));
+}
+
+const char *mastra_define_description(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 1, "description",
+                      mastra_json_string(arg));
+}
+
+const char *mastra_define_tools(cmd_parms *cmd, void *dir, int argc,
+                             char *const argv[])
+{
+    mastra_json_t *tools = mastra_json_array();
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        mastra_json_append(tools, mastra_json_string(argv[i]));
+    }
+    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "tools", tools);
+}
+
+/* A number, true, false, null, array or object by its looks; else a string. */
+static mastra_json_t *typed_value(const char *text)
+{
+    mastra_json_t *value;
+
+    if (*text && mastra_json_parse(&value, text, strlen(text), 0, NULL)
+                 == APR_SUCCESS) {
+        return value;
+    }
+    return mastra_json_string(text);
+}
+
+/* key=value, a.b=value for what lies deeper. */
+static const char *set_pair(mastra_json_t *object, const char *arg,
+                            apr_pool_t *pool)
+{
+    const char *equals = strchr(arg, '='), *dot;
+
+    if (!equals || equals == arg) {
+        return "takes key=value";
+    }
+    while ((dot = memchr(arg, '.', equals - arg))) {
+        const char *name = apr_pstrmemdup(pool, arg, dot - arg);
+        mastra_json_t *inner = mastra_json_get(object, name);
+
+        if (!inner) {
+            inner = mastra_json_object();
+            mastra_json_set(object, name, inner);
+        }
+        object = inner;
+        arg = dot + 1;
+    }
+    mastra_json_set(object, apr_pstrmemdup(pool, arg, equals - arg),
+                    typed_value(equals + 1));
+    return NULL;
+}
+
+const char *mastra_define_memory(cmd_parms *cmd, void *dir, int argc,
+                              char *const argv[])
+{
+    mastra_json_t *memory, *options;
+    const char *wrong = NULL;
+    int i;
+
+    if (argc == 1 && !strcasecmp(argv[0], "off")) {
+        return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "memory",
+                          mastra_json_bool(0));
+    }
+    options = mastra_json_object();
+    for (i = argc == 1 && !strcasecmp(argv[0], "on"); i < argc && !wrong;
+         i++) {
+        wrong = set_pair(options, argv[i], cmd->pool);
+    }
+    if (wrong) {
+        mastra_json_unref(options);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", wrong,
+                           ", On or Off", NULL);
+    }
+    memory = mastra_json_object();
+    mastra_json_set(memory, "options", options);
+    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "memory", memory);
+}
+
+const char *mastra_define_schema(cmd_parms *cmd, void *dir, const char *arg)
+{
+    mastra_json_error_t fault;
+    mastra_json_t *schema;
+
+    if (mastra_json_parse(&schema, arg, strlen(arg), 0, &fault)
+        != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " is not JSON: ",
+                           fault.message, NULL);
+    }
+    return set_member(cmd, MASTRA_DOCUMENT_TOOL, 0, "inputSchema", schema);
+}
+
+/* "params=a,b" of kind sql is a list of names. */
+static void set_params(mastra_json_t *execute, const char *names,
+                       apr_pool_t *pool)
+{
+    mastra_json_t *list = mastra_json_array();
+    char *state, *copy = apr_pstrdup(pool, names), *name;
+
+    for (name = apr_strtok(copy, ", ", &state); name;
+         name = apr_strtok(NULL, ", ", &state)) {
+        mastra_json_append(list, mastra_json_string(name));
+    }
+    mastra_json_set(execute, "params", list);
+}
+
+const char *mastra_define_execute(cmd_parms *cmd, void *dir, int argc,
+                               char *const argv[])
+{
+    mastra_json_t *execute;
+    const char *wrong = NULL;
+    int i;
+
+    if (argc < 1 || strchr(argv[0], '=')) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " takes a kind and key=value", NULL);
+    }
+    execute = mastra_json_object();
+    mastra_json_set_str(execute, "kind", argv[0]);
+    for (i = 1; i < argc && !wrong; i++) {
+        if (!strncmp(argv[i], "params=", 7) && argv[i][7] != '[') {
+            set_params(execute, argv[i] + 7, cmd->temp_pool);
+        }
+        else {
+            wrong = set_pair(execute, argv[i], cmd->pool);
+        }
+    }
+    if (wrong) {
+        mastra_json_unref(execute);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", wrong,
+                           " after the kind", NULL);
+    }
+    return set_member(cmd, MASTRA_DOCUMENT_TOOL, 0, "execute", execute);
+}

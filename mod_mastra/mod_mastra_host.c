@@ -1,0 +1,235 @@
+/* Makes a virtual host's registries from its directives and files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include <ap_listen.h>
+
+#include "mod_mastra_database.h"
+#include "mod_mastra_host.h"
+
+/* --- models and addresses -------------------------------------------------- */
+
+static const char *const *headers_of(const mastra_provider_conf_t *conf,
+                                     apr_pool_t *pool)
+{
+    apr_array_header_t *headers;
+
+    if (!conf->headers->nelts) {
+        return NULL;
+    }
+    headers = apr_array_copy(pool, conf->headers);
+    APR_ARRAY_PUSH(headers, const char *) = NULL;
+    return (const char *const *)headers->elts;
+}
+
+static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
+                       mastra_faults_t *faults, apr_pool_t *pool)
+{
+    apr_interval_time_t silence = mastra_config_stream_timeout(conf);
+    const char *wrong, *url = getenv("OPENAI_BASE_URL");
+    int i;
+
+    host->models = mastra_models_make(pool);
+    for (i = 0; i < conf->providers->nelts; i++) {
+        const mastra_provider_conf_t *provider =
+            APR_ARRAY_IDX(conf->providers, i, mastra_provider_conf_t *);
+
+        wrong = mastra_models_add(host->models, provider->id, provider->kind,
+                                  provider->url, provider->key_env,
+                                  headers_of(provider, pool),
+                                  provider->timeout ? provider->timeout
+                                                    : silence,
+                                  provider->retries);
+        if (wrong) {
+            mastra_faults_add(faults, MASTRA_DIR_PROVIDER " %s: %s",
+                              provider->id, wrong);
+        }
+    }
+    /* those that are there unasked get the timeout, too; what is refused here
+     * was configured, or is complained of by the next call */
+    mastra_models_add(host->models, "openai", "openai",
+                      url && *url ? url : NULL, NULL, NULL, silence, -1);
+    mastra_models_add(host->models, "mock", "mock", NULL, NULL, NULL, silence,
+                      -1);
+    mastra_models_add_defaults(host->models);
+}
+
+static void add_guard(mastra_host_t *host, const mastra_server_conf_t *conf,
+                      apr_pool_t *pool)
+{
+    int i;
+
+    host->guard = mastra_guard_make(pool);
+    for (i = 0; i < conf->outbound->nelts; i++) {
+        mastra_guard_allow(host->guard,
+                           APR_ARRAY_IDX(conf->outbound, i, const char *));
+    }
+}
+
+/* --- definitions ----------------------------------------------------------- */
+
+/* Containers of an outer server are shared by hosts: each host has a copy. */
+static mastra_json_t *json_of(const mastra_document_t *document,
+                              apr_pool_t *pool)
+{
+    return document->lines
+           ? mastra_json_own(mastra_json_copy(document->json), pool)
+           : document->json;
+}
+
+static void add_documents(mastra_host_t *host,
+                          const apr_array_header_t *documents,
+                          mastra_document_e kind, mastra_faults_t *faults,
+                          apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < documents->nelts; i++) {
+        const mastra_document_t *document =
+            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
+        const mastra_result_t *wrong;
+
+        if (document->kind != kind) {
+            continue;
+        }
+        wrong = kind == MASTRA_DOCUMENT_TOOL
+                ? mastra_tools_add(host->tools, document->key,
+                                   json_of(document, pool))
+                : mastra_agents_add(host->agents, document->key,
+                                    json_of(document, pool), host->models,
+                                    host->tools);
+        if (wrong) {
+            mastra_project_fault(faults, document, wrong, pool);
+        }
+    }
+}
+
+/* --- the host -------------------------------------------------------------- */
+
+mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
+                                mastra_shared_t *shared,
+                                mastra_faults_t *faults, apr_pool_t *pool)
+{
+    mastra_host_t *host = apr_pcalloc(pool, sizeof(*host));
+    apr_array_header_t *documents;
+
+    host->server = s;
+    host->prefix = mastra_config_prefix(conf);
+    host->development = mastra_config_development(conf);
+    host->body_limit = mastra_config_body_limit(conf);
+    host->timeout = mastra_config_timeout(conf);
+    host->project = conf->project;
+    host->tool_env.self_url = conf->self_url;
+
+    add_models(host, conf, faults, pool);
+    add_guard(host, conf, pool);
+    documents = apr_array_copy(pool, conf->documents);
+    if (conf->project) {
+        mastra_project_read(documents, conf->project, faults, pool);
+    }
+    host->tools = mastra_tools_make(pool);
+    host->agents = mastra_agents_make(pool);
+    add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);
+    add_documents(host, documents, MASTRA_DOCUMENT_AGENT, faults, pool);
+    mastra_database_choose(host, conf, shared, faults, pool);
+    return host;
+}
+
+/* --- its own address ------------------------------------------------------- */
+
+static int serves_port(const server_rec *s, apr_port_t port)
+{
+    const server_addr_rec *addr;
+
+    if (!s->is_virtual) {
+        return 1;
+    }
+    for (addr = s->addrs; addr; addr = addr->next) {
+        if (addr->host_port == 0 || addr->host_port == port) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* 2: over loopback, 1: over an address of the machine. */
+static int reach(char **phost, const apr_sockaddr_t *addr, apr_pool_t *pool)
+{
+    char *ip;
+
+    if (apr_sockaddr_ip_get(&ip, (apr_sockaddr_t *)addr) != APR_SUCCESS) {
+        return 0;
+    }
+    if (apr_sockaddr_is_wildcard(addr)) {
+        *phost = addr->family == APR_INET ? "127.0.0.1" : "[::1]";
+        return 2;
+    }
+    *phost = addr->family == APR_INET ? apr_pstrdup(pool, ip)
+                                      : apr_pstrcat(pool, "[", ip, "]", NULL);
+    return !strncmp(ip, "127.", 4) || !strcmp(ip, "::1") ? 2 : 1;
+}
+
+const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
+{
+    const ap_listen_rec *listener;
+    const char *url = NULL;
+    int best = 0;
+
+    for (listener = ap_listeners; listener; listener = listener->next) {
+        const apr_sockaddr_t *addr = listener->bind_addr;
+        char *name = NULL;
+        int how;
+
+        if ((listener->protocol && strcmp(listener->protocol, "http"))
+            || !serves_port(host->server, addr->port)) {
+            continue;
+        }
+        how = reach(&name, addr, pool);
+        if (how > best) {
+            best = how;
+            url = apr_psprintf(pool, "http://%s:%u", name, addr->port);
+        }
+    }
+    return url;
+}
+
+static int calls_itself(const mastra_host_t *host)
+{
+    int i;
+
+    for (i = 0; i < mastra_tools_count(host->tools); i++) {
+        if (mastra_tools_at(host->tools, i)->kind == &mastra_tool_uri) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *where(const server_rec *s, apr_pool_t *pool)
+{
+    const char *name = s->server_hostname ? s->server_hostname : "*";
+    apr_port_t port = s->addrs && s->is_virtual ? s->addrs->host_port : s->port;
+
+    return port ? apr_psprintf(pool, "%s:%u", name, port) : name;
+}
+
+void mastra_host_announce(const mastra_host_t *host, apr_pool_t *pool)
+{
+    const server_rec *s = host->server;
+    const char *self = host->tool_env.self_url;
+
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                 "%s%s serves %d agents and %d tools, database %s, itself at "
+                 "%s", where(s, pool), host->prefix,
+                 mastra_agents_count(host->agents),
+                 mastra_tools_count(host->tools), host->store_conf.driver,
+                 self ? self : "no address");
+    if (!self && calls_itself(host)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, MASTRA_ID(634)
+                     "tools of kind uri cannot be called on %s: it has no "
+                     "Listen without TLS, and no " MASTRA_DIR_SELF_URL,
+                     where(s, pool));
+    }
+}

@@ -1,0 +1,36 @@
+#ifndef MOD_MASTRA_PRIVATE_H
+#define MOD_MASTRA_PRIVATE_H
+
+/* What the glue's files share: the module's symbol, and what belongs to the
+ * whole server. */
+
+#include <httpd.h>
+#include <http_config.h>
+#include <http_log.h>
+
+#include "base/log.h"
+#include "http/router.h"
+
+APLOG_USE_MODULE(mastra);
+
+/* One distinct database, whichever hosts use it. */
+typedef struct {
+    mastra_store_conf_t conf;
+    int temporary;           /* 1: made because no DBDriver is there */
+    mastra_store_t *store;   /* in a child */
+} mastra_database_t;
+
+/* Made when the configuration is read, found from each server's own. */
+typedef struct {
+    apr_array_header_t *hosts;       /* mastra_host_t * */
+    apr_array_header_t *databases;   /* mastra_database_t * */
+    const mastra_router_t *router;
+    const char *secret;              /* of this server since its start */
+    const char *runtime_dir;
+    apr_interval_time_t stop_limit;
+    /* in a child */
+    mastra_loop_t *loop;
+    mastra_jobs_t *jobs;
+} mastra_shared_t;
+
+#endif

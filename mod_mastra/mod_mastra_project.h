@@ -1,0 +1,49 @@
+#ifndef MOD_MASTRA_PROJECT_H
+#define MOD_MASTRA_PROJECT_H
+
+#include <apr_hash.h>
+#include <apr_tables.h>
+
+#include "base/json.h"
+#include "base/result.h"
+
+/*
+ * Definitions of tools and agents, from files of a project directory or from
+ * containers in httpd.conf, and what is wrong with them.
+ */
+typedef enum { MASTRA_DOCUMENT_TOOL, MASTRA_DOCUMENT_AGENT } mastra_document_e;
+
+typedef struct {
+    mastra_document_e kind;
+    const char *key;             /* name of the file, or of the container */
+    mastra_json_t *json;
+    const char *file;            /* where it stands */
+    int line;                    /* of the container; 0: the whole file */
+    apr_hash_t *lines;           /* of a container: member to int * */
+} mastra_document_t;
+
+/* Sentences about faults, each with its place; the first of many. */
+typedef struct {
+    apr_array_header_t *texts;   /* const char * */
+    int more;                    /* how many were left out */
+} mastra_faults_t;
+
+mastra_faults_t *mastra_faults_make(apr_pool_t *pool);
+void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Reads dir/tools/<id>.json and dir/agents/<id>/agent.json with its
+ * instructions.md, in the order of names, onto documents. */
+void mastra_project_read(apr_array_header_t *documents, const char *dir,
+                         mastra_faults_t *faults, apr_pool_t *pool);
+
+/* Notes what result says about document, at the line of its field. */
+void mastra_project_fault(mastra_faults_t *faults,
+                          const mastra_document_t *document,
+                          const mastra_result_t *result, apr_pool_t *pool);
+
+/* The line of the member that field ("memory.options.lastMessages") names in a
+ * JSON text, or of the innermost part of it that is there. */
+int mastra_project_line(const char *text, apr_size_t len, const char *field);
+
+#endif

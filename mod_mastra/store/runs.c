@@ -1,0 +1,290 @@
+/* Runs that outlive a process: suspended, claimed once, finished. */
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "internal.h"
+#include "runs.h"
+
+static const char run_get[] =
+    "SELECT kind, name, resource, thread, status, epoch, host "
+    "FROM mastra_x_runs WHERE id = ?";
+static const char run_insert[] =
+    "INSERT INTO mastra_x_runs (host, id, kind, name, resource, thread, "
+    "status, epoch, lease, changed, summary) VALUES "
+    "(?, ?, ?, ?, ?, ?, 'suspended', 1, 0, ?, ?)";
+static const char run_again[] =
+    "UPDATE mastra_x_runs SET kind = ?, name = ?, thread = ?, "
+    "status = 'suspended', epoch = epoch + 1, lease = 0, changed = ?, "
+    "summary = ? WHERE host = ? AND id = ? AND epoch = ?";
+static const char run_claim[] =
+    "UPDATE mastra_x_runs SET status = 'running', epoch = epoch + 1, "
+    "lease = ?, changed = ? WHERE host = ? AND id = ? "
+    "AND (status = 'suspended' OR lease < ?)";
+static const char run_renew[] =
+    "UPDATE mastra_x_runs SET lease = ? WHERE host = ? AND id = ? "
+    "AND epoch = ? AND status = 'running'";
+static const char run_delete[] =
+    "DELETE FROM mastra_x_runs WHERE host = ? AND id = ? AND epoch = ?";
+static const char run_list[] =
+    "SELECT summary FROM mastra_x_runs WHERE host = ? AND kind = ? "
+    "AND status = 'suspended' AND name = COALESCE(?, name) "
+    "AND COALESCE(resource, '') = COALESCE(?, COALESCE(resource, '')) "
+    "AND COALESCE(thread, '') = COALESCE(?, COALESCE(thread, '')) "
+    "AND changed >= ? AND changed <= ? "
+    "ORDER BY changed DESC, id LIMIT ? OFFSET ?";
+static const char run_count[] =
+    "SELECT count(*) FROM mastra_x_runs WHERE host = ? AND kind = ? "
+    "AND status = 'suspended' AND name = COALESCE(?, name) "
+    "AND COALESCE(resource, '') = COALESCE(?, COALESCE(resource, '')) "
+    "AND COALESCE(thread, '') = COALESCE(?, COALESCE(thread, '')) "
+    "AND changed >= ? AND changed <= ?";
+
+static const char snapshot_get[] =
+    "SELECT json(snapshot) FROM mastra_workflow_snapshot "
+    "WHERE workflow_name = ? AND run_id = ?";
+static const char snapshot_save[] =
+    "INSERT INTO mastra_workflow_snapshot (workflow_name, run_id, "
+    "\"resourceId\", snapshot, \"createdAt*\", \"updatedAt*\") VALUES "
+    "(?1, ?2, ?3, ?4, ?5*, ?5*) ON CONFLICT (workflow_name, run_id) "
+    "DO UPDATE SET snapshot = excluded.snapshot, "
+    "\"resourceId\" = excluded.\"resourceId\", (\"updatedAt*\") = (?5*)";
+static const char snapshot_delete[] =
+    "DELETE FROM mastra_workflow_snapshot WHERE workflow_name = ? "
+    "AND run_id = ?";
+
+/* The database's clock: one clock for all who share it. Milliseconds. */
+static apr_status_t db_now(apr_int64_t *pms, mastra_db_t *db, apr_pool_t *pool)
+{
+    const char *value = NULL;
+    apr_status_t rv = mastra_db_value(&value, db, db->dialect->now_ms, pool);
+
+    if (rv == APR_SUCCESS && !value) {
+        rv = APR_EGENERAL;
+    }
+    if (rv == APR_SUCCESS) {
+        *pms = apr_atoi64(value);
+    }
+    return rv;
+}
+
+static apr_status_t save_snapshot(mastra_db_t *db, const mastra_run_row_t *row,
+                                  apr_pool_t *pool)
+{
+    return mastra_db_execute(NULL, db, snapshot_save, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->kind), MASTRA_TEXT(row->id),
+        MASTRA_TEXT(row->resource_id), MASTRA_JSON(row->snapshot),
+        MASTRA_TIME(apr_time_now() / 1000 * 1000)
+    }, 5, pool);
+}
+
+static apr_status_t insert_run(mastra_db_t *db, const mastra_run_row_t *row,
+                               apr_int64_t now, apr_pool_t *pool)
+{
+    return mastra_db_execute(NULL, db, run_insert, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->host), MASTRA_TEXT(row->id), MASTRA_TEXT(row->kind),
+        MASTRA_TEXT(row->name), MASTRA_TEXT(row->resource_id),
+        MASTRA_TEXT(row->thread_id), MASTRA_INT(now),
+        MASTRA_TEXT(mastra_json_text(row->summary, pool))
+    }, 8, pool);
+}
+
+static apr_status_t suspend_again(mastra_db_t *db, const mastra_run_row_t *row,
+                                  int epoch, apr_int64_t now, apr_pool_t *pool)
+{
+    int changed = 0;
+    apr_status_t rv = mastra_db_execute(
+        &changed, db, run_again, (const mastra_bind_t[]) {
+            MASTRA_TEXT(row->kind), MASTRA_TEXT(row->name),
+            MASTRA_TEXT(row->thread_id), MASTRA_INT(now),
+            MASTRA_TEXT(mastra_json_text(row->summary, pool)),
+            MASTRA_TEXT(row->host), MASTRA_TEXT(row->id), MASTRA_INT(epoch)
+        }, 8, pool);
+
+    return rv == APR_SUCCESS && !changed ? MASTRA_STORE_STALE : rv;
+}
+
+static int same(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+static apr_status_t find_run(mastra_rows_t **prows, mastra_db_t *db,
+                             const char *id, apr_pool_t *pool)
+{
+    return mastra_db_query(prows, db, run_get, &MASTRA_TEXT(id), 1, pool);
+}
+
+/* An id that is in use: only its own resource may use it again, and not while
+ * it runs. */
+static apr_status_t reuse_epoch(int *pepoch, const mastra_rows_t *rows,
+                                const mastra_run_row_t *row)
+{
+    if (!same(mastra_rows_text(rows, 0, 2), row->resource_id)
+        || !same(mastra_rows_text(rows, 0, 6), row->host)
+        || strcmp(mastra_rows_text(rows, 0, 4), "suspended")) {
+        return MASTRA_STORE_EXISTS;
+    }
+    *pepoch = (int)mastra_rows_int(rows, 0, 5);
+    return APR_SUCCESS;
+}
+
+apr_status_t mastra_runs_suspend(mastra_db_t *db, const mastra_run_row_t *row,
+                                 int epoch, apr_pool_t *pool)
+{
+    apr_int64_t now;
+    mastra_rows_t *rows;
+    apr_status_t rv = db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS && !epoch) {
+        rv = find_run(&rows, db, row->id, pool);
+        if (rv == APR_SUCCESS && mastra_rows_count(rows)) {
+            rv = reuse_epoch(&epoch, rows, row);
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        rv = epoch ? suspend_again(db, row, epoch, now, pool)
+                   : insert_run(db, row, now, pool);
+    }
+    return rv == APR_SUCCESS ? save_snapshot(db, row, pool) : rv;
+}
+
+static apr_status_t read_snapshot(mastra_json_t **psnapshot, mastra_db_t *db,
+                                  const mastra_run_row_t *row,
+                                  apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    apr_status_t rv = mastra_db_query(&rows, db, snapshot_get,
+                                      (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->kind), MASTRA_TEXT(row->id)
+    }, 2, pool);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    *psnapshot = mastra_rows_json(rows, 0, 0);
+    return *psnapshot ? APR_SUCCESS : MASTRA_STORE_NOT_FOUND;
+}
+
+static void fill_row(mastra_run_row_t *row, const mastra_rows_t *rows,
+                     const char *host, const char *id)
+{
+    row->host = host;
+    row->id = id;
+    row->kind = mastra_rows_text(rows, 0, 0);
+    row->name = mastra_rows_text(rows, 0, 1);
+    row->resource_id = mastra_rows_text(rows, 0, 2);
+    row->thread_id = mastra_rows_text(rows, 0, 3);
+}
+
+apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
+                               mastra_run_row_t *row, mastra_db_t *db,
+                               const char *host, const char *id,
+                               apr_interval_time_t lease, apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    apr_int64_t now = 0;
+    int changed = 0;
+    apr_status_t rv = db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_execute(&changed, db, run_claim,
+                               (const mastra_bind_t[]) {
+            MASTRA_INT(now + lease / 1000), MASTRA_INT(now), MASTRA_TEXT(host),
+            MASTRA_TEXT(id), MASTRA_INT(now)
+        }, 5, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = find_run(&rows, db, id, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!mastra_rows_count(rows)
+        || strcmp(mastra_rows_text(rows, 0, 6), host)) {
+        return MASTRA_STORE_NOT_FOUND;
+    }
+    if (!changed) {
+        return MASTRA_STORE_EXISTS;
+    }
+    fill_row(row, rows, host, id);
+    *pepoch = (int)mastra_rows_int(rows, 0, 5);
+    return read_snapshot(psnapshot, db, row, pool);
+}
+
+apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
+                               const char *id, int epoch,
+                               apr_interval_time_t lease, apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    int changed = 0;
+    apr_status_t rv = db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_execute(&changed, db, run_renew,
+                               (const mastra_bind_t[]) {
+            MASTRA_INT(now + lease / 1000), MASTRA_TEXT(host), MASTRA_TEXT(id),
+            MASTRA_INT(epoch)
+        }, 4, pool);
+    }
+    return rv == APR_SUCCESS && !changed ? MASTRA_STORE_STALE : rv;
+}
+
+apr_status_t mastra_runs_finish(mastra_db_t *db, const char *host,
+                                const char *id, int epoch, apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    int changed = 0;
+    apr_status_t rv = find_run(&rows, db, id, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_execute(&changed, db, run_delete,
+                               (const mastra_bind_t[]) {
+            MASTRA_TEXT(host), MASTRA_TEXT(id), MASTRA_INT(epoch)
+        }, 3, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (!changed || !mastra_rows_count(rows)) {
+        return MASTRA_STORE_STALE;
+    }
+    return mastra_db_execute(NULL, db, snapshot_delete,
+                             (const mastra_bind_t[]) {
+        MASTRA_TEXT(mastra_rows_text(rows, 0, 0)), MASTRA_TEXT(id)
+    }, 2, pool);
+}
+
+apr_status_t mastra_runs_list(mastra_json_t **psummaries, apr_int64_t *ptotal,
+                              mastra_db_t *db,
+                              const mastra_runs_filter_t *filter,
+                              apr_pool_t *pool)
+{
+    const mastra_bind_t binds[] = {
+        MASTRA_TEXT(filter->host), MASTRA_TEXT(filter->kind),
+        MASTRA_TEXT(filter->name), MASTRA_TEXT(filter->resource_id),
+        MASTRA_TEXT(filter->thread_id), MASTRA_INT(filter->from / 1000),
+        MASTRA_INT(filter->to ? filter->to / 1000 : APR_INT64_MAX),
+        MASTRA_INT(filter->per_page),
+        MASTRA_INT(filter->page * filter->per_page)
+    };
+    mastra_rows_t *rows, *count;
+    mastra_json_t *made;
+    apr_status_t rv = mastra_db_query(&rows, db, run_list, binds, 9, pool);
+    int i;
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_query(&count, db, run_count, binds, 7, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    made = mastra_json_array();
+    for (i = 0; i < mastra_rows_count(rows); i++) {
+        mastra_json_append(made, mastra_rows_json(rows, i, 0));
+    }
+    *psummaries = made;
+    *ptotal = mastra_rows_int(count, 0, 0);
+    return APR_SUCCESS;
+}

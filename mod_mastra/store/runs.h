@@ -1,0 +1,66 @@
+#ifndef MASTRA_STORE_RUNS_H
+#define MASTRA_STORE_RUNS_H
+
+#include <errno.h>
+
+#include "store.h"
+
+/*
+ * Runs that outlive a process: mastra_x_runs says who owns a run and what
+ * stage it is at, mastra_workflow_snapshot holds its state as the API's other
+ * readers expect it. Inside store jobs only.
+ *
+ * Ownership: a run is "suspended" (nobody's) or "running" (its owner's until
+ * the lease ends, by the database's clock). Each change of hands raises epoch;
+ * an owner's writes name the epoch that it was given, so that one which was
+ * stopped past its lease cannot write.
+ */
+#define MASTRA_STORE_STALE ESTALE    /* the run is another owner's by now */
+
+typedef struct {
+    const char *host;            /* whose virtual host: others do not see it */
+    const char *id;
+    const char *kind;            /* workflow_name of the snapshot */
+    const char *name;            /* id of the agent or workflow */
+    const char *resource_id;     /* NULL: nobody's */
+    const char *thread_id;       /* or NULL */
+    const mastra_json_t *summary;  /* what lists show */
+    const mastra_json_t *snapshot; /* the state */
+} mastra_run_row_t;
+
+/* Suspends a run: epoch 0 for one that was never stored, else the owner's.
+ * MASTRA_STORE_EXISTS when the id is a run of another resource, or one that is
+ * running; MASTRA_STORE_STALE when the epoch has passed. */
+apr_status_t mastra_runs_suspend(mastra_db_t *db, const mastra_run_row_t *row,
+                                 int epoch, apr_pool_t *pool);
+
+/* Takes a suspended run, or one whose owner's lease has ended: exactly one of
+ * several callers gets it. NOT_FOUND: no such run; MASTRA_STORE_EXISTS:
+ * somebody has it. *psnapshot is a new reference; row is filled from pool. */
+apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
+                               mastra_run_row_t *row, mastra_db_t *db,
+                               const char *host, const char *id,
+                               apr_interval_time_t lease, apr_pool_t *pool);
+
+/* The owner goes on: the lease is extended. MASTRA_STORE_STALE: stop. */
+apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
+                               const char *id, int epoch,
+                               apr_interval_time_t lease, apr_pool_t *pool);
+/* The owner is done: row and snapshot go. */
+apr_status_t mastra_runs_finish(mastra_db_t *db, const char *host,
+                                const char *id, int epoch, apr_pool_t *pool);
+
+typedef struct {
+    const char *host, *kind;
+    const char *name;            /* NULL: any; as the next two */
+    const char *resource_id, *thread_id;
+    apr_time_t from, to;         /* of suspension; 0: open */
+    apr_int64_t page, per_page;
+} mastra_runs_filter_t;
+/* Summaries of suspended runs, newest first; new reference. */
+apr_status_t mastra_runs_list(mastra_json_t **psummaries, apr_int64_t *ptotal,
+                              mastra_db_t *db,
+                              const mastra_runs_filter_t *filter,
+                              apr_pool_t *pool);
+
+#endif

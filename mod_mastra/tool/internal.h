@@ -1,0 +1,31 @@
+#ifndef MASTRA_TOOL_INTERNAL_H
+#define MASTRA_TOOL_INTERNAL_H
+
+#include "tool.h"
+#include "../base/text.h"
+
+/*
+ * Inside tool/: an HTTP exchange whose JSON answer is the tool's result, for
+ * the kinds uri and http. Loop thread.
+ */
+typedef struct mastra_tool_http_t {
+    mastra_transfer_t *transfer;
+    mastra_buf_t answer;
+    int status;
+    int is_json;
+    void (*over)(mastra_tool_call_t *call);  /* before the end is reported */
+} mastra_tool_http_t;
+
+/* Sends request (its baton and callbacks are set here) and ends the call with
+ * the outcome. http lives in call->pool. */
+apr_status_t mastra_tool_http_send(mastra_tool_call_t *call,
+                                   mastra_tool_http_t *http,
+                                   mastra_request_t *request);
+void mastra_tool_http_cancel(mastra_tool_call_t *call,
+                             mastra_tool_http_t *http);
+
+/* Adds to headers ("Name: value" entries): who calls, and Idempotency-Key. */
+void mastra_tool_http_headers(const mastra_tool_call_t *call,
+                              apr_array_header_t *headers);
+
+#endif

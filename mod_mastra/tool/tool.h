@@ -1,0 +1,134 @@
+#ifndef MASTRA_TOOL_TOOL_H
+#define MASTRA_TOOL_TOOL_H
+
+#include <apr_hash.h>
+
+#include "../base/json.h"
+#include "../base/result.h"
+#include "../net/client.h"
+#include "../net/jobs.h"
+#include "../net/loop.h"
+#include "../schema/schema.h"
+#include "../store/store.h"
+
+/*
+ * Tools: definitions (read-only once the configuration stands) and checked
+ * calls (loop thread). A definition is the JSON of a tools/<id>.json file; its
+ * execute.kind selects a mastra_tool_kind_t.
+ */
+typedef struct mastra_tool_t mastra_tool_t;
+typedef struct mastra_tools_t mastra_tools_t;         /* registry of one host */
+typedef struct mastra_tool_call_t mastra_tool_call_t;
+
+/* What tools of one host run with, in one child. */
+typedef struct {
+    mastra_loop_t *loop;
+    mastra_jobs_t *jobs;
+    mastra_store_t *store;           /* of kind sql */
+    const mastra_guard_t *guard;     /* outgoing rules of kind http */
+    const char *self_url;            /* "http://127.0.0.1:80", no slash */
+    const char *self_secret;         /* value of X-Mastra-Internal-Secret */
+    int max_self_calls;              /* uri calls in flight per child */
+    int self_calls;                  /* loop thread only */
+    mastra_tool_call_t *self_waiting; /* loop thread only: first in line */
+    mastra_tool_call_t *self_waiting_tail;
+} mastra_tool_env_t;
+
+struct mastra_tool_t {
+    const char *key;                 /* registration key */
+    const char *id;
+    const char *description;
+    mastra_json_t *definition;       /* the document as given */
+    mastra_json_t *input_schema;     /* or NULL */
+    mastra_json_t *output_schema;
+    mastra_json_t *suspend_schema;
+    mastra_json_t *resume_schema;
+    const mastra_schema_t *input;    /* compiled, or NULL: anything goes */
+    const mastra_schema_t *resume;   /* compiled, or NULL */
+    int require_approval;
+    const struct mastra_tool_kind_t *kind;
+    void *conf;                      /* the kind's, from its parse */
+    mastra_json_t *describe;         /* what the API shows, with schemas */
+    mastra_json_t *describe_partial; /* … without */
+};
+
+/* Who calls and with what; strings and values are lent until done. */
+typedef struct {
+    mastra_json_t *input;
+    const char *tool_call_id;        /* of the model, or NULL */
+    const char *run_id;              /* or NULL */
+    const char *agent_id, *thread_id, *resource_id; /* or NULL */
+    mastra_json_t *request_context;  /* object or NULL */
+    const char *idempotency_key;     /* run/step/attempt, or NULL */
+    int depth;                       /* of nested calls of this server */
+} mastra_tool_args_t;
+
+/* Once, last, on the loop, never from inside start. result: lent. error: NULL
+ * when it worked (valid in the callback). */
+typedef void (mastra_tool_done_cb)(void *baton, mastra_json_t *result,
+                                   const mastra_result_t *error);
+
+/* A kind of tool. */
+typedef struct mastra_tool_kind_t {
+    const char *name;
+    /* Reads definition.execute into *pconf (in pool). Returns NULL or what is
+     * wrong; *pfield then names the field at fault ("execute.uri"). */
+    const char *(*parse)(void **pconf, const char **pfield,
+                         const mastra_tool_t *tool, apr_pool_t *pool);
+    /* Starts; takes the filled call (see call.h of the kind's file). */
+    apr_status_t (*start)(mastra_tool_call_t *call);
+    void (*cancel)(mastra_tool_call_t *call);
+} mastra_tool_kind_t;
+
+/* Base of a running call: made by mastra_tool_start, from malloc. */
+struct mastra_tool_call_t {
+    mastra_tool_call_t *next;        /* in the line of self calls */
+    mastra_tool_env_t *env;
+    const mastra_tool_t *tool;
+    mastra_tool_args_t args;
+    mastra_tool_done_cb *done;
+    void *baton;
+    apr_pool_t *pool;                /* of the call */
+    void *state;                     /* the kind's */
+};
+
+mastra_tools_t *mastra_tools_make(apr_pool_t *pool);
+/* A kind that other code brings (native, agent, workflow). */
+void mastra_tools_add_kind(mastra_tools_t *tools,
+                           const mastra_tool_kind_t *kind);
+/* Registers the definition under key. Returns NULL or a result whose detail
+ * has "field". A key or id that is taken is refused. */
+const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
+                                        mastra_json_t *definition);
+/* By key or by id; NULL: none. */
+const mastra_tool_t *mastra_tools_find(const mastra_tools_t *tools,
+                                       const char *name);
+/* In order of registration. */
+int mastra_tools_count(const mastra_tools_t *tools);
+const mastra_tool_t *mastra_tools_at(const mastra_tools_t *tools, int i);
+
+/* Checks the input against the schema. NULL: fine; else the error answer that
+ * the contract shows {error:true, message, validationErrors}. New reference. */
+mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
+                                       const mastra_json_t *input,
+                                       apr_pool_t *pool);
+
+/* Starts a call whose input was checked: loop thread. */
+apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
+                               mastra_tool_env_t *env,
+                               const mastra_tool_t *tool,
+                               const mastra_tool_args_t *args,
+                               mastra_tool_done_cb *done, void *baton);
+/* No callback comes after it. Not from inside done. */
+void mastra_tool_cancel(mastra_tool_call_t *call);
+
+/* For kinds: reports the end, then frees the call. result is taken over. */
+void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,
+                        const mastra_result_t *error);
+
+extern const mastra_tool_kind_t mastra_tool_uri;
+extern const mastra_tool_kind_t mastra_tool_http;
+extern const mastra_tool_kind_t mastra_tool_sql;
+extern const mastra_tool_kind_t mastra_tool_human;
+
+#endif

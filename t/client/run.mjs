@@ -1,0 +1,193 @@
+// The JavaScript client, as published, against the server at MASTRA_URL with the demo's agents.
+import { MastraClient } from '@mastra/client-js';
+import { assert, chunks, done, test, textOf, types, watch } from './tap.mjs';
+
+const baseUrl = process.env.MASTRA_URL;
+const client = watch(new MastraClient({ baseUrl, retries: 0 }), 'MastraClient');
+const weather = watch(client.getAgent('weather-agent'), 'Agent');
+const plain = client.getAgent('plain-agent');
+const agentId = 'weather-agent';
+const resourceId = `client-${process.pid}-${Date.now()}`;
+// a server may register tools under other keys than their ids
+let weatherKey;
+
+await test('agents are listed by id', async () => {
+  const agents = await client.listAgents();
+  assert.equal(agents['plain-agent'].name, 'Plain Agent');
+  assert.equal(agents['weather-agent'].name, 'Weather Agent');
+});
+
+await test('an agent describes itself', async () => {
+  const details = await weather.details();
+  assert.equal(details.name, 'Weather Agent');
+  assert.equal(details.instructions.trim(), 'You are a weather assistant.');
+  weatherKey = Object.keys(details.tools).find(key => /weather/i.test(key));
+  assert.ok(weatherKey);
+});
+
+await test('generate answers a string', async () => {
+  const answer = await plain.generate('Hello');
+  assert.equal(answer.text, 'Echo: Hello');
+  assert.equal(answer.finishReason, 'stop');
+  assert.equal(answer.usage.totalTokens, 15);
+  assert.ok(answer.runId);
+});
+
+await test('... and messages with roles and parts', async () => {
+  const answer = await plain.generate([
+    { role: 'user', content: 'first' },
+    { role: 'assistant', content: 'yes' },
+    { role: 'user', content: [{ type: 'text', text: 'second' }] },
+  ]);
+  assert.equal(answer.text, 'Echo: second');
+});
+
+await test('stream brings words and ends with finish', async () => {
+  const list = await chunks(await plain.stream('one two three'));
+  assert.equal(textOf(list), 'Echo: one two three');
+  assert.equal(types(list)[0], 'start');
+  assert.equal(types(list).at(-1), 'finish');
+  assert.equal(list.filter(chunk => chunk.type === 'text-delta').length, 4);
+  assert.ok(list.every(chunk => chunk.runId === list[0].runId));
+});
+
+await test('stream shows a tool call and its result', async () => {
+  const list = await chunks(await weather.stream('weather please'));
+  const call = list.find(chunk => chunk.type === 'tool-call');
+  assert.equal(call.payload.toolName, weatherKey);
+  assert.deepEqual(call.payload.args, { city: 'Paris' });
+  const result = list.find(chunk => chunk.type === 'tool-result');
+  assert.equal(result.payload.toolCallId, call.payload.toolCallId);
+  assert.deepEqual(result.payload.result, { city: 'Paris', tempC: 21, conditions: 'sunny' });
+  assert.match(textOf(list), /^Tool result: /);
+});
+
+await test('generate runs two tools side by side', async () => {
+  const answer = await weather.generate('weather in two cities');
+  assert.equal(answer.finishReason, 'stop');
+  const results = answer.steps[0].toolResults ?? answer.toolResults;
+  assert.deepEqual(results.map(result => result.payload.result.city), ['Paris', 'Rome']);
+});
+
+await test('reasoning comes before the text', async () => {
+  const list = await chunks(await plain.stream('REASON now'));
+  const names = types(list);
+  if (!names.includes('reasoning-delta')) {
+    throw new Error(`no reasoning in ${names.join(' ')}`);
+  }
+  assert.ok(names.indexOf('reasoning-delta') < names.indexOf('text-delta'));
+});
+
+await test('structured output fits its schema', async () => {
+  const answer = await plain.generate('Hello', {
+    structuredOutput: {
+      schema: {
+        type: 'object',
+        properties: { city: { type: 'string' }, n: { type: 'number' } },
+        required: ['city', 'n'],
+        additionalProperties: false,
+      },
+    },
+  });
+  assert.equal(typeof answer.object.city, 'string');
+  assert.equal(typeof answer.object.n, 'number');
+});
+
+await test('an unknown agent is a 404', async () => {
+  await assert.rejects(client.getAgent('nobody').generate('hi'), error => error.status === 404);
+});
+
+await test('a body that is not right is a 400', async () => {
+  await assert.rejects(plain.generate(undefined), error => error.status === 400);
+});
+
+await test('tools are listed, described and run', async () => {
+  const tools = await client.listTools();
+  const [key, entry] = Object.entries(tools).find(([, one]) => one.id === 'weather-tool');
+  assert.ok(key && entry.description);
+  const tool = watch(client.getTool('weather-tool'), 'Tool');
+  assert.equal((await tool.details()).id, 'weather-tool');
+  const result = await tool.execute({ data: { city: 'Rome' } });
+  assert.deepEqual(result, { city: 'Rome', tempC: 21, conditions: 'sunny' });
+});
+
+await test('an agent has its tools', async () => {
+  const tool = await weather.getTool('weather-tool');
+  assert.equal(tool.id, 'weather-tool');
+  const result = await weather.executeTool('weather-tool', { data: { city: 'Oslo' } });
+  assert.equal(result.city, 'Oslo');
+});
+
+await test('memory has a state and a configuration', async () => {
+  assert.equal((await client.getMemoryStatus(agentId)).result, true);
+  assert.equal((await client.getMemoryConfig({ agentId })).config.lastMessages, 10);
+});
+
+let thread;
+await test('a thread is created, read, changed and listed', async () => {
+  thread = await client.createMemoryThread({
+    agentId, resourceId, threadId: `${resourceId}-a`, title: 'First', metadata: { a: 1 },
+  });
+  assert.equal(thread.title, 'First');
+  const handle = watch(client.getMemoryThread({ threadId: thread.id, agentId }), 'MemoryThread');
+  assert.equal((await handle.get()).resourceId, resourceId);
+  const changed = await handle.update({ title: 'Second', metadata: { b: 2 }, resourceId });
+  assert.equal(changed.title, 'Second');
+  assert.deepEqual(changed.metadata, { b: 2 });
+  const list = await client.listMemoryThreads({ agentId, resourceId });
+  assert.deepEqual(list.threads.map(one => one.id), [thread.id]);
+  assert.equal(list.total, 1);
+});
+
+await test('messages are saved, listed and deleted', async () => {
+  const handle = client.getMemoryThread({ threadId: thread.id, agentId });
+  const saved = await client.saveMessageToMemory({
+    agentId,
+    messages: [1, 2, 3].map(n => ({
+      id: `${thread.id}-m${n}`, role: n % 2 ? 'user' : 'assistant', type: 'v2',
+      content: { format: 2, parts: [{ type: 'text', text: `message ${n}` }] },
+      createdAt: new Date(Date.UTC(2026, 0, 1, 0, 0, n)), threadId: thread.id, resourceId,
+    })),
+  });
+  assert.equal(saved.messages.length, 3);
+  const listed = await handle.listMessages({ resourceId });
+  assert.deepEqual(listed.messages.map(one => one.content.parts[0].text),
+    ['message 1', 'message 2', 'message 3']);
+  const page = await client.listThreadMessages(thread.id, { agentId, resourceId, perPage: 2, page: 0 });
+  assert.equal(page.total, 3);
+  assert.deepEqual(page.messages.map(one => one.id), [2, 3].map(n => `${thread.id}-m${n}`));
+  await handle.deleteMessages([`${thread.id}-m2`]);
+  const after = await handle.listMessages({ resourceId });
+  assert.equal(after.messages.length, 2);
+});
+
+await test('an agent remembers what was said in a thread', async () => {
+  const memory = { thread: `${resourceId}-b`, resource: resourceId };
+  await weather.generate('My name is Bob', { memory });
+  await chunks(await weather.stream('What is my name?', { memory }));
+  const { messages } = await client.listThreadMessages(memory.thread, { agentId, resourceId });
+  assert.deepEqual(messages.map(one => one.role), ['user', 'assistant', 'user', 'assistant']);
+  const text = messages.map(one => one.content.parts.filter(part => part.type === 'text')
+    .map(part => part.text).join(''));
+  assert.deepEqual(text, ['My name is Bob', 'Echo: My name is Bob', 'What is my name?',
+    'Echo: What is my name?']);
+});
+
+await test('a thread is deleted with its messages', async () => {
+  const handle = client.getMemoryThread({ threadId: thread.id, agentId });
+  await handle.delete();
+  await assert.rejects(handle.get(), error => error.status === 404);
+  await client.deleteThread(`${resourceId}-b`, { agentId });
+  const { threads } = await client.listMemoryThreads({ agentId, resourceId });
+  assert.equal(threads.length, 0);
+});
+
+await test('a request that is given up ends', async () => {
+  const stopper = new AbortController();
+  const impatient = new MastraClient({ baseUrl, retries: 0, abortSignal: stopper.signal });
+  const response = await impatient.getAgent('plain-agent').stream('SLOW one two three four five');
+  setTimeout(() => stopper.abort(), 100);
+  await assert.rejects(chunks(response));
+});
+
+done();

@@ -1,0 +1,34 @@
+# An event MPM that does not come back to a parked connection is found out within a second: what
+# is parked ends well, and nothing more is parked.
+use strict;
+use warnings FATAL => 'all';
+
+use Apache::Test '-withtestmore';
+use Exchange;
+use File::Basename qw(dirname);
+use MastraTest;
+use Time::HiRes qw(time);
+
+plan tests => 9;
+
+my $blind = dirname($ENV{MODULE}) . '/mod_blind.so';
+my @preload = grep { length } $blind, split /:/, $ENV{LD_PRELOAD} // '';
+my $httpd = Exchange->start(mpm => 'event', env => { LD_PRELOAD => join ':', @preload });
+$httpd->expect_log('MA402');
+
+my $client = $httpd->ask('/x?n=4&ms=500');
+my $head   = $client->read_head;
+ok !$head->{headers}{connection}, 'the first answer is parked';
+my $start = time;
+is scalar(my @frames = $client->frames), 5, '... and comes whole';
+ok $httpd->wait_log('MA402'), 'the child notices that the MPM is blind';
+is $client->fill(time + 5), 0, '... and ends the connection after the answer';
+ok time - $start < 4, '... at once';
+
+$client = $httpd->ask('/x?n=2&ms=50');
+my $answer = $client->read_answer;
+is $answer->{headers}{connection}, 'close', 'the next answer closes its connection';
+is join(' ', Exchange::words($answer->{body})), '0 1', '... and is whole';
+is scalar(() = $httpd->log =~ /MA402/g), 1, 'it is said once';
+ok $httpd->settled(5), 'what was begun is released';
+$httpd->stop;
