@@ -1,5 +1,6 @@
 /* Directives: the command table, creation and merging of configurations, and
  * getters that know the defaults. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -519,7 +520,7 @@ static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
 
 /* --- the table ------------------------------------------------------------- */
 
-#define OFFSET(member) ((void *)APR_OFFSETOF(mastra_server_conf_t, member))
+#define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
 
 const command_rec mastra_commands[] = {
     AP_INIT_FLAG(MASTRA_DIR_ENGINE, set_engine, NULL, RSRC_CONF | ACCESS_CONF,

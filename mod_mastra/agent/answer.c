@@ -76,6 +76,10 @@ static mastra_json_t *response_base(mastra_agent_run_t *run)
     if (!mastra_json_get(base, "modelId")) {
         mastra_json_set_str(base, "modelId", run->agent->model_id);
     }
+    if (run->error) {
+        mastra_json_set_str(base, "modelVersion", "v2");
+        mastra_json_set_str(base, "modelProvider", run->agent->provider->id);
+    }
     return base;
 }
 
@@ -130,6 +134,10 @@ static mastra_json_t *ui_message(mastra_agent_run_t *run)
         "provider", run->agent->provider->id, "traceId", run->trace_id,
         "threadId", run->thread_id, "resourceId", run->resource_id);
 
+    if (run->object) {
+        mastra_json_set(metadata, "structuredOutput",
+                        mastra_json_ref(run->object));
+    }
     mastra_json_set_str(metadata, "createdAt",
                         mastra_text_iso_make(run->step.pool,
                                              run->answered_at));
@@ -262,8 +270,10 @@ static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *user = mastra_message_user_to_model(run->input);
     mastra_json_t *other = mastra_message_parts_to_model(run->parts);
-    mastra_json_t *all = mastra_json_copy_flat(user);
+    mastra_json_t *all = mastra_json_array();
 
+    mastra_message_to_model(all, run->remembered);
+    mastra_json_extend(all, user);
     mastra_json_extend(all, other);
     return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
                             "nonUser", other);
@@ -312,10 +322,15 @@ void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
 
 void mastra_run_say_error(mastra_agent_run_t *run, const mastra_result_t *error)
 {
+    /* the name that AI SDK clients know a model's failure by */
+    int of_model = !strncmp(error->code, "MODEL_", 6);
+
     mastra_run_say(run, "error",
                    mastra_json_pack("{s:s, s:{s:s, s:s, s:s, s:i, s:b}}",
                                     "type", "error", "error", "message",
-                                    error->message, "name", "Error", "code",
+                                    error->message, "name",
+                                    of_model ? "AI_APICallError" : "Error",
+                                    "code",
                                     error->code, "statusCode", error->status,
                                     "isRetryable", error->status >= 500));
 }
@@ -407,10 +422,14 @@ static mastra_json_t *gather(const mastra_json_t *steps, const char *key)
     return made;
 }
 
-/* Messages of the request that are kept as messages (system ones are not). */
+/* What was remembered, what the request brought (system messages are not kept
+ * as messages), what the agent said. */
 static mastra_json_t *answer_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *made = mastra_json_array(), *message;
+    mastra_json_t *made = run->remembered
+                              ? mastra_json_copy_flat(run->remembered)
+                              : mastra_json_array();
+    mastra_json_t *message;
     apr_size_t i;
 
     for (i = 0; i < mastra_json_size(run->input); i++) {

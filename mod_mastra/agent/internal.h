@@ -26,6 +26,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
 /* Appends stored messages (format 2) to a neutral prompt. */
 void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages);
+/* The same in the form that the API shows. */
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages);
 /* Appends the messages that assistant parts stand for, in the neutral form. */
 void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts);
@@ -118,7 +121,6 @@ struct mastra_agent_run_t {
     int depth;
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered, lent */
-    mastra_json_t *prompt;           /* of the open model call */
     mastra_json_t *context;          /* request context */
     const mastra_schema_t *output;   /* structured output, or NULL */
     mastra_json_t *output_schema;
@@ -218,7 +220,15 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 /* Tells the sink of the end and frees the run. */
 void mastra_run_end(mastra_agent_run_t *run);
 
-/* ---- suspend.c ---- */
+/* ---- suspend.c, take_up.c, lease.c ---- */
+
+#define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
+/* How long a claim lasts without being renewed. */
+#define MASTRA_RUN_LEASE apr_time_from_sec(30)
+
+/* 1 for a call whose output a person gives. */
+int mastra_run_is_human(const mastra_run_tool_t *tool);
+void mastra_run_hold_lease(mastra_agent_run_t *run);
 
 /* 1 when the call may not run before a person has answered. */
 int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool);

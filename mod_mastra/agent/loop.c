@@ -86,6 +86,9 @@ static void finish(mastra_agent_run_t *run)
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
 {
     run->error = mastra_result_copy(run->pool, error);
+    if (run->nsteps) {
+        mastra_model_error_no_repeat(run->error);
+    }
     run->step.reason = "error";
     mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3002) "run %s of agent %s failed: "
                "%s (%s)%s%s", run->id, run->agent->id, error->message,
@@ -93,7 +96,7 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
                error->cause ? error->cause : "");
     mastra_run_close_text(run);
     if (run->stream && run->started) {
-        mastra_run_say_error(run, error);
+        mastra_run_say_error(run, run->error);
         mastra_run_say_step_finish(run, 0);
     }
     finish(run);
@@ -459,8 +462,6 @@ static void on_done(void *baton, const mastra_result_t *error)
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
-    mastra_json_unref(run->prompt);
-    run->prompt = NULL;
     if (error) {
         mastra_run_fail(run, error);
         return;
@@ -505,10 +506,10 @@ static void start_step(void *baton)
     run->step.reason = "unknown";
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
-    run->prompt = make_prompt(run);
-    request.prompt = run->prompt;
+    request.prompt = make_prompt(run);
     rv = mastra_model_start(&run->call, run->env->loop, run->agent->provider,
                             &request, &model_cbs, run);
+    mastra_json_unref(request.prompt);
     if (rv) {
         mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
     }

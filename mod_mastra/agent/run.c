@@ -36,7 +36,6 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_run_free_step(&run->step);
     mastra_json_unref(run->options);
     mastra_json_unref(run->context);
-    mastra_json_unref(run->prompt);
     mastra_json_unref(run->input);
     mastra_json_unref(run->remembered);
     mastra_json_unref(run->parts);

@@ -9,7 +9,7 @@
 
 const char mastra_tools_execute_body[] =
     "{\"type\":\"object\",\"properties\":{\"data\":{},"
-    "\"requestContext\":{\"type\":\"object\"}}}";
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD "}}";
 
 static const char execute_query[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"}}}";

@@ -26,8 +26,6 @@ typedef struct mastra_host_t {
     mastra_agents_t *agents;
     mastra_guard_t *guard;
     mastra_store_conf_t store_conf;
-    const char *agents_text;         /* answer of GET /agents, made once */
-    const char *agents_partial_text;
 
     /* in a child, from child_init */
     mastra_loop_t *loop;

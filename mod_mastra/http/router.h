@@ -88,6 +88,11 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
 int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
                              const char *prefix);
 
+/* A schema of routes: an object with any members. */
+#define MASTRA_SCHEMA_RECORD \
+    "{\"type\":\"object\",\"propertyNames\":{\"type\":\"string\"}," \
+    "\"additionalProperties\":{}}"
+
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_tools[];

@@ -152,6 +152,11 @@ mastra_model_fail_e mastra_model_fail_of(int status,
     return fail_of_status(status);
 }
 
+const char *mastra_model_fail_code(mastra_model_fail_e fail)
+{
+    return rows[fail].code;
+}
+
 int mastra_model_fail_again(mastra_model_fail_e fail)
 {
     return rows[fail].again;

@@ -27,6 +27,7 @@ typedef enum {
  * "error" member of its body, whose code is more exact, or NULL. */
 mastra_model_fail_e mastra_model_fail_of(int status,
                                          const mastra_json_t *error);
+const char *mastra_model_fail_code(mastra_model_fail_e fail);
 /* 1 when a call that delivered nothing may be sent again. */
 int mastra_model_fail_again(mastra_model_fail_e fail);
 /* The result for the client in pool. cause goes to the log: secrets of the

@@ -378,5 +378,5 @@ static void mock_resume(mastra_model_call_t *base)
 }
 
 const mastra_model_kind_t mastra_model_mock = {
-    "mock", NULL, NULL, mock_start, mock_cancel, mock_resume, NULL,
+    "mock", NULL, NULL, NULL, mock_start, mock_cancel, mock_resume, NULL,
 };

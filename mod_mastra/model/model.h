@@ -105,6 +105,7 @@ typedef struct {
 typedef struct mastra_model_kind_t {
     const char *name;            /* "openai", "mock", … */
     const char *default_url;
+    const char *default_url_env;  /* variable that names another one */
     const char *default_key_env;
     apr_status_t (*start)(mastra_model_call_t **pcall, mastra_loop_t *loop,
                           const mastra_model_provider_t *provider,
@@ -127,14 +128,15 @@ struct mastra_model_call_t {
 };
 
 mastra_models_t *mastra_models_make(apr_pool_t *pool);
-/* NULL or what is wrong. kind by name; url, key_env NULL: the kind's. */
+/* NULL or what is wrong. kind by name; url NULL: the kind's, which the
+ * environment may set. key_env NULL: the kind's, but only with such a URL: the
+ * key does not go to other servers unless that is asked for. */
 const char *mastra_models_add(mastra_models_t *models, const char *id,
                               const char *kind, const char *url,
                               const char *key_env,
                               const char *const *headers,
                               apr_interval_time_t timeout, int retries);
-/* Adds those that exist by default and were not configured: openai (with
- * OPENAI_API_KEY, OPENAI_BASE_URL) and mock. */
+/* Adds those that exist by default and were not configured: openai and mock. */
 void mastra_models_add_defaults(mastra_models_t *models);
 /* "provider/model" to its parts; NULL when the provider is not known. */
 const mastra_model_provider_t *

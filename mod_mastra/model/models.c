@@ -116,7 +116,7 @@ static const char *const *copy_headers(const char *const *headers,
 }
 
 static const char *check(const mastra_models_t *models, const char *id,
-                         const mastra_model_kind_t *kind, const char *url,
+                         const char *kind_name, const char *url,
                          const char *const *headers)
 {
     const char *wrong = NULL;
@@ -125,8 +125,9 @@ static const char *check(const mastra_models_t *models, const char *id,
         return "the id of a model provider must consist of 1 to 64 letters, "
             "digits, '.', '_' and '-'";
     }
-    if (!kind) {
-        return "the kind of a model provider must be 'openai' or 'mock'";
+    if (!find_kind(kind_name)) {
+        return apr_psprintf(models->pool, "there is no kind '%s' of model "
+                            "providers, only 'openai' and 'mock'", kind_name);
     }
     if (apr_hash_get(models->providers, id, APR_HASH_KEY_STRING)) {
         return apr_psprintf(models->pool,
@@ -155,6 +156,45 @@ static const char *read_key(const char *name, apr_pool_t *pool)
     return key && *key ? apr_pstrdup(pool, key) : NULL;
 }
 
+/* The URL that the environment or the kind itself gives; NULL: none. */
+static const char *own_url(const mastra_model_kind_t *kind, apr_pool_t *pool)
+{
+    const char *url = kind->default_url_env ? getenv(kind->default_url_env)
+                                            : NULL;
+    const char *wrong;
+
+    if (!url || !*url) {
+        return kind->default_url;
+    }
+    wrong = check_url(url, pool);
+    if (wrong) {
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(501) "%s is not used: %s",
+                   kind->default_url_env, wrong);
+        return kind->default_url;
+    }
+    return trim_url(url, pool);
+}
+
+static int is_same(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static void set_server(mastra_model_provider_t *provider, const char *url,
+                       const char *key_env, apr_pool_t *pool)
+{
+    const mastra_model_kind_t *kind = provider->kind;
+    const char *own = own_url(kind, pool);
+
+    provider->base_url = url ? trim_url(url, pool) : own;
+    if (!key_env && (is_same(provider->base_url, own)
+                     || is_same(provider->base_url, kind->default_url))) {
+        key_env = kind->default_key_env;
+    }
+    provider->key_env = key_env ? apr_pstrdup(pool, key_env) : NULL;
+    provider->key = read_key(key_env, pool);
+}
+
 const char *mastra_models_add(mastra_models_t *models, const char *id,
                               const char *kind_name, const char *url,
                               const char *key_env,
@@ -164,7 +204,7 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
     const mastra_model_kind_t *kind = find_kind(kind_name);
     apr_pool_t *pool = models->pool;
     mastra_model_provider_t *provider;
-    const char *wrong = check(models, id, kind, url, headers);
+    const char *wrong = check(models, id, kind_name, url, headers);
 
     if (wrong) {
         return wrong;
@@ -172,14 +212,10 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
     provider = apr_pcalloc(pool, sizeof(*provider));
     provider->id = apr_pstrdup(pool, id);
     provider->kind = kind;
-    url = url ? url : kind->default_url;
-    provider->base_url = url ? trim_url(url, pool) : NULL;
-    key_env = key_env ? key_env : kind->default_key_env;
-    provider->key_env = key_env ? apr_pstrdup(pool, key_env) : NULL;
-    provider->key = read_key(key_env, pool);
     provider->headers = copy_headers(headers, pool);
     provider->timeout = timeout;
     provider->retries = retries;
+    set_server(provider, url, key_env, pool);
     wrong = kind->prepare ? kind->prepare(provider, pool) : NULL;
     if (!wrong) {
         apr_hash_set(models->providers, provider->id, APR_HASH_KEY_STRING,
@@ -190,22 +226,13 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
 
 void mastra_models_add_defaults(mastra_models_t *models)
 {
-    const char *url = getenv("OPENAI_BASE_URL");
-    const char *wrong = NULL;
+    apr_size_t i;
 
-    if (url && *url) {
-        wrong = check_url(url, models->pool);
-    }
-    if (wrong) {
-        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(501)
-                   "OPENAI_BASE_URL is not used: %s", wrong);
-    }
-    if (wrong || (url && !*url)) {
-        url = NULL;
-    }
     /* What was configured under these ids stays: it is refused as a second. */
-    mastra_models_add(models, "openai", "openai", url, NULL, NULL, 0, -1);
-    mastra_models_add(models, "mock", "mock", NULL, NULL, NULL, 0, -1);
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        mastra_models_add(models, kinds[i]->name, kinds[i]->name, NULL, NULL,
+                          NULL, 0, -1);
+    }
 }
 
 const mastra_model_provider_t *

@@ -6,10 +6,10 @@
 
 #include <apr_strings.h>
 
+#include "../base/log.h"
 #include "internal.h"
 
-#define SILENCE apr_time_from_sec(120)   /* of a stream */
-#define WHOLE apr_time_from_sec(180)     /* until a whole answer begins */
+#define SILENCE apr_time_from_sec(120)
 #define GRACE apr_time_from_msec(250)    /* from [DONE] to the end of the body */
 #define RETRIES 2
 #define RETRIES_MAX 10
@@ -184,6 +184,10 @@ static void end_attempt(openai_call_t *call, mastra_model_fail_e fail)
     if (wait < call->retry_after) {
         wait = call->retry_after;
     }
+    mastra_log(MASTRA_LOG_DEBUG, 0, "model provider '%s': attempt %d ended with "
+               "%s (HTTP status %d), again in %d ms", call->provider->id,
+               call->attempts, mastra_model_fail_code(fail), call->status,
+               (int)apr_time_as_msec(wait));
     drop_attempt(call);
     call->phase = CALL_WAITING;
     mastra_loop_timer_set(call->loop, &call->timer, wait, attempt_cb, call);
@@ -368,8 +372,7 @@ static void attempt_cb(void *baton)
     request.guard = provider->guard;
     request.max_body = BODY_MAX;
     request.idle_timeout = provider->timeout ? provider->timeout : SILENCE;
-    request.first_byte_timeout = provider->timeout ? provider->timeout
-        : call->stream ? SILENCE : WHOLE;
+    request.first_byte_timeout = request.idle_timeout;
     request.baton = call;
     request.on_response = on_response;
     request.on_data = on_data;
@@ -502,6 +505,7 @@ static void openai_resume(mastra_model_call_t *base)
 const mastra_model_kind_t mastra_model_openai = {
     "openai",
     "https://api.openai.com/v1",
+    "OPENAI_BASE_URL",
     "OPENAI_API_KEY",
     openai_start,
     openai_cancel,

@@ -254,7 +254,8 @@ static void take_chunk(mastra_answer_t *answer, mastra_json_t *chunk)
         mastra_outlet_emit(answer->outlet, &event);
     }
     take_usage(answer, mastra_json_get(chunk, "usage"));
-    take_usage(answer, mastra_json_path(chunk, "x_groq", "usage", NULL));
+    take_usage(answer, mastra_json_get(mastra_json_get(chunk, "x_groq"),
+                                       "usage"));
     /* A first chunk without choices may lack id and model. */
     if (!answer->responded && mastra_json_size(choices) > 0) {
         emit_response(answer, chunk);

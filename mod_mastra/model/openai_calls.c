@@ -1,57 +1,60 @@
 /* Tool calls of a chat completions answer, put together from the pieces in
  * which servers send them: by index, by id, whole at once, or without either. */
-#include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <apr_strings.h>
 
 #include "internal.h"
 
 #define MAX_CALLS 128
 #define MAX_ARGS (4 * 1024 * 1024)
+#define MAX_PARSED (16 * 1024)   /* of arguments that are parsed more than once */
 
 typedef struct {
     apr_int64_t index;       /* -1: none was given */
-    char *wire_id;           /* as the upstream calls it, or NULL */
-    char *id;                /* as we call it; NULL until it is started */
-    char *name;              /* NULL until it is known */
+    const char *wire_id;     /* as the upstream calls it, or NULL */
+    const char *id;          /* as we call it; NULL until it is started */
+    const char *name;        /* NULL until it is known */
     mastra_buf_t args;
 } call_t;
 
 struct mastra_calls_t {
+    apr_pool_t *pool;
     mastra_outlet_t *outlet;
-    call_t *list;
+    call_t *list[MAX_CALLS];
     apr_size_t count;
     apr_size_t bytes;        /* of arguments, of all calls */
     int stream;
 };
 
+static apr_status_t free_args(void *baton)
+{
+    mastra_buf_free(baton);
+    return APR_SUCCESS;
+}
+
 mastra_calls_t *mastra_calls_make(mastra_outlet_t *outlet, int stream)
 {
-    mastra_calls_t *calls = calloc(1, sizeof(*calls));
+    mastra_calls_t *calls;
+    apr_pool_t *pool;
 
-    if (calls) {
-        calls->outlet = outlet;
-        calls->stream = stream;
+    if (apr_pool_create(&pool, NULL)) {
+        return NULL;
     }
+    apr_pool_tag(pool, "mastra_openai_calls");
+    calls = apr_pcalloc(pool, sizeof(*calls));
+    calls->pool = pool;
+    calls->outlet = outlet;
+    calls->stream = stream;
     return calls;
 }
 
 void mastra_calls_free(mastra_calls_t *calls)
 {
-    apr_size_t i;
-
-    if (!calls) {
-        return;
+    if (calls) {
+        apr_pool_destroy(calls->pool);
     }
-    for (i = 0; i < calls->count; i++) {
-        free(calls->list[i].wire_id);
-        free(calls->list[i].id);
-        free(calls->list[i].name);
-        mastra_buf_free(&calls->list[i].args);
-    }
-    free(calls->list);
-    free(calls);
 }
 
 apr_size_t mastra_calls_count(const mastra_calls_t *calls)
@@ -72,8 +75,8 @@ static call_t *find_index(const mastra_calls_t *calls, apr_int64_t index)
     apr_size_t i;
 
     for (i = calls->count; i > 0; i--) {
-        if (calls->list[i - 1].index == index) {
-            return &calls->list[i - 1];
+        if (calls->list[i - 1]->index == index) {
+            return calls->list[i - 1];
         }
     }
     return NULL;
@@ -84,10 +87,10 @@ static call_t *find_id(const mastra_calls_t *calls, const char *id)
     apr_size_t i;
 
     for (i = calls->count; i > 0; i--) {
-        const char *wire_id = calls->list[i - 1].wire_id;
+        const char *wire_id = calls->list[i - 1]->wire_id;
 
         if (wire_id && strcmp(wire_id, id) == 0) {
-            return &calls->list[i - 1];
+            return calls->list[i - 1];
         }
     }
     return NULL;
@@ -97,7 +100,7 @@ static int is_complete(const mastra_buf_t *args)
 {
     mastra_json_t *json = NULL;
 
-    if (args->len == 0) {
+    if (args->len == 0 || args->len > MAX_PARSED) {
         return 0;
     }
     if (mastra_json_parse(&json, args->data, args->len, 0, NULL)) {
@@ -140,28 +143,18 @@ static call_t *resolve(const mastra_calls_t *calls, apr_int64_t index,
     if (name || calls->count == 0) {
         return NULL;
     }
-    return &calls->list[calls->count - 1];
+    return calls->list[calls->count - 1];
 }
 
 static call_t *add_call(mastra_calls_t *calls, apr_int64_t index)
 {
-    call_t *list, *call;
+    call_t *call = apr_pcalloc(calls->pool, sizeof(*call));
 
-    /* The list grows at powers of two from 4 on. */
-    if (calls->count == 0 || (calls->count >= 4
-                              && (calls->count & (calls->count - 1)) == 0)) {
-        apr_size_t size = calls->count ? 2 * calls->count : 4;
-
-        list = realloc(calls->list, size * sizeof(*list));
-        if (!list) {
-            return NULL;
-        }
-        calls->list = list;
-    }
-    call = &calls->list[calls->count++];
-    memset(call, 0, sizeof(*call));
     call->index = index;
     mastra_buf_init(&call->args, MAX_ARGS);
+    apr_pool_cleanup_register(calls->pool, &call->args, free_args,
+                              apr_pool_cleanup_null);
+    calls->list[calls->count++] = call;
     return call;
 }
 
@@ -175,42 +168,38 @@ static void emit(const mastra_calls_t *calls, const call_t *call,
 }
 
 /* The upstream's id, or one of ours when it gave none or gave it twice. */
-static char *make_id(const mastra_calls_t *calls, const call_t *call)
+static const char *make_id(const mastra_calls_t *calls, const call_t *call)
 {
-    char made[32] = "call_";
+    char random[25];
     apr_size_t i;
     int taken = !call->wire_id;
 
     for (i = 0; i < calls->count && !taken; i++) {
-        const call_t *other = &calls->list[i];
+        const call_t *other = calls->list[i];
 
         taken = other != call && other->id
             && strcmp(other->id, call->wire_id) == 0;
     }
     if (!taken) {
-        return strdup(call->wire_id);
+        return call->wire_id;
     }
-    mastra_text_random_hex(made + 5, 12);
-    return strdup(made);
+    mastra_text_random_hex(random, 12);
+    return apr_pstrcat(calls->pool, "call_", random, NULL);
 }
 
 /* With its name a call begins; what came before the name follows it. */
-static mastra_model_fail_e start(mastra_calls_t *calls, call_t *call,
-                                 const char *name)
+static void start(mastra_calls_t *calls, call_t *call, const char *name)
 {
-    call->name = strdup(name);
-    call->id = call->name ? make_id(calls, call) : NULL;
-    if (!call->id) {
-        return MASTRA_FAIL_INTERNAL;
+    call->name = apr_pstrdup(calls->pool, name);
+    call->id = make_id(calls, call);
+    if (!calls->stream) {
+        return;
     }
-    if (calls->stream) {
-        emit(calls, call, MASTRA_MODEL_TOOL_START, NULL, 0);
-    }
-    if (calls->stream && call->args.len) {
+    emit(calls, call, MASTRA_MODEL_TOOL_START, NULL, 0);
+    if (call->args.len) {
         emit(calls, call, MASTRA_MODEL_TOOL_DELTA, call->args.data,
              call->args.len);
     }
-    return MASTRA_FAIL_NONE;
 }
 
 static mastra_model_fail_e add_args(mastra_calls_t *calls, call_t *call,
@@ -260,24 +249,20 @@ static mastra_model_fail_e add_piece(mastra_calls_t *calls,
     const char *id = word_of(delta, "id");
     const char *name = word_of(function, "name");
     apr_int64_t index = mastra_json_get_int(delta, "index", -1);
-    mastra_model_fail_e fail = MASTRA_FAIL_NONE;
     call_t *call;
 
     call = resolve(calls, index, id, name, mastra_json_str(args));
+    if (!call && calls->count == MAX_CALLS) {
+        return MASTRA_FAIL_ANSWER_SIZE;
+    }
     if (!call) {
-        call = calls->count < MAX_CALLS ? add_call(calls, index) : NULL;
-        if (!call) {
-            return MASTRA_FAIL_ANSWER_SIZE;
-        }
+        call = add_call(calls, index);
     }
     if (id && !call->wire_id) {
-        call->wire_id = strdup(id);
+        call->wire_id = apr_pstrdup(calls->pool, id);
     }
     if (name && !call->name) {
-        fail = start(calls, call, name);
-    }
-    if (fail != MASTRA_FAIL_NONE) {
-        return fail;
+        start(calls, call, name);
     }
     return mastra_json_is_object(args) ? add_object(calls, call, args)
                                        : add_args(calls, call, args);
@@ -324,9 +309,9 @@ static void finish(const mastra_calls_t *calls, const call_t *call)
 
 static int by_index(const void *a, const void *b)
 {
-    const call_t *one = a, *two = b;
+    const call_t *const *one = a, *const *two = b;
 
-    return one->index < two->index ? -1 : one->index > two->index;
+    return (*one)->index < (*two)->index ? -1 : (*one)->index > (*two)->index;
 }
 
 /* By index when all have one that is theirs alone; else as they began. */
@@ -336,13 +321,13 @@ static void sort_calls(mastra_calls_t *calls)
 
     for (i = 0; i < calls->count; i++) {
         for (k = 0; k < i; k++) {
-            if (calls->list[i].index < 0
-                || calls->list[i].index == calls->list[k].index) {
+            if (calls->list[i]->index < 0
+                || calls->list[i]->index == calls->list[k]->index) {
                 return;
             }
         }
     }
-    qsort(calls->list, calls->count, sizeof(call_t), by_index);
+    qsort(calls->list, calls->count, sizeof(calls->list[0]), by_index);
 }
 
 mastra_model_fail_e mastra_calls_end(mastra_calls_t *calls)
@@ -350,15 +335,13 @@ mastra_model_fail_e mastra_calls_end(mastra_calls_t *calls)
     apr_size_t i;
 
     for (i = 0; i < calls->count; i++) {
-        if (!calls->list[i].name) {
+        if (!calls->list[i]->name) {
             return MASTRA_FAIL_ANSWER;
         }
     }
-    if (calls->count > 1) {
-        sort_calls(calls);
-    }
+    sort_calls(calls);
     for (i = 0; i < calls->count; i++) {
-        finish(calls, &calls->list[i]);
+        finish(calls, calls->list[i]);
     }
     return MASTRA_FAIL_NONE;
 }

@@ -146,7 +146,7 @@ mastra_json_t *mastra_openai_headers(const apr_table_t *headers)
 {
     const apr_array_header_t *array = apr_table_elts(headers);
     const apr_table_entry_t *entries = (const apr_table_entry_t *)array->elts;
-    const apr_table_entry_t *sorted[MAX_HEADERS];
+    const apr_table_entry_t *sorted[MAX_HEADERS] = { NULL };
     mastra_json_t *json = mastra_json_object();
     char joined[4096];
     int i, n = 0;

@@ -83,8 +83,8 @@ static int is_taken(const char *name)
 void mastra_openai_extras(mastra_openai_writer_t *out,
                           const mastra_json_t *message)
 {
-    const mastra_json_t *extras = mastra_json_path(message, "providerOptions",
-                                                   "openaiCompatible", NULL);
+    const mastra_json_t *options = mastra_json_get(message, "providerOptions");
+    const mastra_json_t *extras = mastra_json_get(options, "openaiCompatible");
     void *i;
 
     for (i = mastra_json_iter(extras); i; i = mastra_json_next(extras, i)) {
@@ -392,8 +392,9 @@ static void put_call(mastra_openai_writer_t *out, const mastra_json_t *part)
     mastra_openai_puts(out, "}");
     mastra_openai_extras(out, part);
     /* Gemini's compatible server wants its signature back. */
-    signature = mastra_json_path(part, "providerOptions", "google",
-                                 "thoughtSignature", NULL);
+    signature = mastra_json_get(mastra_json_get(part, "providerOptions"),
+                                "google");
+    signature = mastra_json_get(signature, "thoughtSignature");
     if (mastra_json_is_string(signature)) {
         mastra_openai_puts(out, ",\"extra_content\":{\"google\":"
                            "{\"thought_signature\":");

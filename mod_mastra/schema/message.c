@@ -52,7 +52,8 @@ int mastra_schema_error(check_t *c, const node_t *node, const char *keyword,
     mastra_schema_error_t *error;
     va_list ap;
 
-    if (!c->errors) {
+    /* what was found after the limit may be wrong */
+    if (!c->errors || (c->spent && strcmp(keyword, "limit"))) {
         return 0;
     }
     c->hard += hard;
@@ -219,7 +220,8 @@ int mastra_schema_error_keys(check_t *c, const node_t *node,
             = apr_pstrcat(c->pool, "\"", APR_ARRAY_IDX(keys, i, const char *),
                           "\"", NULL);
     }
-    return mastra_schema_error(c, node, keyword, at, 1, "Unrecognized key%s: %s",
+    return mastra_schema_error(c, node, keyword, at, 0,
+                               "Unrecognized key%s: %s",
                                keys->nelts > 1 ? "s" : "",
                                joined(parts, ", ", c->pool));
 }
@@ -445,6 +447,9 @@ static int missing_logic(check_t *c, const node_t *node, const place_t *at,
 static int missing(check_t *c, const node_t *node, const place_t *at,
                    int depth)
 {
+    if (c->truncated) {
+        return 1;
+    }
     if (depth > 0) {
         if (node->values || node->value) {
             mastra_schema_error_values(c, node, at);

@@ -60,9 +60,9 @@ static const char *property_name(const char *s, apr_size_t *plen)
  * only in both, but ECMAScript's \s knows all white space. */
 static const char *translate(const char *text, apr_pool_t *pool)
 {
-    static const char space[] = "\\t-\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}"
-                                "\\x{2028}\\x{2029}\\x{202f}\\x{205f}"
-                                "\\x{3000}\\x{feff}";
+    static const char space[] = "\\t-\\r \\u00a0\\u1680\\u2000-\\u200a"
+                                "\\u2028\\u2029\\u202f\\u205f"
+                                "\\u3000\\ufeff";
     apr_array_header_t *out = apr_array_make(pool, 16, sizeof(const char *));
     const char *from = text, *s = text, *name;
     int in_class = 0;

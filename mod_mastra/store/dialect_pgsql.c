@@ -20,13 +20,14 @@
     "SET idle_in_transaction_session_timeout = '60s'"
 
 /*
- * A group holds the locks of many jobs, and two groups may wait for each
- * other: better to give way early and run the jobs one by one.
+ * The server looks for deadlocks after a second only. A group holds the locks
+ * of many jobs, so two of them may well wait for each other: better to give
+ * way early and run the jobs one by one; and a single job does it again.
  */
 #define BEGIN_GROUP \
-    "BEGIN; SET LOCAL lock_timeout = '200ms'; SELECT txid_current()"
+    "BEGIN; SET LOCAL lock_timeout = '100ms'; SELECT txid_current()"
 #define BEGIN_ALONE \
-    "BEGIN; SET LOCAL lock_timeout = '2s'; SELECT txid_current()"
+    "BEGIN; SET LOCAL lock_timeout = '300ms'; SELECT txid_current()"
 
 #define OUTCOME_TRIES 20
 #define OUTCOME_SLEEP apr_time_from_msec(250)

@@ -43,10 +43,15 @@ static int count_marks(const char *sql)
     return n;
 }
 
+/* A "with" reads, too, unless a word in it writes. */
 static int is_read(const char *sql)
 {
     while (apr_isspace(*sql)) {
         sql++;
+    }
+    if (!strncasecmp(sql, "with", 4)) {
+        return !strcasestr(sql, "insert ") && !strcasestr(sql, "update ")
+               && !strcasestr(sql, "delete ");
     }
     return !strncasecmp(sql, "select", 6) || !strncasecmp(sql, "values", 6);
 }

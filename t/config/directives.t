@@ -57,7 +57,7 @@ my @bad = (
     ["<VirtualHost *:1>\nMastraStopLimit 5\n</VirtualHost>", qr/MastraStopLimit cannot occur within <VirtualHost>/],
     ["<Directory />\nMastraEngine On\n</Directory>", qr/MastraEngine cannot occur within <Directory>/],
     ['MastraModelProvider', qr/MastraModelProvider takes an id, a kind/],
-    ['MastraModelProvider x nokind', qr/MastraModelProvider x: the kind of a model provider must be/],
+    ["MastraModelProvider x nokind", qr/MastraModelProvider x: there is no kind .nokind./],
     ['MastraModelProvider x openai notaurl', qr/MastraModelProvider x: there is no option notaurl/],
     ['MastraModelProvider x openai ftp://x/', qr/MastraModelProvider x: \w/],
     ['MastraModelProvider x openai key=sk-12345', qr/key= must be env:NAME/],

@@ -31,6 +31,34 @@ static const char *add(mastra_models_t *models, const char *id,
                              header ? headers : NULL, 0, -1);
 }
 
+static void test_keys(void)
+{
+    mastra_models_t *models = mastra_models_make(pool);
+    const char *model;
+
+    setenv("OPENAI_API_KEY", "sk-1", 1);
+    setenv("OPENAI_BASE_URL", "http://mine/v1/", 1);
+    add(models, "own", "openai", NULL, NULL);
+    add(models, "same", "openai", "http://mine/v1", NULL);
+    add(models, "theirs", "openai", "https://api.openai.com/v1/", NULL);
+    add(models, "other", "openai", "http://other/v1", NULL);
+    mastra_models_add(models, "asked", "openai", "http://other/v1",
+                      "OPENAI_API_KEY", NULL, 0, -1);
+    is_str(mastra_models_find(models, "own/m", &model)->base_url,
+           "http://mine/v1", "the environment's URL");
+    is_str(mastra_models_find(models, "own/m", &model)->key, "sk-1",
+           "has the environment's key");
+    is_str(mastra_models_find(models, "same/m", &model)->key, "sk-1",
+           "also when the URL is written down");
+    is_str(mastra_models_find(models, "theirs/m", &model)->key, "sk-1",
+           "as has the kind's own URL");
+    is_str(mastra_models_find(models, "other/m", &model)->key, NULL,
+           "another URL has not");
+    is_str(mastra_models_find(models, "asked/m", &model)->key, "sk-1",
+           "unless that is asked for");
+    unsetenv("OPENAI_BASE_URL");
+}
+
 static void test_add(void)
 {
     mastra_models_t *models = mastra_models_make(pool);
@@ -59,7 +87,8 @@ static void test_add(void)
     provider = mastra_models_find(models, "q/x", &model);
     is_str(provider->url, "http://h/v1/chat/completions?v=1",
            "the path goes before a query");
-    setenv("OPENAI_API_KEY", "key", 1);
+    ok(!provider->lines[1] && !provider->key,
+       "the key does not go to another server unasked");
     ok(!add(models, "z", "openai", "http://h", "authorization: mine"),
        "with its own authorization");
     provider = mastra_models_find(models, "z/x", &model);
@@ -129,7 +158,10 @@ int main(void)
     apr_initialize();
     apr_pool_create(&pool, NULL);
     mastra_log_set(log_enabled, log_write);
+    setenv("OPENAI_API_KEY", "key", 1);
+    unsetenv("OPENAI_BASE_URL");
     test_add();
+    test_keys();
     test_defaults();
     test_results();
     apr_pool_destroy(pool);
