@@ -45,6 +45,14 @@ static int has_answer(mastra_agent_run_t *run)
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
 }
 
+static void last_words(mastra_agent_run_t *run)
+{
+    if (run->stream && run->started) {
+        mastra_run_say_finish(run);
+    }
+    mastra_run_end(run);
+}
+
 static void after_save(void *baton)
 {
     mastra_agent_run_t *run = baton;
@@ -64,10 +72,9 @@ static void after_save(void *baton)
             run->error = error;
         }
     }
-    if (run->stream && run->started) {
-        mastra_run_say_finish(run);
+    if (!mastra_run_give_title(run, last_words)) {
+        last_words(run);
     }
-    mastra_run_end(run);
 }
 
 static void finish(mastra_agent_run_t *run)
@@ -327,7 +334,7 @@ const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
             return run->agent->tools[i];
         }
     }
-    return NULL;
+    return mastra_run_memory_tool(run, name);
 }
 
 static void add_tool_call(mastra_agent_run_t *run,
