@@ -302,9 +302,7 @@ static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     apr_status_t rv = check_threads(task, db, pool);
 
     mastra_memory_reset(task);
-    return rv ? rv : mastra_messages_save(
-                         db, mastra_json_own(mastra_memory_kept(task->in),
-                                             pool), pool);
+    return rv ? rv : mastra_messages_save(db, task->in, pool);
 }
 
 static int save(mastra_memory_task_t *task)

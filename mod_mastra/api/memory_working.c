@@ -85,7 +85,7 @@ static int get_working(mastra_req_t *req)
     };
     mastra_memory_t memory;
     apr_status_t rv;
-    int rc;
+    int rc, per_thread;
 
     if (!agent) {
         return answer_notes(req, &notes, "thread");
@@ -104,9 +104,9 @@ static int get_working(mastra_req_t *req)
     if (rv) {
         return mastra_memory_fail(&task, rv, "read the working memory");
     }
-    return answer_notes(req, &notes,
-                        notes.working && notes.working->per_thread
-                            ? "thread" : "resource");
+    per_thread = notes.working ? notes.working->per_thread
+                               : !notes.resource_id;
+    return answer_notes(req, &notes, per_thread ? "thread" : "resource");
 }
 
 /* ---- writing ---- */
