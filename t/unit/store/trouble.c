@@ -268,6 +268,7 @@ static int until_full(const mastra_store_conf_t *conf, const char *filler)
         unlink(filler);
         IS_INT(add_row(5000, 4000), APR_SUCCESS, "with room again it goes on");
         kept = rows();
+        printf("# %d of %d\n", kept, i + 1);
         IS_INT(kept, i + 1, "and nothing is lost");
     }
     mastra_store_close(store);
