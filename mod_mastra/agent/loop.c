@@ -83,6 +83,24 @@ static void finish(mastra_agent_run_t *run)
     after_save(run);
 }
 
+/* What the client did wrong is no business of the administrator's. */
+static void log_failure(const mastra_agent_run_t *run,
+                        const mastra_result_t *error)
+{
+    const char *colon = error->cause ? ": " : "";
+    const char *cause = error->cause ? error->cause : "";
+
+    if (error->status < 500 && strncmp(error->code, "MODEL_", 6)) {
+        mastra_log(MASTRA_LOG_DEBUG, 0, "run %s of agent %s ended: %s (%s)%s%s",
+                   run->id, run->agent->id, error->message, error->code, colon,
+                   cause);
+        return;
+    }
+    mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3002) "run %s of agent %s failed: "
+               "%s (%s)%s%s", run->id, run->agent->id, error->message,
+               error->code, colon, cause);
+}
+
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
 {
     run->error = mastra_result_copy(run->pool, error);
@@ -90,10 +108,7 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
         mastra_model_error_no_repeat(run->error);
     }
     run->step.reason = "error";
-    mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3002) "run %s of agent %s failed: "
-               "%s (%s)%s%s", run->id, run->agent->id, error->message,
-               error->code, error->cause ? ": " : "",
-               error->cause ? error->cause : "");
+    log_failure(run, error);
     mastra_run_close_text(run);
     if (run->stream && run->started) {
         mastra_run_say_error(run, run->error);
