@@ -10,7 +10,7 @@
 
 enum { PASS, CUT_BEFORE, CUT_AFTER };
 
-static volatile int cut;         /* what to do with the next COMMIT */
+static volatile int cut;         /* what to do with the next write's COMMIT */
 static volatile int cuts;
 static char server_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
@@ -30,9 +30,9 @@ static int socket_to(const char *path, int listening)
     return fd;
 }
 
-static int has_commit(const char *data, ssize_t n)
+static int has(const char *data, ssize_t n, const char *text)
 {
-    return memmem(data, n, "COMMIT", 7) != NULL;
+    return memmem(data, n, text, strlen(text)) != NULL;
 }
 
 typedef struct {
@@ -45,10 +45,13 @@ static void *copy(void *data)
     pipe_t *p = data;
     char buffer[65536];
     ssize_t n;
-    int how;
+    int how, wrote = 0;
 
     while ((n = read(p->from, buffer, sizeof(buffer))) > 0) {
-        how = p->client && has_commit(buffer, n) ? cut : PASS;
+        /* read jobs commit, too */
+        wrote |= p->client && has(buffer, n, "UPDATE x_test");
+        how = wrote && has(buffer, n, "COMMIT") ? cut : PASS;
+        wrote &= !has(buffer, n, "COMMIT");
         if (how != PASS) {
             cut = PASS;
             cuts++;
