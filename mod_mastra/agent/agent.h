@@ -51,6 +51,7 @@ typedef struct {
     mastra_tool_env_t *tools;
     const mastra_agents_t *agents;
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
+    apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
 } mastra_agent_env_t;
 

@@ -270,8 +270,10 @@ static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *user = mastra_message_user_to_model(run->input);
     mastra_json_t *other = mastra_message_parts_to_model(run->parts);
-    mastra_json_t *all = mastra_json_copy_flat(user);
+    mastra_json_t *all = mastra_json_array();
 
+    mastra_message_to_model(all, run->remembered);
+    mastra_json_extend(all, user);
     mastra_json_extend(all, other);
     return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
                             "nonUser", other);

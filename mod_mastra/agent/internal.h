@@ -26,6 +26,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
 /* Appends stored messages (format 2) to a neutral prompt. */
 void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages);
+/* The same in the form that the API shows. */
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages);
 /* Appends the messages that assistant parts stand for, in the neutral form. */
 void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts);
@@ -93,6 +96,7 @@ typedef struct {
     mastra_loop_t *loop;
     mastra_store_t *store;
     const char *host, *id;
+    apr_interval_time_t length;      /* of the claim unless renewed */
     int epoch;
     int busy;                        /* a job is under way */
     apr_status_t rv;
@@ -230,8 +234,6 @@ void mastra_run_end(mastra_agent_run_t *run);
 /* ---- suspend.c, take_up.c, lease.c ---- */
 
 #define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
-/* How long a claim lasts without being renewed. */
-#define MASTRA_RUN_LEASE apr_time_from_sec(30)
 
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);

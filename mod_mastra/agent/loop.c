@@ -89,12 +89,22 @@ static void finish(mastra_agent_run_t *run)
     after_save(run);
 }
 
-static void log_failure(mastra_agent_run_t *run, const mastra_result_t *error)
+/* What the client did wrong is no business of the administrator's. */
+static void log_failure(const mastra_agent_run_t *run,
+                        const mastra_result_t *error)
 {
+    const char *colon = error->cause ? ": " : "";
+    const char *cause = error->cause ? error->cause : "";
+
+    if (error->status < 500 && strncmp(error->code, "MODEL_", 6)) {
+        mastra_log(MASTRA_LOG_DEBUG, 0, "run %s of agent %s ended: %s (%s)%s%s",
+                   run->id, run->agent->id, error->message, error->code, colon,
+                   cause);
+        return;
+    }
     mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3002) "run %s of agent %s failed: "
                "%s (%s)%s%s", run->id, run->agent->id, error->message,
-               error->code, error->cause ? ": " : "",
-               error->cause ? error->cause : "");
+               error->code, colon, cause);
 }
 
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
@@ -116,9 +126,7 @@ void mastra_run_end_early(mastra_agent_run_t *run, const char *what)
     run->error = run->job_error ? run->job_error
                                 : mastra_store_result(run->pool, run->job_rv,
                                                       what);
-    if (run->error->status >= 500) {
-        log_failure(run, run->error);
-    }
+    log_failure(run, run->error);
     mastra_run_end(run);
 }
 

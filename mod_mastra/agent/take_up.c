@@ -71,7 +71,7 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_run_row_t row = { NULL };
     int epoch = 0;
     apr_status_t rv = mastra_runs_claim(&snapshot, &epoch, &row, db,
-                                        run->env->host, run->id, MASTRA_RUN_LEASE,
+                                        run->env->host, run->id, run->env->lease,
                                         pool);
 
     if (rv == MASTRA_STORE_EXISTS) {

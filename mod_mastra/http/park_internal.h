@@ -120,7 +120,7 @@ typedef struct {
     char past_limit;         /* loop */
     int ended[MASTRA_ENDS];  /* loop, since stopping: by how */
     apr_uint32_t hold;       /* mastra_park_hold_e: the best that works */
-    int is_event, is_threaded, thread_limit;
+    int is_threaded, thread_limit;
     apr_uint32_t canary;     /* 0 none, 1 sent, 2 seen: park_event.c */
     mastra_timer_t canary_timer;
     int canary_child;

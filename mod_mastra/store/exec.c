@@ -21,8 +21,7 @@
 #define GROUP_JOBS 128
 #define GROUP_READS 16
 #define GROUP_TIME apr_time_from_msec(20)
-/* a job that waited this long for a database that is away or busy is told so */
-#define JOB_PATIENCE apr_time_from_sec(5)
+#define PATIENCE apr_time_from_sec(5)
 #define BACKOFF_MIN apr_time_from_msec(2)
 #define BACKOFF_MAX apr_time_from_msec(500)
 #define POOL_KEEP (1024 * 1024)
@@ -222,7 +221,7 @@ static void run_alone(worker_t *w, mastra_store_job_t *job)
         /* the job itself may say "busy", too: that is its answer */
         if (!mastra_db_passing(rv) || w->db->error == APR_SUCCESS
             || apr_atomic_read32(&w->store->closing)
-            || apr_time_now() - job->queued_at > JOB_PATIENCE) {
+            || apr_time_now() - job->queued_at > w->store->conf.patience) {
             break;
         }
         back_off(w);
@@ -321,7 +320,7 @@ static void turn_away(worker_t *w, mastra_store_mode_e mode, apr_status_t rv)
     int n = 0;
 
     if (mastra_db_passing(rv)) {
-        then -= JOB_PATIENCE;
+        then -= w->store->conf.patience;
     }
     while ((job = take_old(w->store, mode, then))) {
         finish(job, rv);
@@ -473,6 +472,7 @@ apr_status_t mastra_store_open(mastra_store_t **pstore,
     n = n < 2 ? 2 : n;
     store->pool = pool;
     store->conf = *conf;
+    store->conf.patience = conf->patience ? conf->patience : PATIENCE;
     store->max_queued = conf->max_queued ? conf->max_queued : QUEUED_MAX;
     store->workers = apr_pcalloc(pool, sizeof(*store->workers) * n);
     rv = mastra_db_driver(&driver, store->dialect, &why, pool);

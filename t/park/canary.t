@@ -9,7 +9,7 @@ use File::Basename qw(dirname);
 use MastraTest;
 use Time::HiRes qw(time);
 
-plan tests => 9;
+plan tests => 9, need { 'the event MPM alone parks' => sub { mpm() eq 'event' } };
 
 my $blind = dirname($ENV{MODULE}) . '/mod_blind.so';
 my @preload = grep { length } $blind, split /:/, $ENV{LD_PRELOAD} // '';
