@@ -184,6 +184,12 @@ apr_size_t mastra_json_len(const mastra_json_t *json)
     return json_string_length(json);
 }
 
+static int is_int64(double value)
+{
+    /* cppcheck-suppress incorrectLogicOperator ; it reads no such literals */
+    return value >= -0x1p63 && value < 0x1p63;
+}
+
 apr_int64_t mastra_json_int(const mastra_json_t *json)
 {
     double value;
@@ -192,7 +198,7 @@ apr_int64_t mastra_json_int(const mastra_json_t *json)
         return json_integer_value(json);
     }
     value = mastra_json_num(json);
-    return value >= -0x1p63 && value < 0x1p63 ? (apr_int64_t)value : 0;
+    return is_int64(value) ? (apr_int64_t)value : 0;
 }
 
 double mastra_json_num(const mastra_json_t *json)
@@ -374,7 +380,7 @@ static int numbers_equal(const mastra_json_t *a, const mastra_json_t *b)
     }
     /* as integers: a double holds no more than 53 bits */
     value = mastra_json_num(b);
-    return value == floor(value) && value >= -0x1p63 && value < 0x1p63
+    return value == floor(value) && is_int64(value)
            && json_integer_value(a) == (json_int_t)value;
 }
 
