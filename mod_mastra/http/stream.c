@@ -326,10 +326,27 @@ static void on_release(void *baton)
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
                                                     on_stopping, on_release };
 
+/* There is no room. Not logged for each request: there may be many. An idle
+ * connection may hold a worker that others wait for, so it is closed. */
+static int refuse(mastra_req_t *req)
+{
+    static const mastra_result_t full = {
+        .status = 503, .code = "SERVER_FULL",
+        .message = "The server has no room for another answer, try again"
+    };
+    const char *text = mastra_error_text_logged(req->host, "", &full,
+                                                req->pool);
+
+    req->r->connection->keepalive = AP_CONN_CLOSE;
+    req->r->status = full.status;
+    return mastra_reply_text(req, "application/json", text, strlen(text));
+}
+
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work)
 {
     stream_t *stream = calloc(1, sizeof(*stream));
+    int rc;
 
     if (!stream) {
         vtable->discard(work);
@@ -349,7 +366,8 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
         apr_table_setn(headers, "X-Accel-Buffering", "no");
         stream->headers = headers;
     }
-    return mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
 }
 
 /* ---- agent runs as work ---- */
