@@ -24,6 +24,9 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->usage);
     mastra_json_unref(step->tool_chunks);
     mastra_json_unref(step->result_chunks);
+    mastra_json_unref(step->base);
+    mastra_json_unref(step->messages);
+    mastra_json_unref(step->message);
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
