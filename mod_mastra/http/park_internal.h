@@ -104,6 +104,12 @@ struct mastra_exchange_t {
 
 /* ---- what a child knows ---- */
 
+/* Buffers for answers that wait, kept for the next ones: each request would
+ * else allocate some KiB, which costs the allocator far more than small
+ * pieces do. */
+#define MASTRA_SPARE_QUEUES 32
+#define MASTRA_SPARE_SIZE (16 * 1024)
+
 enum { MASTRA_END_WHOLE, MASTRA_END_STOPPED, MASTRA_END_CUT, MASTRA_END_GONE,
        MASTRA_ENDS };
 
@@ -112,6 +118,9 @@ typedef struct {
     mastra_loop_t *loop;
     apr_interval_time_t stop_limit;
     mastra_exchange_t *live; /* loop */
+    mastra_buf_t scratch;    /* loop */
+    mastra_buf_t spare[MASTRA_SPARE_QUEUES];
+    int nspare;              /* loop */
     int open;                /* loop: entries of live */
     mastra_timer_t stop_timer;
     mastra_msg_t stop_msg[2];     /* at once, graceful */
@@ -136,8 +145,10 @@ void mastra_exchange_start_cb(void *baton);         /* of msg */
 /* Has the exchange looked at once the batch of events is over. */
 void mastra_exchange_turn(mastra_exchange_t *ex);
 apr_size_t mastra_exchange_queued(const mastra_exchange_t *ex);
-/* Takes n bytes from the queue; frees its memory when it is empty. */
+/* Takes n bytes from the queue; gives its memory back when it is empty. */
 void mastra_exchange_taken(mastra_exchange_t *ex, apr_size_t n);
+/* The buffers that the loop keeps until pool goes, which ends the loop first. */
+void mastra_exchange_make_buffers(mastra_park_t *park, apr_pool_t *pool);
 /* The child stops; any thread. graceful 0: at once. */
 void mastra_park_stop(int graceful);
 

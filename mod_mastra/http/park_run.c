@@ -338,6 +338,7 @@ apr_status_t mastra_park_child_init(apr_pool_t *pool, server_rec *s,
     }
     park->turns = apr_pcalloc(pool, park->thread_limit
                                     * sizeof(*park->turns));
+    mastra_exchange_make_buffers(park, pool);
     mastra_limit_child_init();
     mastra_park = park;
     return APR_SUCCESS;
