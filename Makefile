@@ -162,6 +162,10 @@ valgrind: test-deps
 	$(MAKE) -j$(JOBS) $(UNIT)
 	@sh t/valgrind $(UNIT)
 
+# the same questions to the real Mastra server and to this one; its npm packages are large
+differential: all
+	HTTPD='$(HTTPD)' MODDIR='$(MODDIR)' BUILD='$(BUILD)' bash t/differential/run
+
 # umask 0: the parent creates the .gcda files as root, its children add to them
 coverage: test-deps
 	find . -name '*.gcda' -delete
@@ -223,4 +227,4 @@ clean:
 
 FORCE:
 .PHONY: all run deps test-deps test check check-build test-prefork test-worker asan valgrind coverage lint \
-        fuzz bench install clean FORCE
+        fuzz bench differential install clean FORCE

@@ -18,6 +18,18 @@ static mastra_json_t *slice(const mastra_json_t *array, apr_size_t from)
     return made;
 }
 
+/* What the agent has said, as model messages: also before it was suspended. */
+static mastra_json_t *said_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *made = mastra_json_array();
+    mastra_json_t *own = mastra_message_parts_to_model(run->parts);
+
+    mastra_message_to_model(made, run->prior);
+    mastra_json_extend(made, own);
+    mastra_json_unref(own);
+    return made;
+}
+
 static void join_content(mastra_json_t *content, const mastra_json_t *messages)
 {
     apr_size_t i;
@@ -83,11 +95,11 @@ static mastra_json_t *step_response(mastra_agent_run_t *run)
     return run->step.base;
 }
 
-/* The parts as the API's messages, which stay as they are from then on. */
+/* What was said up to then, which stays as it is. Lent. */
 static mastra_json_t *step_messages(mastra_agent_run_t *run)
 {
     if (!run->step.messages) {
-        run->step.messages = mastra_message_parts_to_model(run->parts);
+        run->step.messages = said_messages(run);
     }
     return run->step.messages;
 }
@@ -97,7 +109,7 @@ static mastra_json_t *step_content(mastra_agent_run_t *run)
 {
     mastra_json_t *content = mastra_json_array(), *parts, *own;
 
-    if (!run->step.first_part) {
+    if (!run->step.first_part && !run->prior) {
         join_content(content, step_messages(run));
         return content;
     }
@@ -173,6 +185,42 @@ static mastra_json_t *ui_message(mastra_agent_run_t *run)
                             mastra_message_parts_to_ui(run->parts));
 }
 
+/* A completed message as a UI message: its content's metadata and its own. */
+static mastra_json_t *prior_ui_message(const mastra_json_t *message)
+{
+    static const char *const names[] = { "createdAt", "threadId", "resourceId",
+                                         NULL };
+    const mastra_json_t *content = mastra_json_get(message, "content");
+    mastra_json_t *metadata =
+        mastra_json_copy_flat(mastra_json_get(content, "metadata"));
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        mastra_json_set_str(metadata, names[i],
+                            mastra_json_get_str(message, names[i]));
+    }
+    return mastra_json_pack("{s:s, s:s, s:o, s:o}", "id",
+                            mastra_json_get_str(message, "id"), "role",
+                            "assistant", "metadata", metadata, "parts",
+                            mastra_message_parts_to_ui(
+                                mastra_json_get(content, "parts")));
+}
+
+static mastra_json_t *ui_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(run->prior); i++) {
+        mastra_json_append(made,
+                           prior_ui_message(mastra_json_at(run->prior, i)));
+    }
+    if (mastra_json_size(run->parts)) {
+        mastra_json_append(made, ui_message(run));
+    }
+    return made;
+}
+
 /* "response" of generate: the base, the upstream's body and the messages. */
 static mastra_json_t *full_response(mastra_agent_run_t *run)
 {
@@ -186,11 +234,12 @@ static mastra_json_t *full_response(mastra_agent_run_t *run)
     mastra_json_set(response, "modelMetadata", model_metadata(run));
     mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
     mastra_json_set(response, "dbMessages",
-                    message ? mastra_json_pack("[o]", message)
-                            : mastra_json_none());
-    mastra_json_set(response, "uiMessages",
-                    message ? mastra_json_pack("[o]", ui_message(run))
-                            : mastra_json_none());
+                    run->prior ? mastra_json_copy_flat(run->prior)
+                               : mastra_json_array());
+    if (message) {
+        mastra_json_append(mastra_json_get(response, "dbMessages"), message);
+    }
+    mastra_json_set(response, "uiMessages", ui_messages(run));
     return response;
 }
 
@@ -292,13 +341,13 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *user = mastra_message_user_to_model(run->input);
-    mastra_json_t *other = mastra_message_parts_to_model(run->parts);
+    mastra_json_t *other = step_messages(run);
     mastra_json_t *all = mastra_json_array();
 
     mastra_message_to_model(all, run->remembered);
     mastra_json_extend(all, user);
     mastra_json_extend(all, other);
-    return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
+    return mastra_json_pack("{s:o, s:o, s:O}", "all", all, "user", user,
                             "nonUser", other);
 }
 
@@ -364,13 +413,12 @@ void mastra_run_say_finish(mastra_agent_run_t *run)
                                       "outputTokens", 0, "totalTokens", 0);
     }
     payload = finish_payload(run, 0, run->usage);
-    if (run->thread_id && !run->error) {
+    if (run->agent->memory.enabled) {
         response = mastra_json_copy_flat(step_response(run));
         mastra_json_set(response, "modelMetadata", model_metadata(run));
         mastra_json_set(response, "messages",
                         mastra_json_ref(step_messages(run)));
-        mastra_json_set(response, "uiMessages",
-                        mastra_json_pack("[o]", ui_message(run)));
+        mastra_json_set(response, "uiMessages", ui_messages(run));
         mastra_json_set(payload, "response", response);
     }
     mastra_run_say(run, "finish", payload);
