@@ -76,6 +76,12 @@ static void say_last(mastra_agent_run_t *run)
     mastra_run_end(run);
 }
 
+static void last_words(mastra_agent_run_t *run)
+{
+    run->state = MASTRA_RUN_LAST;
+    say_last(run);
+}
+
 static void after_save(void *baton)
 {
     mastra_agent_run_t *run = baton;
@@ -92,8 +98,9 @@ static void after_save(void *baton)
             mastra_run_say_error(run, run->error);
         }
     }
-    run->state = MASTRA_RUN_LAST;
-    say_last(run);
+    if (!mastra_run_give_title(run, last_words)) {
+        last_words(run);
+    }
 }
 
 static void finish(mastra_agent_run_t *run)
@@ -372,7 +379,7 @@ const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
             return run->agent->tools[i];
         }
     }
-    return NULL;
+    return mastra_run_memory_tool(run, name);
 }
 
 static void add_tool_call(mastra_agent_run_t *run,

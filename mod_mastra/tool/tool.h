@@ -113,6 +113,13 @@ mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
                                        const mastra_json_t *input,
                                        apr_pool_t *pool);
 
+/* The same for value by another schema; input is what the answer shows. */
+mastra_json_t *mastra_tool_check_value(const mastra_tool_t *tool,
+                                       const mastra_schema_t *schema,
+                                       const mastra_json_t *value,
+                                       const mastra_json_t *input,
+                                       apr_pool_t *pool);
+
 /* Starts a call whose input was checked: loop thread. */
 apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
                                mastra_tool_env_t *env,
