@@ -305,17 +305,29 @@ static int is_mixed(const mastra_jwks_t *set)
     return secrets && secrets < set->count;
 }
 
-/* Two keys that one kid could mean: which of them signs is anybody's guess. */
-static int is_ambiguous(const mastra_jwks_t *set)
+static int is_same(const mastra_json_t *a, const mastra_json_t *b,
+                   const char *name)
 {
-    int i, k;
+    const char *one = mastra_json_get_str(a, name);
+    const char *other = mastra_json_get_str(b, name);
 
-    for (i = 0; i < set->count; i++) {
-        for (k = 0; k < i; k++) {
-            const mastra_key_t *a = &set->keys[i], *b = &set->keys[k];
+    return one && other ? !strcmp(one, other) : one == other;
+}
 
-            if (a->kid && b->kid && !strcmp(a->kid, b->kid)
-                && a->algorithms & b->algorithms) {
+/* Two keys that one kid could mean, usable or not: which of them signs is
+ * anybody's guess. */
+static int is_ambiguous(const mastra_json_t *list)
+{
+    apr_size_t i, k;
+
+    for (i = 0; i < mastra_json_size(list); i++) {
+        const mastra_json_t *a = mastra_json_at(list, i);
+
+        for (k = 0; k < i && mastra_json_get_str(a, "kid"); k++) {
+            const mastra_json_t *b = mastra_json_at(list, k);
+
+            if (is_same(a, b, "kid") && is_same(a, b, "kty")
+                && is_same(a, b, "use") && is_same(a, b, "alg")) {
                 return 1;
             }
         }
@@ -353,7 +365,7 @@ static const char *take_set(mastra_jwks_t *set, mastra_json_t *document,
     if (is_mixed(set)) {
         return "it has secrets beside public keys";
     }
-    if (is_ambiguous(set)) {
+    if (list && is_ambiguous(list)) {
         return "it has two keys with one kid";
     }
     return set->count ? NULL : wrong;
