@@ -63,6 +63,9 @@ typedef struct mastra_run_tool_t {
     mastra_json_t *args;
     mastra_json_t *part;             /* its tool-invocation part */
     mastra_tool_call_t *call;        /* while it runs */
+    int over;
+    mastra_json_t *outcome;          /* its chunk, until it is told */
+    int is_result;                   /* ... which is no error */
     int decided;                     /* a person has answered: it may run */
 } mastra_run_tool_t;
 
@@ -110,6 +113,7 @@ struct mastra_agent_run_t {
     int stream;
     int cancelled;
     int started;                     /* "start" was sent */
+    int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
     mastra_sink_t *sink;
 
@@ -180,10 +184,13 @@ void mastra_run_close_text(mastra_agent_run_t *run);
 int mastra_run_say(mastra_agent_run_t *run, const char *type,
                    mastra_json_t *payload);
 void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool);
-/* result is lent; error NULL: it worked. */
-void mastra_run_say_tool_result(mastra_agent_run_t *run,
-                                mastra_run_tool_t *tool, mastra_json_t *result,
-                                const mastra_result_t *error);
+/* What came of a call, into the message; result is lent, error NULL: it worked.
+ * Told to the client by the next: in the order of the calls, so that one that
+ * overtook another waits for it. */
+void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
+                             mastra_json_t *result,
+                             const mastra_result_t *error);
+void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
 void mastra_run_say_error(mastra_agent_run_t *run,
@@ -216,6 +223,9 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
 /* All calls that could run are over: the step ends, or waits for a person. */
 void mastra_run_tools_over(mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
+/* A run whose first store job failed (run->job_rv, run->job_error); what: for
+ * the log. */
+void mastra_run_end_early(mastra_agent_run_t *run, const char *what);
 /* Stops a run that may not write any more. */
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 /* Tells the sink of the end and frees the run. */

@@ -38,6 +38,15 @@ void mastra_run_end(mastra_agent_run_t *run)
     mastra_loop_defer(run->env->loop, &run->msg);
 }
 
+/* Clients repeat what failed with a 5xx, and tools would be called again. */
+static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    run->error = mastra_result_copy(run->pool, error);
+    if (!mastra_agent_run_may_repeat(run)) {
+        mastra_model_error_no_repeat(run->error);
+    }
+}
+
 /* ---- the end, with memory ---- */
 
 static int has_answer(mastra_agent_run_t *run)
@@ -55,13 +64,10 @@ static void after_save(void *baton)
 
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3001)
                    "run %s: the answer could not be stored", run->id);
-        if (!run->error && run->stream) {
-            run->error = error;
+        if (!run->error) {
+            set_error(run, error);
             run->step.reason = "error";
-            mastra_run_say_error(run, error);
-        }
-        else if (!run->error) {
-            run->error = error;
+            mastra_run_say_error(run, run->error);
         }
     }
     if (run->stream && run->started) {
@@ -103,10 +109,7 @@ static void log_failure(const mastra_agent_run_t *run,
 
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
 {
-    run->error = mastra_result_copy(run->pool, error);
-    if (run->nsteps) {
-        mastra_model_error_no_repeat(run->error);
-    }
+    set_error(run, error);
     run->step.reason = "error";
     log_failure(run, error);
     mastra_run_close_text(run);
@@ -115,6 +118,16 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
         mastra_run_say_step_finish(run, 0);
     }
     finish(run);
+}
+
+/* The store job that a run begins with failed: nothing was said yet. */
+void mastra_run_end_early(mastra_agent_run_t *run, const char *what)
+{
+    run->error = run->job_error ? run->job_error
+                                : mastra_store_result(run->pool, run->job_rv,
+                                                      what);
+    log_failure(run, run->error);
+    mastra_run_end(run);
 }
 
 static void fail_with(mastra_agent_run_t *run, int status, const char *code,
@@ -247,7 +260,8 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                    error->message, error->cause ? ": " : "",
                    error->cause ? error->cause : "");
     }
-    mastra_run_say_tool_result(run, tool, result, error);
+    mastra_run_note_outcome(run, tool, result, error);
+    mastra_run_say_outcomes(run);
     if (--run->step.tools_open == 0) {
         mastra_run_tools_over(run);
     }
@@ -285,6 +299,7 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         mastra_json_unref(invalid);
         return;
     }
+    run->tools_ran = 1;
     args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
                                         tool->id);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
@@ -541,11 +556,7 @@ static void after_recall(void *baton)
         return;
     }
     if (run->job_rv) {
-        run->error = run->job_error ? run->job_error
-                                    : mastra_store_result(run->pool,
-                                                          run->job_rv,
-                                                          "read the thread");
-        mastra_run_end(run);
+        mastra_run_end_early(run, "read the thread");
         return;
     }
     mastra_run_say_start(run);
@@ -645,6 +656,11 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
     if (run->call) {
         mastra_model_resume(run->call);
     }
+}
+
+int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
+{
+    return !run->nsteps && !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)

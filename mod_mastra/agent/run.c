@@ -27,6 +27,7 @@ void mastra_run_free_step(mastra_run_step_t *step)
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
+        mastra_json_unref(tool->outcome);
     }
     memset(step, 0, sizeof(*step));
 }

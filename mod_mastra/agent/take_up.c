@@ -283,11 +283,7 @@ static void after_claim(void *baton)
     mastra_agent_run_t *run = baton;
 
     if (run->job_rv) {
-        run->error = run->job_error ? run->job_error
-                                    : mastra_store_result(run->pool,
-                                                          run->job_rv,
-                                                          "resume the run");
-        mastra_run_end(run);
+        mastra_run_end_early(run, "resume the run");
         return;
     }
     mastra_run_hold_lease(run);

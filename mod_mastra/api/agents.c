@@ -47,7 +47,7 @@ static const char run_body[] =
     "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
     "\"output\":{},"
     "\"structuredOutput\":{\"type\":\"object\",\"properties\":{"
-    "\"schema\":" MASTRA_SCHEMA_RECORD ","
+    "\"schema\":{\"type\":\"object\"},"
     "\"model\":{},"
     "\"instructions\":{\"type\":\"string\"},"
     "\"jsonPromptInjection\":{\"type\":\"boolean\"},"

@@ -18,7 +18,7 @@
 #define MASTRA_QUEUE_LOW (8 * 1024)
 #define MASTRA_EXCHANGE_MAX (8 * 1024 * 1024)
 /* the largest single write */
-#define MASTRA_WRITE_MAX (64 * 1024 * 1024)
+#define MASTRA_WRITE_MAX (256 * 1024 * 1024)
 
 /* How the client is held while the loop works. Functions are called on the
  * loop; finish is the loop's last touch of the exchange. */

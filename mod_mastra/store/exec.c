@@ -282,28 +282,47 @@ static void write_turn(worker_t *w)
     w->store->dialect->settle(w->db);
 }
 
-static void read_turn(worker_t *w)
+/* Leaves some for the other threads. */
+static void take_reads(mastra_store_t *store, queue_t *group)
 {
-    mastra_store_job_t *job;
-    apr_status_t rv = APR_SUCCESS;
+    queue_t *queue = &store->queues[MASTRA_STORE_READ];
     int n;
 
-    for (n = 0; n < GROUP_READS && rv == APR_SUCCESS; n++) {
-        job = take(w->store, MASTRA_STORE_READ);
-        if (!job) {
-            break;
-        }
-        rv = run(w, job);
-        if (w->db->error == APR_SUCCESS) {
-            finish(job, rv);
-            rv = APR_SUCCESS;
-        }
-        else {
-            undo(w, rv);
-            run_alone(w, job);
-        }
+    apr_thread_mutex_lock(store->lock);
+    n = queue->count / store->nworkers + 1;
+    n = n > GROUP_READS ? GROUP_READS : n;
+    while (n-- && queue->count) {
+        push(group, pop(queue));
     }
-    if (rv == APR_SUCCESS) {
+    apr_thread_mutex_unlock(store->lock);
+}
+
+/*
+ * One transaction for several jobs, which all were queued before its first
+ * statement: that is when both databases decide what the transaction sees. A
+ * job that came later could miss what its owner was told before.
+ */
+static void read_turn(worker_t *w)
+{
+    queue_t group = { NULL, NULL, 0 };
+    mastra_store_job_t *job;
+    apr_status_t rv;
+    int open = 1;
+
+    take_reads(w->store, &group);
+    while ((job = pop(&group))) {
+        if (open) {
+            rv = run(w, job);
+            if (w->db->error == APR_SUCCESS) {
+                finish(job, rv);
+                continue;
+            }
+            undo(w, rv);
+            open = 0;
+        }
+        run_alone(w, job);
+    }
+    if (open) {
         rv = mastra_db_commit(w->db, MASTRA_STORE_READ);
         if (rv != APR_SUCCESS) {
             undo(w, rv);
