@@ -176,7 +176,7 @@ static apr_status_t stop_child(void *baton)
     int i;
 
     if (shared->jobs) {
-        mastra_jobs_stop(shared->jobs);
+        mastra_jobs_stop(shared->jobs, 0);
     }
     for (i = 0; i < shared->databases->nelts; i++) {
         mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
