@@ -39,8 +39,9 @@ mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages);
 mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts);
 /* All text of a format 2 message, joined; a new string value. */
 mastra_json_t *mastra_message_text(const mastra_json_t *message);
-/* The text of the last text part, or NULL: lent. */
-const char *mastra_message_last_text(const mastra_json_t *parts);
+/* The text of the last text part from an index on, or NULL: lent. */
+mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
+                                        apr_size_t from);
 
 /* ---- the run ---- */
 
@@ -50,6 +51,7 @@ typedef enum {
     MASTRA_RUN_MODEL,        /* a model call is open */
     MASTRA_RUN_TOOLS,        /* tool calls are open */
     MASTRA_RUN_SAVE,         /* storage: the answer */
+    MASTRA_RUN_LAST,         /* all is stored, "finish" is to be said */
     MASTRA_RUN_END
 } mastra_run_state_e;
 
@@ -86,6 +88,9 @@ typedef struct {
     int tools_open;
     mastra_json_t *tool_chunks;      /* tool-call chunks */
     mastra_json_t *result_chunks;    /* tool-result chunks */
+    mastra_json_t *base;             /* answer.c: the response's base, */
+    mastra_json_t *messages;         /* the parts as messages, */
+    mastra_json_t *message;          /* and what the answer showed */
 } mastra_run_step_t;
 
 /* A resumed run's claim, renewed while it goes on. Loop thread; outlives the
@@ -115,6 +120,8 @@ struct mastra_agent_run_t {
     int started;                     /* "start" was sent */
     int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
+    /* What comes next when it has taken what it was given; NULL: nothing */
+    void (*held)(struct mastra_agent_run_t *run);
     mastra_sink_t *sink;
 
     const char *id, *message_id, *trace_id, *span_id;
@@ -225,8 +232,9 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool);
 /* The outcome of one call; the last one ends the step. */
 void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                           const mastra_result_t *error);
-/* All calls that could run are over: the step ends, or waits for a person. */
-void mastra_run_tools_over(mastra_agent_run_t *run);
+/* Tells what came of the calls; once all that could run are over, the step ends,
+ * or waits for a person. */
+void mastra_run_tell_outcomes(mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */

@@ -275,9 +275,8 @@ static void decide(mastra_agent_run_t *run)
                         "approval", approval_of(run, tool, 1));
         mastra_run_start_tool(run, tool);
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void after_claim(void *baton)
