@@ -252,11 +252,12 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         rv = mastra_loop_start(&shared->loop, NULL, pool);
     }
     if (rv == APR_SUCCESS) {
-        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,
                                MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
+        /* after the jobs' own cleanup, to be called before it */
+        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = start_stores(shared, pool);
     }
     if (rv == APR_SUCCESS) {
