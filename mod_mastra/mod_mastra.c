@@ -12,6 +12,7 @@
 #include <http_request.h>
 #include <mod_auth.h>
 
+#include "base/pool.h"
 #include "http/park.h"
 #include "http/request.h"
 #include "mod_mastra_config.h"
@@ -244,7 +245,10 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (!shared) {
         return;
     }
-    rv = mastra_loop_start(&shared->loop, NULL, pool);
+    rv = mastra_pool_share();
+    if (rv == APR_SUCCESS) {
+        rv = mastra_loop_start(&shared->loop, NULL, pool);
+    }
     if (rv == APR_SUCCESS) {
         apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,

@@ -303,6 +303,16 @@ static void make_describe(mastra_agent_t *agent, apr_pool_t *pool)
     agent->describe_len = strlen(agent->describe_text);
 }
 
+static void make_metadata(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    agent->model_metadata = mastra_json_own(
+        mastra_json_pack("{s:s, s:s, s:s}", "modelId", agent->model_id,
+                         "modelVersion", "v2", "modelProvider",
+                         agent->provider->id), pool);
+    agent->provider_metadata = mastra_json_own(
+        mastra_json_pack("{s:{}}", agent->provider->id), pool);
+}
+
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
                                          mastra_json_t *definition,
@@ -328,6 +338,7 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
     }
     make_tool_specs(agent, agents->pool);
     make_describe(agent, agents->pool);
+    make_metadata(agent, agents->pool);
     APR_ARRAY_PUSH(agents->list, const mastra_agent_t *) = agent;
     apr_hash_set(agents->by_name, agent->key, APR_HASH_KEY_STRING, agent);
     apr_hash_set(agents->by_name, agent->id, APR_HASH_KEY_STRING, agent);

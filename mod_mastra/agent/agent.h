@@ -35,6 +35,8 @@ struct mastra_agent_t {
     mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
     mastra_agent_memory_t memory;
     mastra_json_t *default_options;  /* object or NULL */
+    mastra_json_t *model_metadata;   /* what answers say of the model */
+    mastra_json_t *provider_metadata;
     mastra_json_t *definition;
     mastra_json_t *describe;         /* answer of GET /agents/:id */
     mastra_json_t *describe_list;    /* element of GET /agents */

@@ -39,8 +39,9 @@ mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages);
 mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts);
 /* All text of a format 2 message, joined; a new string value. */
 mastra_json_t *mastra_message_text(const mastra_json_t *message);
-/* The text of the last text part, or NULL: lent. */
-const char *mastra_message_last_text(const mastra_json_t *parts);
+/* The text of the last text part from an index on, or NULL: lent. */
+mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
+                                        apr_size_t from);
 
 /* ---- the run ---- */
 
@@ -87,6 +88,9 @@ typedef struct {
     int tools_open;
     mastra_json_t *tool_chunks;      /* tool-call chunks */
     mastra_json_t *result_chunks;    /* tool-result chunks */
+    mastra_json_t *base;             /* answer.c: the response's base, */
+    mastra_json_t *messages;         /* the parts as messages, */
+    mastra_json_t *message;          /* and what the answer showed */
 } mastra_run_step_t;
 
 /* A resumed run's claim, renewed while it goes on. Loop thread; outlives the

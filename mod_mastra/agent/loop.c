@@ -178,11 +178,13 @@ static mastra_json_t *fallback_object(mastra_agent_run_t *run,
 /* The last step's text as the object that was asked for. */
 static mastra_result_t *take_object(mastra_agent_run_t *run)
 {
-    const char *text = mastra_message_last_text(run->parts);
+    const mastra_json_t *text = mastra_message_last_text(run->parts, 0);
     mastra_json_t *object = NULL;
     mastra_result_t *error = NULL;
 
-    if (!text || mastra_json_parse(&object, text, strlen(text), 0, NULL)
+    if (!text
+        || mastra_json_parse(&object, mastra_json_str(text),
+                             mastra_json_len(text), 0, NULL)
         || (run->output
             && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
         mastra_json_unref(object);

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "../base/pool.h"
 
 #define MAX_STEPS 100            /* ceiling of maxSteps */
 
@@ -24,6 +25,9 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->usage);
     mastra_json_unref(step->tool_chunks);
     mastra_json_unref(step->result_chunks);
+    mastra_json_unref(step->base);
+    mastra_json_unref(step->messages);
+    mastra_json_unref(step->message);
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
@@ -59,19 +63,12 @@ mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name)
 
 static mastra_agent_run_t *alloc_run(void)
 {
-    apr_allocator_t *allocator;
     mastra_agent_run_t *run;
     apr_pool_t *pool;
 
-    if (apr_allocator_create(&allocator)) {
+    if (mastra_pool_make(&pool, "mastra_run")) {
         return NULL;
     }
-    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
-        apr_allocator_destroy(allocator);
-        return NULL;
-    }
-    apr_allocator_owner_set(allocator, pool);
-    apr_pool_tag(pool, "mastra_run");
     run = apr_pcalloc(pool, sizeof(*run));
     run->pool = pool;
     return run;

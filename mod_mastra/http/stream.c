@@ -47,29 +47,17 @@ static void send_head(stream_t *stream)
     }
 }
 
-static int send_frame(stream_t *stream, mastra_buf_t *buf)
+static mastra_buf_t *open_frame(const stream_t *stream)
 {
-    int go = 1;
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
-    if (stream->ex) {
-        send_head(stream);
-        stream->spoke_at = mastra_loop_now(stream->loop);
-        go = mastra_exchange_write(stream->ex, buf->data, buf->len);
-    }
-    mastra_buf_free(buf);
-    stream->full = !go;
-    return go;
-}
-
-static void open_frame(stream_t *stream, mastra_buf_t *buf)
-{
-    mastra_buf_init(buf, FRAME_LIMIT);
     if (stream->frame == MASTRA_FRAME_SSE) {
         mastra_buf_add(buf, "data: ", 6);
     }
+    return buf;
 }
 
-static void close_frame(stream_t *stream, mastra_buf_t *buf)
+static int send_frame(stream_t *stream, mastra_buf_t *buf)
 {
     if (stream->frame == MASTRA_FRAME_SSE) {
         mastra_buf_add(buf, "\n\n", 2);
@@ -77,24 +65,26 @@ static void close_frame(stream_t *stream, mastra_buf_t *buf)
     else {
         mastra_buf_add(buf, "\x1e", 1);
     }
+    send_head(stream);
+    stream->spoke_at = mastra_loop_now(stream->loop);
+    stream->full = !mastra_exchange_write(stream->ex, buf->data, buf->len);
+    return !stream->full;
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    if (mastra_json_write(&buf, chunk)) {
+    buf = open_frame(stream);
+    if (mastra_json_write(buf, chunk)) {
         /* a chunk over the ceiling is left out: the stream goes on */
-        mastra_buf_free(&buf);
         return 1;
     }
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    return send_frame(stream, buf);
 }
 
 static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
@@ -102,23 +92,22 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 {
     static const char from[] = ",\"from\":\"AGENT\",\"payload\":{\"id\":\"";
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    mastra_buf_add(&buf, "{\"type\":\"", 9);
-    mastra_buf_puts(&buf, type);
-    mastra_buf_add(&buf, "\",\"runId\":", 10);
-    mastra_buf_json_string(&buf, run_id, strlen(run_id));
-    mastra_buf_add(&buf, from, sizeof(from) - 1);
-    mastra_buf_puts(&buf, id);
-    mastra_buf_add(&buf, "\",\"text\":", 9);
-    mastra_buf_json_string(&buf, text, len);
-    mastra_buf_add(&buf, "}}", 2);
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    buf = open_frame(stream);
+    mastra_buf_add(buf, "{\"type\":\"", 9);
+    mastra_buf_puts(buf, type);
+    mastra_buf_add(buf, "\",\"runId\":", 10);
+    mastra_buf_json_string(buf, run_id, strlen(run_id));
+    mastra_buf_add(buf, from, sizeof(from) - 1);
+    mastra_buf_puts(buf, id);
+    mastra_buf_add(buf, "\",\"text\":", 9);
+    mastra_buf_json_string(buf, text, len);
+    mastra_buf_add(buf, "}}", 2);
+    return send_frame(stream, buf);
 }
 
 static void send_text(stream_t *stream, int status, const char *text,
@@ -156,16 +145,14 @@ static void send_answer(stream_t *stream, mastra_json_t *answer)
 {
     mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
                                   .message = "The answer is too large" };
-    mastra_buf_t buf;
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    if (mastra_json_write(&buf, answer)) {
+    if (mastra_json_write(buf, answer)) {
         send_error(stream, &too_large, NULL);
     }
     else {
-        send_text(stream, 200, buf.data, buf.len, NULL);
+        send_text(stream, 200, buf->data, buf->len, NULL);
     }
-    mastra_buf_free(&buf);
 }
 
 static void send_end(stream_t *stream)
