@@ -589,7 +589,7 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
 
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
 {
-    return !run->nsteps && !run->tools_ran;
+    return !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)
