@@ -118,5 +118,5 @@ const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
             return run->agent->tools[i];
         }
     }
-    return NULL;
+    return mastra_run_memory_tool(run, name);
 }

@@ -127,8 +127,13 @@ struct mastra_agent_run_t {
     const char *id, *message_id, *trace_id, *span_id;
     const char *thread_id, *resource_id;  /* NULL: no memory */
     const char *owner;               /* resource that auth gives, or NULL */
-    int read_only;
+    int read_only;                   /* no messages are stored */
     int last_messages;
+    mastra_memory_t memory;          /* the agent's, with what the request
+                                        brings along */
+    const char *working_text;        /* working memory as it was at first */
+    int titled;                      /* the thread has a title */
+    void (*after_title)(mastra_agent_run_t *run);
     int max_steps;
     int depth;
     mastra_json_t *options;          /* the body */
@@ -282,6 +287,26 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
  * outcome (run->job_error when something else than storage was wrong). */
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next);
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next);
+
+/* ---- memory.c ---- */
+
+/* Thread, resource and options from the request. */
+mastra_result_t *mastra_run_set_memory(mastra_agent_run_t *run,
+                                       const mastra_principal_t *principal);
+/* The same for a run that is taken up, whose options are there already. */
+void mastra_run_restore_memory(mastra_agent_run_t *run,
+                               const mastra_json_t *state);
+/* What the model is offered: lent, or of the run's pool. */
+mastra_json_t *mastra_run_tool_specs(mastra_agent_run_t *run);
+/* The memory's tool of that name, or NULL. */
+const mastra_tool_t *mastra_run_memory_tool(mastra_agent_run_t *run,
+                                            const char *name);
+/* Appends the message that brings working memory along. */
+void mastra_run_add_notes(mastra_agent_run_t *run, mastra_json_t *prompt);
+/* Has a title made when the thread lacks one. 1: the run waits for it, next
+ * is called then. */
+int mastra_run_give_title(mastra_agent_run_t *run,
+                          void (*next)(mastra_agent_run_t *run));
 
 /* ---- instructions.c ---- */
 

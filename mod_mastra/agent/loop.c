@@ -75,6 +75,12 @@ static void say_last(mastra_agent_run_t *run)
     mastra_run_end(run);
 }
 
+static void last_words(mastra_agent_run_t *run)
+{
+    run->state = MASTRA_RUN_LAST;
+    say_last(run);
+}
+
 static void after_save(void *baton)
 {
     mastra_agent_run_t *run = baton;
@@ -91,8 +97,9 @@ static void after_save(void *baton)
             mastra_run_say_error(run, run->error);
         }
     }
-    run->state = MASTRA_RUN_LAST;
-    say_last(run);
+    if (!mastra_run_give_title(run, last_words)) {
+        last_words(run);
+    }
 }
 
 static void finish(mastra_agent_run_t *run)

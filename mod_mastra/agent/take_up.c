@@ -172,6 +172,8 @@ static void restore(mastra_agent_run_t *run)
     replace(&run->parts, take(state, "parts"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
+    mastra_run_restore_memory(run, state);
+    run->tool_specs = mastra_run_tool_specs(run);
     restore_step(run);
 }
 

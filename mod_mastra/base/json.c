@@ -290,6 +290,12 @@ void mastra_json_set(mastra_json_t *object, const char *key,
     json_object_setn_new_nocheck(object, key, len, value);
 }
 
+int mastra_json_has(const mastra_json_t *object, const char *key,
+                    apr_size_t len)
+{
+    return json_object_getn(object, key, len) != NULL;
+}
+
 int mastra_json_put(mastra_json_t *object, const char *key, apr_size_t len,
                     mastra_json_t *value)
 {
