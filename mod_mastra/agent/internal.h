@@ -223,10 +223,12 @@ mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name);
 /* Releases what a step holds and empties it. */
 void mastra_run_free_step(mastra_run_step_t *step);
 
-/* ---- loop.c ---- */
+/* ---- calls.c ---- */
 
 const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
                                           const char *name);
+/* Starts the calls of the step that need nobody's decision. */
+void mastra_run_start_tools(mastra_agent_run_t *run);
 /* Starts one call of the step; step.tools_open counts it already. */
 void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool);
 /* The outcome of one call; the last one ends the step. */
@@ -235,6 +237,16 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
 /* Tells what came of the calls; once all that could run are over, the step ends,
  * or waits for a person. */
 void mastra_run_tell_outcomes(mastra_agent_run_t *run);
+
+/* ---- loop.c ---- */
+
+/* A chunk may be as large as a tool's answer, several times over. While the
+ * client has not taken what it was given, the run does not go on: 1, and next
+ * is called when it has. */
+int mastra_run_hold(mastra_agent_run_t *run,
+                    void (*next)(mastra_agent_run_t *run));
+/* The model has answered and the calls are over. */
+void mastra_run_step_over(mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */

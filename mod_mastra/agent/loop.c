@@ -47,9 +47,8 @@ static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
     }
 }
 
-/* A chunk may be as large as a tool's answer, several times over. While the
- * client has not taken what it was given, the run does not go on: 1. */
-static int hold(mastra_agent_run_t *run, void (*next)(mastra_agent_run_t *run))
+int mastra_run_hold(mastra_agent_run_t *run,
+                    void (*next)(mastra_agent_run_t *run))
 {
     if (!run->blocked || run->cancelled) {
         return 0;
@@ -67,7 +66,7 @@ static int has_answer(mastra_agent_run_t *run)
 
 static void say_last(mastra_agent_run_t *run)
 {
-    if (hold(run, say_last)) {
+    if (mastra_run_hold(run, say_last)) {
         return;
     }
     if (run->stream && run->started) {
@@ -213,7 +212,7 @@ static mastra_result_t *take_object(mastra_agent_run_t *run)
     return error;
 }
 
-/* ---- tools ---- */
+/* ---- from step to step ---- */
 
 /* A step that waited for a person ends the message it belongs to. */
 static void next_message(mastra_agent_run_t *run)
@@ -246,11 +245,11 @@ static void next_step(mastra_agent_run_t *run)
     start_step(run);
 }
 
-static void step_over(mastra_agent_run_t *run)
+void mastra_run_step_over(mastra_agent_run_t *run)
 {
     mastra_result_t *error = NULL;
 
-    if (hold(run, step_over)) {
+    if (mastra_run_hold(run, mastra_run_step_over)) {
         return;
     }
     if (!run->step.tools && run->output_schema) {
@@ -268,119 +267,7 @@ static void step_over(mastra_agent_run_t *run)
     finish(run);
 }
 
-static void tools_over(mastra_agent_run_t *run)
-{
-    const mastra_run_tool_t *tool;
-
-    for (tool = run->step.tools; tool; tool = tool->next) {
-        if (mastra_run_waits(run, tool)) {
-            mastra_run_suspend(run);
-            return;
-        }
-    }
-    step_over(run);
-}
-
-void mastra_run_tell_outcomes(mastra_agent_run_t *run)
-{
-    mastra_run_say_outcomes(run);
-    if (!hold(run, mastra_run_tell_outcomes) && !run->step.tools_open) {
-        tools_over(run);
-    }
-}
-
-void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
-                          const mastra_result_t *error)
-{
-    mastra_agent_run_t *run = tool->run;
-
-    if (error) {
-        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3003)
-                   "run %s: tool %s failed: %s%s%s", run->id, tool->name,
-                   error->message, error->cause ? ": " : "",
-                   error->cause ? error->cause : "");
-    }
-    mastra_run_note_outcome(run, tool, result, error);
-    run->step.tools_open--;
-    mastra_run_tell_outcomes(run);
-}
-
-static void tool_done(void *baton, mastra_json_t *result,
-                      const mastra_result_t *error)
-{
-    mastra_run_tool_t *tool = baton;
-
-    tool->call = NULL;
-    mastra_run_tool_over(tool, result, error);
-}
-
-void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
-{
-    mastra_tool_args_t args = { .input = tool->args, .tool_call_id = tool->id,
-                                .run_id = run->id, .agent_id = run->agent->id,
-                                .thread_id = run->thread_id,
-                                .resource_id = run->resource_id,
-                                .request_context = run->context,
-                                .depth = run->depth };
-    mastra_json_t *invalid;
-    apr_status_t rv;
-
-    if (!tool->tool) {
-        mastra_run_tool_over(tool, NULL,
-                  mastra_result_make(run->pool, 404, "TOOL_UNKNOWN",
-                                     "Tool \"%s\" not found", tool->name));
-        return;
-    }
-    invalid = mastra_tool_check_input(tool->tool, tool->args, run->pool);
-    if (invalid) {
-        mastra_run_tool_over(tool, invalid, NULL);
-        mastra_json_unref(invalid);
-        return;
-    }
-    run->tools_ran = 1;
-    args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
-                                        tool->id);
-    rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
-                           tool_done, tool);
-    if (rv) {
-        mastra_run_tool_over(tool, NULL,
-                  mastra_result_from_apr(run->pool, rv, "start the tool"));
-    }
-}
-
-static void start_tools(mastra_agent_run_t *run)
-{
-    mastra_run_tool_t *tool, *next;
-
-    run->state = MASTRA_RUN_TOOLS;
-    for (tool = run->step.tools; tool; tool = tool->next) {
-        run->step.tools_open += !mastra_run_waits(run, tool);
-    }
-    /* one more, so that the last to end early does not end the step while
-     * others are still to be started */
-    run->step.tools_open++;
-    for (tool = run->step.tools; tool; tool = next) {
-        next = tool->next;
-        if (!mastra_run_waits(run, tool)) {
-            mastra_run_start_tool(run, tool);
-        }
-    }
-    run->step.tools_open--;
-    mastra_run_tell_outcomes(run);
-}
-
-const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
-                                          const char *name)
-{
-    int i;
-
-    for (i = 0; i < run->agent->ntools; i++) {
-        if (!strcmp(run->agent->tools[i]->key, name)) {
-            return run->agent->tools[i];
-        }
-    }
-    return mastra_run_memory_tool(run, name);
-}
+/* ---- model ---- */
 
 static void add_tool_call(mastra_agent_run_t *run,
                           const mastra_model_event_t *event)
@@ -408,8 +295,6 @@ static void add_tool_call(mastra_agent_run_t *run,
     run->step.tools_tail = &tool->next;
     mastra_run_say_tool_call(run, tool);
 }
-
-/* ---- model ---- */
 
 static void overflow(void *baton)
 {
@@ -535,10 +420,10 @@ static void on_done(void *baton, const mastra_result_t *error)
     }
     mastra_run_close_text(run);
     if (run->step.tools) {
-        start_tools(run);
+        mastra_run_start_tools(run);
     }
     else {
-        step_over(run);
+        mastra_run_step_over(run);
     }
 }
 
@@ -569,7 +454,7 @@ static void start_step(mastra_agent_run_t *run)
 
     run->step.pool = run->pool;
     run->step.reason = "unknown";
-    if (hold(run, start_step)) {
+    if (mastra_run_hold(run, start_step)) {
         return;
     }
     run->state = MASTRA_RUN_MODEL;
@@ -711,7 +596,7 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
 
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
 {
-    return !run->nsteps && !run->tools_ran;
+    return !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)

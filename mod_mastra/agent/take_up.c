@@ -159,6 +159,8 @@ static void restore(mastra_agent_run_t *run)
     run->read_only = mastra_json_get_bool(state, "readOnly", 0);
     run->last_messages = (int)mastra_json_get_int(state, "lastMessages", 0);
     run->nsteps = (int)mastra_json_get_int(state, "nsteps", 0);
+    /* others of the step may have been called before */
+    run->tools_ran = 1;
     run->answered_at = mastra_json_get_int(state, "answeredAt", 0);
     replace(&run->options, take(state, "options"));
     if (!run->context) {
