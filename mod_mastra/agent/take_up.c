@@ -170,6 +170,8 @@ static void restore(mastra_agent_run_t *run)
     replace(&run->parts, take(state, "parts"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
+    mastra_run_restore_memory(run, state);
+    run->tool_specs = mastra_run_tool_specs(run);
     restore_step(run);
 }
 
@@ -273,9 +275,8 @@ static void decide(mastra_agent_run_t *run)
                         "approval", approval_of(run, tool, 1));
         mastra_run_start_tool(run, tool);
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void after_claim(void *baton)

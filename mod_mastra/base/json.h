@@ -72,6 +72,9 @@ mastra_json_t *mastra_json_own(mastra_json_t *json, apr_pool_t *pool);
 /* New values. String functions copy; invalid UTF-8 is replaced by U+FFFD. */
 mastra_json_t *mastra_json_object(void);
 mastra_json_t *mastra_json_array(void);
+/* The one empty array for where nothing is and will be. It is not counted and
+ * must not be changed. */
+mastra_json_t *mastra_json_none(void);
 mastra_json_t *mastra_json_string(const char *value);   /* NULL: null */
 mastra_json_t *mastra_json_stringn(const char *value, apr_size_t len);
 mastra_json_t *mastra_json_integer(apr_int64_t value);
