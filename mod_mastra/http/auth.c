@@ -203,17 +203,18 @@ mastra_auth_e mastra_auth_identify(const mastra_identity_t **pidentity,
     const mastra_mark_t *origin = mastra_request_origin(r);
     mastra_mark_t *mark = mastra_request_mark(r);
 
-    if (!mark->identified) {
-        mark->identified = 1;
-        mark->auth = MASTRA_AUTH_NOBODY;
+    mastra_auth_e answer = MASTRA_AUTH_KNOWN;
+
+    /* who is nobody yet may be somebody once httpd's own modules were asked */
+    if (!mark->identity) {
         if (origin && origin->internal) {
             mark->identity = the_system(r->pool);
-            mark->auth = MASTRA_AUTH_KNOWN;
         }
-        else if (mastra_auth_is_on(auth)) {
-            mark->auth = ask_all(&mark->identity, auth, r);
+        else {
+            answer = mastra_auth_is_on(auth)
+                     ? ask_all(&mark->identity, auth, r) : MASTRA_AUTH_NOBODY;
         }
     }
     *pidentity = mark->identity;
-    return mark->auth;
+    return answer;
 }

@@ -1,9 +1,8 @@
 #ifndef MASTRA_HTTP_AUTH_H
 #define MASTRA_HTTP_AUTH_H
 
-#include <ap_regex.h>
-#include <apr_tables.h>
 #include <httpd.h>
+#include <ap_regex.h>
 
 #include "../base/json.h"
 #include "../net/loop.h"
@@ -66,13 +65,16 @@ int mastra_auth_is_pattern(const char *text);
 apr_status_t mastra_auth_child_init(const mastra_auth_t *auth,
                                     mastra_loop_t *loop, apr_pool_t *pool);
 
+/* While hooks are registered: what providers put into sub-requests. */
+void mastra_auth_register_filters(void);
+
 /* --- requests --------------------------------------------------------------- */
 
 int mastra_auth_is_on(const mastra_auth_t *auth);
 /* 1: a browser sends by itself what some provider believes. */
 int mastra_auth_is_ambient(const mastra_auth_t *auth);
 
-/* Asks the providers, once for a request. May wait for keys: on the thread of
+/* Asks the providers, until one knows the caller. May wait for keys: on the thread of
  * the request's handler. */
 mastra_auth_e mastra_auth_identify(const mastra_identity_t **pidentity,
                                    const mastra_auth_t *auth, request_rec *r);

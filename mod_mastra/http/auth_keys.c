@@ -7,6 +7,7 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
+#include "../base/log.h"
 #include "../net/client.h"
 #include "auth_internal.h"
 

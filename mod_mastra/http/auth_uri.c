@@ -8,6 +8,7 @@
 #include <http_request.h>
 #include <util_filter.h>
 
+#include "../base/log.h"
 #include "auth_internal.h"
 
 #define MAX_ANSWER ((apr_size_t)64 * 1024)
