@@ -114,6 +114,7 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
 {
     mastra_host_t *host = apr_pcalloc(pool, sizeof(*host));
     apr_array_header_t *documents;
+    const char *wrong;
 
     host->server = s;
     host->prefix = mastra_config_prefix(conf);
@@ -123,6 +124,10 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->run_lease = mastra_config_run_lease(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
+    wrong = mastra_access_fill(host, &conf->access, pool);
+    if (wrong) {
+        mastra_faults_add(faults, "%s", wrong);
+    }
 
     add_models(host, conf, faults, pool);
     add_guard(host, conf, pool);
