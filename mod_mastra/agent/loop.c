@@ -449,6 +449,8 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         on_finish(run, event);
         break;
     case MASTRA_MODEL_RAW:
+    case MASTRA_MODEL_PART_END:
+    case MASTRA_MODEL_FILE:
         break;
     }
     return !run->blocked;

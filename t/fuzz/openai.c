@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     step = data[0] & 0xf8 ? data[0] >> 3 : size;
-    answer = mastra_answer_make("m", data[0] & 1, data[0] >> 2 & 1, &outlet);
+    answer = mastra_answer_make(&mastra_wire_chat, "m", data[0] & 1, data[0] >> 2 & 1, &outlet);
     mastra_answer_begin(answer, NULL, data[0] >> 1 & 1);
     for (at = 1; at < size && fail == MASTRA_FAIL_NONE; at += step) {
         fail = mastra_answer_feed(answer, (const char *)data + at,

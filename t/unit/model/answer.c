@@ -269,7 +269,7 @@ static mastra_model_fail_e feed(const case_t *test, apr_size_t at,
     mastra_answer_t *answer;
 
     trace_init(trace);
-    answer = mastra_answer_make("asked", test->stream, 0, &outlet);
+    answer = mastra_answer_make(&mastra_wire_chat, "asked", test->stream, 0, &outlet);
     mastra_answer_begin(answer, mastra_json_object(), test->event_stream);
     while (done < len && fail == MASTRA_FAIL_NONE) {
         apr_size_t n = step ? step : done < at ? at - done : len - done;
@@ -344,7 +344,7 @@ static void test_pause(void)
     trace_init(&trace);
     trace.pause_at = -1;
     outlet.baton = &trace;
-    answer = mastra_answer_make("asked", 1, 0, &outlet);
+    answer = mastra_answer_make(&mastra_wire_chat, "asked", 1, 0, &outlet);
     mastra_answer_begin(answer, NULL, 1);
     mastra_answer_feed(answer, test->text, strlen(test->text));
     ok(mastra_answer_end(answer, 0) == MASTRA_FAIL_NONE, "the answer is read");
@@ -388,7 +388,7 @@ static void test_response(void)
     trace_init(&trace);
     trace.with_response = 1;
     outlet.baton = &trace;
-    answer = mastra_answer_make("asked", 1, 1, &outlet);
+    answer = mastra_answer_make(&mastra_wire_chat, "asked", 1, 1, &outlet);
     mastra_answer_begin(answer, mastra_json_pack("{s:s}", "x", "y"), 1);
     mastra_answer_feed(answer, test.text, strlen(test.text));
     ok(strstr(trace_text(&trace), "response {\"id\":\"c1\",\"timestamp\":"
@@ -398,7 +398,7 @@ static void test_response(void)
        "raw chunks come first when they are asked for");
     mastra_answer_free(answer);
     mastra_buf_reset(&trace.text);
-    answer = mastra_answer_make("asked", 1, 0, &outlet);
+    answer = mastra_answer_make(&mastra_wire_chat, "asked", 1, 0, &outlet);
     mastra_answer_begin(answer, NULL, 1);
     mastra_answer_feed(answer, bare.text, strlen(bare.text));
     ok(strstr(trace_text(&trace), "\"modelId\":\"asked\",\"headers\":{}")
