@@ -272,6 +272,8 @@ static int migrate_one(const mastra_database_t *database, server_rec *s,
     pid = fork();
     if (!pid) {
         close(fds[0]);
+        /* what people say to agents is not for every user to read */
+        umask(S_IRWXG | S_IRWXO);
         wrong = migrate(database, s, pool);
         if (wrong && write(fds[1], wrong, strlen(wrong)) < 0) {
             _exit(2);

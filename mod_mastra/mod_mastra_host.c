@@ -113,6 +113,7 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->development = mastra_config_development(conf);
     host->body_limit = mastra_config_body_limit(conf);
     host->timeout = mastra_config_timeout(conf);
+    host->run_lease = mastra_config_run_lease(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
 
@@ -188,18 +189,41 @@ const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
     return url;
 }
 
+static int calls_itself(const mastra_host_t *host)
+{
+    int i;
+
+    for (i = 0; i < mastra_tools_count(host->tools); i++) {
+        if (mastra_tools_at(host->tools, i)->kind == &mastra_tool_uri) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *where(const server_rec *s, apr_pool_t *pool)
+{
+    const char *name = s->server_hostname ? s->server_hostname : "*";
+    apr_port_t port = s->addrs && s->is_virtual ? s->addrs->host_port : s->port;
+
+    return port ? apr_psprintf(pool, "%s:%u", name, port) : name;
+}
+
 void mastra_host_announce(const mastra_host_t *host, apr_pool_t *pool)
 {
     const server_rec *s = host->server;
+    const char *self = host->tool_env.self_url;
 
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                 "mod_mastra: %s:%u%s serves %d agents and %d tools, "
-                 "database %s, itself at %s",
-                 s->server_hostname ? s->server_hostname : "*",
-                 s->port ? s->port : (unsigned)(s->addrs ? s->addrs->host_port
-                                                         : 0),
-                 host->prefix, mastra_agents_count(host->agents),
+                 "%s%s serves %d agents and %d tools, database %s, itself at "
+                 "%s", where(s, pool), host->prefix,
+                 mastra_agents_count(host->agents),
                  mastra_tools_count(host->tools), host->store_conf.driver,
-                 host->tool_env.self_url ? host->tool_env.self_url
-                                         : "no address");
+                 self ? self : "no address");
+    if (!self && calls_itself(host)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, MASTRA_ID(634)
+                     "tools of kind uri cannot be called on %s: it has no "
+                     "Listen without TLS, and no " MASTRA_DIR_SELF_URL,
+                     where(s, pool));
+    }
 }

@@ -51,6 +51,7 @@ typedef struct {
     mastra_tool_env_t *tools;
     const mastra_agents_t *agents;
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
+    apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
 } mastra_agent_env_t;
 
@@ -94,6 +95,9 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     mastra_json_t *decision, int stream, const mastra_principal_t *principal,
     mastra_result_t **perror, apr_pool_t *pool);
 const char *mastra_agent_run_id(const mastra_agent_run_t *run);
+/* Loop: 0 when tools have been called, which a repeated request would call
+ * again. */
+int mastra_agent_run_may_repeat(const mastra_agent_run_t *run);
 /* Begins the run on the loop: chunks (streams) or the answer go to sink, whose
  * end is called once, last. The run frees itself then. */
 void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink);

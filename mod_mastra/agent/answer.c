@@ -18,6 +18,18 @@ static mastra_json_t *slice(const mastra_json_t *array, apr_size_t from)
     return made;
 }
 
+/* What the agent has said, as model messages: also before it was suspended. */
+static mastra_json_t *said_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *made = mastra_json_array();
+    mastra_json_t *own = mastra_message_parts_to_model(run->parts);
+
+    mastra_message_to_model(made, run->prior);
+    mastra_json_extend(made, own);
+    mastra_json_unref(own);
+    return made;
+}
+
 /* The step's own parts as the flat "content" of a step. */
 static mastra_json_t *step_content(mastra_agent_run_t *run)
 {
@@ -76,6 +88,10 @@ static mastra_json_t *response_base(mastra_agent_run_t *run)
     if (!mastra_json_get(base, "modelId")) {
         mastra_json_set_str(base, "modelId", run->agent->model_id);
     }
+    if (run->error) {
+        mastra_json_set_str(base, "modelVersion", "v2");
+        mastra_json_set_str(base, "modelProvider", run->agent->provider->id);
+    }
     return base;
 }
 
@@ -130,12 +146,52 @@ static mastra_json_t *ui_message(mastra_agent_run_t *run)
         "provider", run->agent->provider->id, "traceId", run->trace_id,
         "threadId", run->thread_id, "resourceId", run->resource_id);
 
+    if (run->object) {
+        mastra_json_set(metadata, "structuredOutput",
+                        mastra_json_ref(run->object));
+    }
     mastra_json_set_str(metadata, "createdAt",
                         mastra_text_iso_make(run->step.pool,
                                              run->answered_at));
     return mastra_json_pack("{s:s, s:s, s:o, s:o}", "id", run->message_id,
                             "role", "assistant", "metadata", metadata, "parts",
                             mastra_message_parts_to_ui(run->parts));
+}
+
+/* A completed message as a UI message: its content's metadata and its own. */
+static mastra_json_t *prior_ui_message(const mastra_json_t *message)
+{
+    static const char *const names[] = { "createdAt", "threadId", "resourceId",
+                                         NULL };
+    const mastra_json_t *content = mastra_json_get(message, "content");
+    mastra_json_t *metadata =
+        mastra_json_copy_flat(mastra_json_get(content, "metadata"));
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        mastra_json_set_str(metadata, names[i],
+                            mastra_json_get_str(message, names[i]));
+    }
+    return mastra_json_pack("{s:s, s:s, s:o, s:o}", "id",
+                            mastra_json_get_str(message, "id"), "role",
+                            "assistant", "metadata", metadata, "parts",
+                            mastra_message_parts_to_ui(
+                                mastra_json_get(content, "parts")));
+}
+
+static mastra_json_t *ui_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(run->prior); i++) {
+        mastra_json_append(made,
+                           prior_ui_message(mastra_json_at(run->prior, i)));
+    }
+    if (mastra_json_size(run->parts)) {
+        mastra_json_append(made, ui_message(run));
+    }
+    return made;
 }
 
 /* "response" of generate: the base, the upstream's body and the messages. */
@@ -149,13 +205,14 @@ static mastra_json_t *full_response(mastra_agent_run_t *run)
     }
     mastra_json_set(response, "modelMetadata", model_metadata(run));
     mastra_json_set(response, "messages",
-                    mastra_message_parts_to_model(run->parts));
+                    said_messages(run));
     mastra_json_set(response, "dbMessages",
-                    message ? mastra_json_pack("[o]", message)
-                            : mastra_json_array());
-    mastra_json_set(response, "uiMessages",
-                    message ? mastra_json_pack("[o]", ui_message(run))
-                            : mastra_json_array());
+                    run->prior ? mastra_json_copy_flat(run->prior)
+                               : mastra_json_array());
+    if (message) {
+        mastra_json_append(mastra_json_get(response, "dbMessages"), message);
+    }
+    mastra_json_set(response, "uiMessages", ui_messages(run));
     return response;
 }
 
@@ -211,7 +268,7 @@ static mastra_json_t *stream_step(mastra_agent_run_t *run,
     mastra_json_set(made, "warnings", mastra_json_array());
     response = mastra_json_copy_flat(response);
     mastra_json_set(response, "messages",
-                    mastra_message_parts_to_model(run->parts));
+                    said_messages(run));
     mastra_json_set(made, "response", response);
     if (!run->error) {
         mastra_json_set(made, "providerMetadata", provider_metadata(run));
@@ -261,9 +318,11 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *user = mastra_message_user_to_model(run->input);
-    mastra_json_t *other = mastra_message_parts_to_model(run->parts);
-    mastra_json_t *all = mastra_json_copy_flat(user);
+    mastra_json_t *other = said_messages(run);
+    mastra_json_t *all = mastra_json_array();
 
+    mastra_message_to_model(all, run->remembered);
+    mastra_json_extend(all, user);
     mastra_json_extend(all, other);
     return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
                             "nonUser", other);
@@ -312,10 +371,15 @@ void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
 
 void mastra_run_say_error(mastra_agent_run_t *run, const mastra_result_t *error)
 {
+    /* the name that AI SDK clients know a model's failure by */
+    int of_model = !strncmp(error->code, "MODEL_", 6);
+
     mastra_run_say(run, "error",
                    mastra_json_pack("{s:s, s:{s:s, s:s, s:s, s:i, s:b}}",
                                     "type", "error", "error", "message",
-                                    error->message, "name", "Error", "code",
+                                    error->message, "name",
+                                    of_model ? "AI_APICallError" : "Error",
+                                    "code",
                                     error->code, "statusCode", error->status,
                                     "isRetryable", error->status >= 500));
 }
@@ -330,13 +394,12 @@ void mastra_run_say_finish(mastra_agent_run_t *run)
                                       "outputTokens", 0, "totalTokens", 0);
     }
     payload = finish_payload(run, 0, run->usage);
-    if (run->thread_id && !run->error) {
+    if (run->agent->memory.enabled) {
         response = response_base(run);
         mastra_json_set(response, "modelMetadata", model_metadata(run));
         mastra_json_set(response, "messages",
-                        mastra_message_parts_to_model(run->parts));
-        mastra_json_set(response, "uiMessages",
-                        mastra_json_pack("[o]", ui_message(run)));
+                        said_messages(run));
+        mastra_json_set(response, "uiMessages", ui_messages(run));
         mastra_json_set(payload, "response", response);
     }
     mastra_run_say(run, "finish", payload);
@@ -407,10 +470,14 @@ static mastra_json_t *gather(const mastra_json_t *steps, const char *key)
     return made;
 }
 
-/* Messages of the request that are kept as messages (system ones are not). */
+/* What was remembered, what the request brought (system messages are not kept
+ * as messages), what the agent said. */
 static mastra_json_t *answer_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *made = mastra_json_array(), *message;
+    mastra_json_t *made = run->remembered
+                              ? mastra_json_copy_flat(run->remembered)
+                              : mastra_json_array();
+    mastra_json_t *message;
     apr_size_t i;
 
     for (i = 0; i < mastra_json_size(run->input); i++) {

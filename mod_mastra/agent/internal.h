@@ -26,6 +26,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
 /* Appends stored messages (format 2) to a neutral prompt. */
 void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages);
+/* The same in the form that the API shows. */
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages);
 /* Appends the messages that assistant parts stand for, in the neutral form. */
 void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts);
@@ -60,6 +63,9 @@ typedef struct mastra_run_tool_t {
     mastra_json_t *args;
     mastra_json_t *part;             /* its tool-invocation part */
     mastra_tool_call_t *call;        /* while it runs */
+    int over;
+    mastra_json_t *outcome;          /* its chunk, until it is told */
+    int is_result;                   /* ... which is no error */
     int decided;                     /* a person has answered: it may run */
 } mastra_run_tool_t;
 
@@ -90,6 +96,7 @@ typedef struct {
     mastra_loop_t *loop;
     mastra_store_t *store;
     const char *host, *id;
+    apr_interval_time_t length;      /* of the claim unless renewed */
     int epoch;
     int busy;                        /* a job is under way */
     apr_status_t rv;
@@ -106,6 +113,7 @@ struct mastra_agent_run_t {
     int stream;
     int cancelled;
     int started;                     /* "start" was sent */
+    int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
     mastra_sink_t *sink;
 
@@ -118,7 +126,6 @@ struct mastra_agent_run_t {
     int depth;
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered, lent */
-    mastra_json_t *prompt;           /* of the open model call */
     mastra_json_t *context;          /* request context */
     const mastra_schema_t *output;   /* structured output, or NULL */
     mastra_json_t *output_schema;
@@ -177,10 +184,13 @@ void mastra_run_close_text(mastra_agent_run_t *run);
 int mastra_run_say(mastra_agent_run_t *run, const char *type,
                    mastra_json_t *payload);
 void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool);
-/* result is lent; error NULL: it worked. */
-void mastra_run_say_tool_result(mastra_agent_run_t *run,
-                                mastra_run_tool_t *tool, mastra_json_t *result,
-                                const mastra_result_t *error);
+/* What came of a call, into the message; result is lent, error NULL: it worked.
+ * Told to the client by the next: in the order of the calls, so that one that
+ * overtook another waits for it. */
+void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
+                             mastra_json_t *result,
+                             const mastra_result_t *error);
+void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
 void mastra_run_say_error(mastra_agent_run_t *run,
@@ -213,6 +223,9 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
 /* All calls that could run are over: the step ends, or waits for a person. */
 void mastra_run_tools_over(mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
+/* A run whose first store job failed (run->job_rv, run->job_error); what: for
+ * the log. */
+void mastra_run_end_early(mastra_agent_run_t *run, const char *what);
 /* Stops a run that may not write any more. */
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 /* Tells the sink of the end and frees the run. */
@@ -221,8 +234,6 @@ void mastra_run_end(mastra_agent_run_t *run);
 /* ---- suspend.c, take_up.c, lease.c ---- */
 
 #define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
-/* How long a claim lasts without being renewed. */
-#define MASTRA_RUN_LEASE apr_time_from_sec(30)
 
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);

@@ -8,8 +8,6 @@
 #include "../base/log.h"
 #include "../store/runs.h"
 
-#define RENEW_EVERY apr_time_from_sec(10)
-
 static void lost(mastra_agent_run_t *run)
 {
     mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3005) "run %s was taken over by "
@@ -22,8 +20,8 @@ static apr_status_t renew_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_lease_t *lease = baton;
 
-    return mastra_runs_renew(db, lease->host, lease->id, lease->epoch, MASTRA_RUN_LEASE,
-                             pool);
+    return mastra_runs_renew(db, lease->host, lease->id, lease->epoch,
+                             lease->length, pool);
 }
 
 static void renewed(void *baton, apr_status_t rv)
@@ -56,8 +54,8 @@ static void after_renew(void *baton)
         lost(run);
         return;
     }
-    mastra_loop_timer_set(lease->loop, &lease->timer, RENEW_EVERY, on_renew,
-                          lease);
+    mastra_loop_timer_set(lease->loop, &lease->timer, lease->length / 3,
+                          on_renew, lease);
 }
 
 static void on_renew(void *baton)
@@ -101,9 +99,10 @@ void mastra_run_hold_lease(mastra_agent_run_t *run)
     lease->host = run->env->host;
     lease->id = apr_pstrdup(pool, run->id);
     lease->epoch = run->epoch;
+    lease->length = run->env->lease;
     run->lease = lease;
-    mastra_loop_timer_set(lease->loop, &lease->timer, RENEW_EVERY, on_renew,
-                          lease);
+    mastra_loop_timer_set(lease->loop, &lease->timer, lease->length / 3,
+                          on_renew, lease);
 }
 
 void mastra_run_drop_lease(mastra_agent_run_t *run)

@@ -38,6 +38,15 @@ void mastra_run_end(mastra_agent_run_t *run)
     mastra_loop_defer(run->env->loop, &run->msg);
 }
 
+/* Clients repeat what failed with a 5xx, and tools would be called again. */
+static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    run->error = mastra_result_copy(run->pool, error);
+    if (!mastra_agent_run_may_repeat(run)) {
+        mastra_model_error_no_repeat(run->error);
+    }
+}
+
 /* ---- the end, with memory ---- */
 
 static int has_answer(mastra_agent_run_t *run)
@@ -55,13 +64,10 @@ static void after_save(void *baton)
 
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3001)
                    "run %s: the answer could not be stored", run->id);
-        if (!run->error && run->stream) {
-            run->error = error;
+        if (!run->error) {
+            set_error(run, error);
             run->step.reason = "error";
-            mastra_run_say_error(run, error);
-        }
-        else if (!run->error) {
-            run->error = error;
+            mastra_run_say_error(run, run->error);
         }
     }
     if (run->stream && run->started) {
@@ -83,20 +89,45 @@ static void finish(mastra_agent_run_t *run)
     after_save(run);
 }
 
-void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
+/* What the client did wrong is no business of the administrator's. */
+static void log_failure(const mastra_agent_run_t *run,
+                        const mastra_result_t *error)
 {
-    run->error = mastra_result_copy(run->pool, error);
-    run->step.reason = "error";
+    const char *colon = error->cause ? ": " : "";
+    const char *cause = error->cause ? error->cause : "";
+
+    if (error->status < 500 && strncmp(error->code, "MODEL_", 6)) {
+        mastra_log(MASTRA_LOG_DEBUG, 0, "run %s of agent %s ended: %s (%s)%s%s",
+                   run->id, run->agent->id, error->message, error->code, colon,
+                   cause);
+        return;
+    }
     mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3002) "run %s of agent %s failed: "
                "%s (%s)%s%s", run->id, run->agent->id, error->message,
-               error->code, error->cause ? ": " : "",
-               error->cause ? error->cause : "");
+               error->code, colon, cause);
+}
+
+void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    set_error(run, error);
+    run->step.reason = "error";
+    log_failure(run, error);
     mastra_run_close_text(run);
     if (run->stream && run->started) {
-        mastra_run_say_error(run, error);
+        mastra_run_say_error(run, run->error);
         mastra_run_say_step_finish(run, 0);
     }
     finish(run);
+}
+
+/* The store job that a run begins with failed: nothing was said yet. */
+void mastra_run_end_early(mastra_agent_run_t *run, const char *what)
+{
+    run->error = run->job_error ? run->job_error
+                                : mastra_store_result(run->pool, run->job_rv,
+                                                      what);
+    log_failure(run, run->error);
+    mastra_run_end(run);
 }
 
 static void fail_with(mastra_agent_run_t *run, int status, const char *code,
@@ -229,7 +260,8 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                    error->message, error->cause ? ": " : "",
                    error->cause ? error->cause : "");
     }
-    mastra_run_say_tool_result(run, tool, result, error);
+    mastra_run_note_outcome(run, tool, result, error);
+    mastra_run_say_outcomes(run);
     if (--run->step.tools_open == 0) {
         mastra_run_tools_over(run);
     }
@@ -267,6 +299,7 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         mastra_json_unref(invalid);
         return;
     }
+    run->tools_ran = 1;
     args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
                                         tool->id);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
@@ -461,8 +494,6 @@ static void on_done(void *baton, const mastra_result_t *error)
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
-    mastra_json_unref(run->prompt);
-    run->prompt = NULL;
     if (error) {
         mastra_run_fail(run, error);
         return;
@@ -507,10 +538,10 @@ static void start_step(void *baton)
     run->step.reason = "unknown";
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
-    run->prompt = make_prompt(run);
-    request.prompt = run->prompt;
+    request.prompt = make_prompt(run);
     rv = mastra_model_start(&run->call, run->env->loop, run->agent->provider,
                             &request, &model_cbs, run);
+    mastra_json_unref(request.prompt);
     if (rv) {
         mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
     }
@@ -527,11 +558,7 @@ static void after_recall(void *baton)
         return;
     }
     if (run->job_rv) {
-        run->error = run->job_error ? run->job_error
-                                    : mastra_store_result(run->pool,
-                                                          run->job_rv,
-                                                          "read the thread");
-        mastra_run_end(run);
+        mastra_run_end_early(run, "read the thread");
         return;
     }
     mastra_run_say_start(run);
@@ -631,6 +658,11 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
     if (run->call) {
         mastra_model_resume(run->call);
     }
+}
+
+int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
+{
+    return !run->nsteps && !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)

@@ -241,8 +241,8 @@ static void user_to(mastra_json_t *messages, const mastra_json_t *parts,
     }
 }
 
-void mastra_message_to_prompt(mastra_json_t *prompt,
-                              const mastra_json_t *messages)
+static void convert(mastra_json_t *made, const mastra_json_t *messages,
+                    int for_client)
 {
     apr_size_t i;
 
@@ -253,15 +253,30 @@ void mastra_message_to_prompt(mastra_json_t *prompt,
                                                       "parts", NULL);
 
         if (role && !strcmp(role, "system")) {
-            mastra_json_append(prompt, mastra_json_ref(message));
+            mastra_json_append(made, mastra_json_ref(message));
         }
-        else if (role && !strcmp(role, "assistant")) {
-            mastra_message_parts_to_prompt(prompt, parts);
+        else if (role && strcmp(role, "assistant")) {
+            user_to(made, parts, for_client);
+        }
+        else if (for_client) {
+            unfold(made, parts, 1);
         }
         else {
-            user_to(prompt, parts, 0);
+            mastra_message_parts_to_prompt(made, parts);
         }
     }
+}
+
+void mastra_message_to_prompt(mastra_json_t *prompt,
+                              const mastra_json_t *messages)
+{
+    convert(prompt, messages, 0);
+}
+
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages)
+{
+    convert(made, messages, 1);
 }
 
 mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
@@ -321,6 +336,7 @@ static mastra_json_t *ui_part(mastra_json_t *part)
     }
     else if (mastra_part_is(part, "reasoning")) {
         made = prompt_reasoning(part, 0);
+        mastra_json_set_str(made, "state", "done");
     }
     else if (mastra_part_is(part, "file")) {
         return mastra_json_pack("{s:s, s:s*, s:s*}", "type", "file",

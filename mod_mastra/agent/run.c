@@ -27,6 +27,7 @@ void mastra_run_free_step(mastra_run_step_t *step)
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
+        mastra_json_unref(tool->outcome);
     }
     memset(step, 0, sizeof(*step));
 }
@@ -36,7 +37,6 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_run_free_step(&run->step);
     mastra_json_unref(run->options);
     mastra_json_unref(run->context);
-    mastra_json_unref(run->prompt);
     mastra_json_unref(run->input);
     mastra_json_unref(run->remembered);
     mastra_json_unref(run->parts);

@@ -71,7 +71,7 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_run_row_t row = { NULL };
     int epoch = 0;
     apr_status_t rv = mastra_runs_claim(&snapshot, &epoch, &row, db,
-                                        run->env->host, run->id, MASTRA_RUN_LEASE,
+                                        run->env->host, run->id, run->env->lease,
                                         pool);
 
     if (rv == MASTRA_STORE_EXISTS) {
@@ -283,11 +283,7 @@ static void after_claim(void *baton)
     mastra_agent_run_t *run = baton;
 
     if (run->job_rv) {
-        run->error = run->job_error ? run->job_error
-                                    : mastra_store_result(run->pool,
-                                                          run->job_rv,
-                                                          "resume the run");
-        mastra_run_end(run);
+        mastra_run_end_early(run, "resume the run");
         return;
     }
     mastra_run_hold_lease(run);

@@ -8,14 +8,14 @@
 
 static const char decide_body[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"},"
-    "\"model\":{\"type\":\"string\"},\"requestContext\":{\"type\":\"object\"},"
+    "\"model\":{\"type\":\"string\"},\"requestContext\":" MASTRA_SCHEMA_RECORD ","
     "\"toolCallId\":{\"type\":\"string\"},\"format\":{\"type\":\"string\"},"
     "\"reason\":{\"type\":\"string\"}},\"required\":[\"runId\","
     "\"toolCallId\"]}";
 static const char resume_body[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"},"
     "\"toolCallId\":{\"type\":\"string\"},\"resumeData\":{},"
-    "\"requestContext\":{\"type\":\"object\"}},\"required\":[\"runId\","
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD "},\"required\":[\"runId\","
     "\"resumeData\"]}";
 static const char list_query[] =
     "{\"type\":\"object\",\"properties\":{\"threadId\":{\"type\":\"string\"},"

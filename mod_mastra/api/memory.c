@@ -26,17 +26,17 @@ static const char free_query[] =
     "\"resourceId\":" STRING "}}";
 static const char threads_query[] =
     "{\"type\":\"object\",\"properties\":{" PAGE("100") ",\"agentId\":" STRING
-    ",\"resourceId\":" STRING ",\"metadata\":{\"type\":\"object\"},"
+    ",\"resourceId\":" STRING ",\"metadata\":" MASTRA_SCHEMA_RECORD ","
     "\"orderBy\":{\"type\":\"object\",\"properties\":{\"field\":"
     "{\"type\":\"string\",\"enum\":[\"createdAt\",\"updatedAt\"]},"
     "\"direction\":{\"type\":\"string\",\"enum\":[\"ASC\",\"DESC\"]}}}}}";
 static const char create_body[] =
     "{\"type\":\"object\",\"properties\":{\"resourceId\":" STRING
-    ",\"title\":" STRING ",\"metadata\":{\"type\":\"object\"},"
+    ",\"title\":" STRING ",\"metadata\":" MASTRA_SCHEMA_RECORD ","
     "\"threadId\":" STRING "},\"required\":[\"resourceId\"]}";
 static const char update_body[] =
     "{\"type\":\"object\",\"properties\":{\"title\":" STRING
-    ",\"metadata\":{\"type\":\"object\"},\"resourceId\":" STRING "}}";
+    ",\"metadata\":" MASTRA_SCHEMA_RECORD ",\"resourceId\":" STRING "}}";
 static const char messages_query[] =
     "{\"type\":\"object\",\"properties\":{" PAGE("40") ",\"agentId\":" STRING
     ",\"resourceId\":" STRING ",\"orderBy\":{\"type\":\"object\","
@@ -51,7 +51,7 @@ static const char messages_query[] =
     "\"startExclusive\":{\"type\":\"boolean\"},"
     "\"endExclusive\":{\"type\":\"boolean\"}}},"
     "\"roles\":{\"type\":\"array\",\"items\":" STRING "},"
-    "\"metadata\":{\"type\":\"object\"}}},"
+    "\"metadata\":" MASTRA_SCHEMA_RECORD "}},"
     "\"includeSystemReminders\":{\"type\":\"boolean\"}}}";
 static const char save_body[] =
     "{\"type\":\"object\",\"properties\":{\"messages\":{\"type\":\"array\","
@@ -187,10 +187,7 @@ static int get_config(mastra_req_t *req)
                                                      query_str(req, "agentId"));
     mastra_json_t *config;
 
-    if (!agent) {
-        return mastra_reply_fail(req, 404, "Agent not found");
-    }
-    config = agent->memory.enabled ? mastra_json_ref(agent->memory.config)
+    config = agent && agent->memory.enabled ? mastra_json_ref(agent->memory.config)
                                    : mastra_json_null();
     return mastra_reply_json(req, mastra_json_pack("{s:o}", "config", config));
 }
@@ -406,7 +403,10 @@ static void set_filter(mastra_messages_filter_t *filter, mastra_req_t *req)
     const char *direction = mastra_json_get_str(order, "direction");
 
     filter->thread_id = mastra_req_param(req, "threadId");
-    filter->ascending = direction && !strcmp(direction, "ASC");
+    /* through an agent's memory page 0 is the newest, straight from storage it
+     * is the oldest: so the real server has it */
+    filter->ascending = direction ? !strcmp(direction, "ASC")
+                                  : !query_str(req, "agentId");
     filter->page = mastra_json_get_int(req->query, "page", 0);
     filter->per_page = mastra_json_get_int(req->query, "perPage", 40);
     filter->from = date_of(range, "start");
@@ -416,6 +416,18 @@ static void set_filter(mastra_messages_filter_t *filter, mastra_req_t *req)
     filter->roles = mastra_json_get(given, "roles");
     filter->metadata = mastra_json_get(given, "metadata");
     filter->include = mastra_json_get(req->query, "include");
+}
+
+static mastra_json_t *reversed(mastra_json_t *list)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = mastra_json_size(list); i-- > 0;) {
+        mastra_json_append(made, mastra_json_ref(mastra_json_at(list, i)));
+    }
+    mastra_json_unref(list);
+    return made;
 }
 
 static int list_messages(mastra_req_t *req)
@@ -431,6 +443,9 @@ static int list_messages(mastra_req_t *req)
     rv = call(&task, MASTRA_STORE_READ, messages_run);
     if (rv) {
         return answer_failure(&task, rv, "list messages");
+    }
+    if (!task.messages.ascending && !query_str(req, "agentId")) {
+        task.out = reversed(task.out);
     }
     page = page_of(&task, "messages", task.messages.page,
                    task.messages.per_page);

@@ -9,7 +9,7 @@
 
 const char mastra_tools_execute_body[] =
     "{\"type\":\"object\",\"properties\":{\"data\":{},"
-    "\"requestContext\":{\"type\":\"object\"}}}";
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD "}}";
 
 static const char execute_query[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"}}}";
@@ -69,8 +69,15 @@ static void work_resume(void *baton)
     (void)baton;
 }
 
+static int work_may_repeat(const void *baton)
+{
+    (void)baton;
+    return 0;
+}
+
 static const mastra_work_vtable_t tool_work = { work_begin, work_cancel,
-                                                work_resume, free_work };
+                                                work_resume, free_work, NULL,
+                                                work_may_repeat };
 
 static work_t *make_work(mastra_req_t *req, const mastra_tool_t *tool)
 {

@@ -98,7 +98,7 @@ static apr_size_t token_len(const char *s)
 /* "Bearer xyz": the length up to the credentials, 0 when it is none. */
 static apr_size_t scheme_len(const char *s)
 {
-    apr_size_t n;
+    apr_size_t n, len;
 
     if (!strncasecmp(s, "bearer", 6)) {
         n = 6;
@@ -115,9 +115,10 @@ static apr_size_t scheme_len(const char *s)
     while (s[n] == ' ') {
         n++;
     }
-    /* "basic idea" is none: credentials are longer than most words */
-    return token_len(s + n) >= 8 && (n > 6 || strpbrk(s + n, "0123456789="))
-           ? n : 0;
+    /* "basic understanding" is none: credentials have digits */
+    len = token_len(s + n);
+    return len >= 8 && (apr_tolower(s[1]) == 'e'
+                        || strcspn(s + n, "0123456789=") < len) ? n : 0;
 }
 
 /* The length of a key that tells by its prefix what it is. */

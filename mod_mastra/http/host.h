@@ -19,6 +19,7 @@ typedef struct mastra_host_t {
     int development;                 /* MastraMode development */
     apr_size_t body_limit;           /* bytes; 4,718,592 */
     apr_interval_time_t timeout;     /* of a whole JSON answer; 180 s */
+    apr_interval_time_t run_lease;   /* of stored runs; 30 s */
     const char *project;             /* directory, or NULL */
 
     mastra_models_t *models;
@@ -26,8 +27,6 @@ typedef struct mastra_host_t {
     mastra_agents_t *agents;
     mastra_guard_t *guard;
     mastra_store_conf_t store_conf;
-    const char *agents_text;         /* answer of GET /agents, made once */
-    const char *agents_partial_text;
 
     /* in a child, from child_init */
     mastra_loop_t *loop;

@@ -129,11 +129,20 @@ static void turn_cb(void *baton)
     ex->turning = 0;
     ex->way->flush(ex);
     tell_owner(ex);
-    if (ex->turning || !(ex->failed || ex->quit)) {
+    if (ex->turning) {
         return;
     }
-    if ((ex->failed || ex->way->drained(ex)) && ex->way->ready(ex)) {
-        finish(ex);
+    if (ex->failed || (ex->quit && ex->way->drained(ex))) {
+        if (ex->way->ready(ex)) {
+            finish(ex);
+        }
+    }
+    else if (!ex->attached) {
+        ex->attached = 1;
+        if (ex->way->attach(ex) != APR_SUCCESS) {
+            ex->failed = 1;
+            mastra_exchange_turn(ex);
+        }
     }
 }
 
@@ -160,9 +169,10 @@ void mastra_exchange_start_cb(void *baton)
     park->live = ex;
     park->open++;
     ex->progress = mastra_loop_now(park->loop);
-    if (park->past_limit || ex->way->attach(ex) != APR_SUCCESS) {
-        ex->quit = ex->cut = ex->failed = 1;
-        mastra_exchange_turn(ex);
+    mastra_exchange_turn(ex);
+    if (park->past_limit) {
+        /* a worker says so; the filters are to see nothing from here */
+        ex->refused = ex->quit = ex->opened = ex->closed = 1;
         return;
     }
     ex->begun = 1;

@@ -27,7 +27,8 @@ typedef struct {
     /* loop: the client has left: stop the work, write no more. ex is not to be
      * used after it. Not called once end or cut was. */
     void (*gone)(void *baton);
-    /* loop: there is room again after mastra_exchange_write said 0. Optional. */
+    /* loop: there is room again after mastra_exchange_write said 0.
+     * Optional. */
     void (*drain)(void *baton);
     /* loop: the child is stopping gracefully and the limit for live streams is
      * reached: say good-bye (an error chunk) and call end at once. Optional:
@@ -54,7 +55,7 @@ void mastra_exchange_head(mastra_exchange_t *ex, int status,
                           const apr_table_t *headers);
 /* Data is copied and flushed to the client at once, never blocking. 1: go on;
  * 0: taken, but the client is slow: write no more until drain. A single write
- * may be as large as 64 MiB; one that finds more than 8 MiB waiting cuts the
+ * may be as large as 256 MiB; one that finds more than 8 MiB waiting cuts the
  * exchange, and gone is called. */
 int mastra_exchange_write(mastra_exchange_t *ex, const char *data,
                           apr_size_t len);

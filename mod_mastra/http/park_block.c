@@ -321,6 +321,9 @@ static int conclude(mastra_exchange_t *ex)
 {
     request_rec *r = ex->r;
 
+    if (ex->refused) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
     if (ex->cut && !ex->c->aborted) {
         ex->c->keepalive = AP_CONN_CLOSE;
         if (ex->opened) {

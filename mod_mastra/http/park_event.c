@@ -123,8 +123,8 @@ static void loop_leaves(mastra_exchange_t *ex)
 static void worker_enters(mastra_exchange_t *ex)
 {
     /* the loop stays for one pass of filters that do not block */
-    while (apr_atomic_cas32(&ex->owner, MASTRA_PARK_WORKER, MASTRA_PARK_FREE)
-           != MASTRA_PARK_FREE) {
+    while (apr_atomic_cas32(&ex->owner, MASTRA_PARK_WORKER,
+                            MASTRA_PARK_FREE) != MASTRA_PARK_FREE) {
         apr_sleep(20);
     }
 }
@@ -224,10 +224,6 @@ static apr_status_t park_attach(mastra_exchange_t *ex)
 {
     mastra_park_t *park = mastra_park;
 
-    ex->watch.fd = ex->fd;
-    ex->watch.events = EPOLLRDHUP;
-    ex->watch.cb = mastra_out_watch_cb;
-    ex->watch.baton = ex;
     mastra_loop_timer_set(park->loop, &ex->timer, ex->tick, tick_cb, ex);
     if (apr_atomic_cas32(&park->canary, CANARY_SENT, CANARY_NONE)
         == CANARY_NONE) {
@@ -236,7 +232,7 @@ static apr_status_t park_attach(mastra_exchange_t *ex)
         mastra_loop_timer_set(park->loop, &park->canary_timer, CANARY_WAIT,
                               canary_cb, NULL);
     }
-    return mastra_loop_watch(park->loop, &ex->watch);
+    return mastra_out_watch(ex);
 }
 
 static void park_flush(mastra_exchange_t *ex)

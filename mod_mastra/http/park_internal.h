@@ -18,13 +18,14 @@
 #define MASTRA_QUEUE_LOW (8 * 1024)
 #define MASTRA_EXCHANGE_MAX (8 * 1024 * 1024)
 /* the largest single write */
-#define MASTRA_WRITE_MAX (64 * 1024 * 1024)
+#define MASTRA_WRITE_MAX (256 * 1024 * 1024)
 
 /* How the client is held while the loop works. Functions are called on the
  * loop; finish is the loop's last touch of the exchange. */
 typedef struct {
     const char *name;
-    /* Looks after the client from now on. */
+    /* Looks after the client from now on: after the first turn, as many an
+     * answer is over by then. */
     apr_status_t (*attach)(mastra_exchange_t *ex);
     /* Moves what is queued towards the client; sets failed and blocked. */
     void (*flush)(mastra_exchange_t *ex);
@@ -68,6 +69,8 @@ struct mastra_exchange_t {
     mastra_watch_t watch;
     apr_time_t progress;     /* when the client last took something */
     char begun;
+    char refused;            /* will not be begun */
+    char attached;
     char turning;            /* turn is deferred */
     char headed;             /* head or data came: the answer has begun */
     char full;               /* write said 0, drain is owed */
@@ -117,7 +120,7 @@ typedef struct {
     char past_limit;         /* loop */
     int ended[MASTRA_ENDS];  /* loop, since stopping: by how */
     apr_uint32_t hold;       /* mastra_park_hold_e: the best that works */
-    int is_event, is_threaded, thread_limit;
+    int is_threaded, thread_limit;
     apr_uint32_t canary;     /* 0 none, 1 sent, 2 seen: park_event.c */
     mastra_timer_t canary_timer;
     int canary_child;
@@ -161,7 +164,8 @@ void mastra_out_flush(mastra_exchange_t *ex);
 int mastra_out_drained(mastra_exchange_t *ex);
 /* Buckets that tell the filters that the answer broke off. */
 void mastra_out_broken(request_rec *r, apr_bucket_brigade *bb);
-void mastra_out_watch_cb(void *baton, unsigned events);
+/* Has the loop look at the client's socket. */
+apr_status_t mastra_out_watch(mastra_exchange_t *ex);
 /* A client that has taken nothing for the server's Timeout is gone. */
 void mastra_out_check_stalled(mastra_exchange_t *ex);
 

@@ -258,10 +258,14 @@ static apr_status_t pass_all(mastra_exchange_t *ex)
     return rv;
 }
 
+static unsigned events_of(const mastra_exchange_t *ex)
+{
+    return ex->blocked ? EPOLLRDHUP | EPOLLOUT : EPOLLRDHUP;
+}
+
 void mastra_out_flush(mastra_exchange_t *ex)
 {
     apr_status_t rv;
-    unsigned events = EPOLLRDHUP;
 
     if (ex->failed) {
         return;
@@ -280,11 +284,9 @@ void mastra_out_flush(mastra_exchange_t *ex)
     if (!ex->blocked) {
         ex->progress = mastra_loop_now(mastra_park->loop);
     }
-    else {
-        events |= EPOLLOUT;
-    }
-    if (mastra_loop_rewatch(mastra_park->loop, &ex->watch, events)
-        != APR_SUCCESS) {
+    if (ex->attached
+        && mastra_loop_rewatch(mastra_park->loop, &ex->watch, events_of(ex))
+           != APR_SUCCESS) {
         ex->failed = 1;
         mastra_exchange_turn(ex);
     }
@@ -295,7 +297,7 @@ int mastra_out_drained(mastra_exchange_t *ex)
     return ex->closed && !ex->blocked;
 }
 
-void mastra_out_watch_cb(void *baton, unsigned events)
+static void watch_cb(void *baton, unsigned events)
 {
     mastra_exchange_t *ex = baton;
 
@@ -309,6 +311,15 @@ void mastra_out_watch_cb(void *baton, unsigned events)
         ex->progress = mastra_loop_now(mastra_park->loop);
     }
     mastra_exchange_turn(ex);
+}
+
+apr_status_t mastra_out_watch(mastra_exchange_t *ex)
+{
+    ex->watch.fd = ex->fd;
+    ex->watch.events = events_of(ex);
+    ex->watch.cb = watch_cb;
+    ex->watch.baton = ex;
+    return mastra_loop_watch(mastra_park->loop, &ex->watch);
 }
 
 void mastra_out_check_stalled(mastra_exchange_t *ex)

@@ -51,11 +51,16 @@ void mastra_worker_complete(mastra_exchange_t *ex)
     if (ex->failed || (ex->cut && !ex->opened)) {
         c->aborted = 1;
     }
-    if (ex->cut) {
+    if (ex->cut || ex->refused) {
         c->keepalive = AP_CONN_CLOSE;
     }
+    if (ex->refused && !c->aborted) {
+        ap_die(HTTP_SERVICE_UNAVAILABLE, r);
+    }
+    else {
+        ap_finalize_request_protocol(r);
+    }
     mastra_exchange_free(ex);
-    ap_finalize_request_protocol(r);
     ap_process_request_after_handler(r);
 }
 
@@ -177,11 +182,18 @@ static apr_status_t hand_over(mastra_exchange_t *ex)
                                        : mastra_suspend_hand_over(ex);
 }
 
+/* The connection cannot be handed over: its worker says so. */
+static void give_up(mastra_exchange_t *ex)
+{
+    ex->cbs->release(ex->baton);
+    ex->refused = 1;
+    mastra_worker_complete(ex);
+}
+
 static int run_and_hand_over(conn_rec *c)
 {
     conn_rec *outer = here.c;
     mastra_exchange_t *ex;
-    request_rec *r;
     int rc;
 
     here.c = c;
@@ -202,13 +214,7 @@ static int run_and_hand_over(conn_rec *c)
         return rc;
     }
     if (hand_over(ex) != APR_SUCCESS) {
-        r = ex->r;
-        abandon(ex);
-        c->keepalive = AP_CONN_CLOSE;
-        if (!c->aborted) {
-            ap_die(HTTP_SERVICE_UNAVAILABLE, r);
-        }
-        ap_process_request_after_handler(r);
+        give_up(ex);
         return OK;
     }
     here.leaving = ex;

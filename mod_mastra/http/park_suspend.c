@@ -143,13 +143,9 @@ static void tick_cb(void *baton)
 
 static apr_status_t suspend_attach(mastra_exchange_t *ex)
 {
-    ex->watch.fd = ex->fd;
-    ex->watch.events = EPOLLRDHUP;
-    ex->watch.cb = mastra_out_watch_cb;
-    ex->watch.baton = ex;
     mastra_loop_timer_set(mastra_park->loop, &ex->timer, ex->tick, tick_cb,
                           ex);
-    return mastra_loop_watch(mastra_park->loop, &ex->watch);
+    return mastra_out_watch(ex);
 }
 
 static int suspend_ready(mastra_exchange_t *ex)

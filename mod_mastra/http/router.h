@@ -72,6 +72,11 @@ const char *mastra_error_text(const mastra_host_t *host,
                               const char *request_id,
                               const mastra_result_t *result,
                               apr_pool_t *pool);
+/* The same of an error that the log has already, under error_id. */
+const char *mastra_error_text_logged(const mastra_host_t *host,
+                                     const char *error_id,
+                                     const mastra_result_t *result,
+                                     apr_pool_t *pool);
 
 /* Compiles tables into a router (schemas, segments); configuration time.
  * tables is NULL-terminated. NULL or what is wrong. */
@@ -87,6 +92,11 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
 /* 1: r asks for the path of a route with MASTRA_ROUTE_OUTSIDE. */
 int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
                              const char *prefix);
+
+/* A schema of routes: an object with any members. */
+#define MASTRA_SCHEMA_RECORD \
+    "{\"type\":\"object\",\"propertyNames\":{\"type\":\"string\"}," \
+    "\"additionalProperties\":{}}"
 
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];

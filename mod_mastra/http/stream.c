@@ -11,6 +11,9 @@
 
 #define HEARTBEAT apr_time_from_sec(15)
 #define FRAME_LIMIT (64 * 1024 * 1024)   /* bytes of one frame */
+/* A whole answer shows the messages in several forms, each of which may be as
+ * large as the largest body that hosts usually take. */
+#define ANSWER_LIMIT (256 * 1024 * 1024)
 
 typedef struct {
     mastra_sink_t sink;              /* first: the sink is the stream */
@@ -19,7 +22,9 @@ typedef struct {
     void *work;                      /* NULL: over or never begun */
     int begun;
     mastra_exchange_t *ex;           /* NULL: the client is gone */
+    const mastra_host_t *host;
     mastra_loop_t *loop;
+    const char *request_id;          /* of the request's pool */
     const apr_table_t *headers;      /* of the request's pool */
     int head_sent;
     apr_time_t spoke_at;
@@ -114,39 +119,51 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
     return send_frame(stream, &buf);
 }
 
-static void send_json(stream_t *stream, int status, mastra_json_t *json,
-                      const apr_table_t *headers)
+static void send_text(stream_t *stream, int status, const char *text,
+                      apr_size_t len, const apr_table_t *headers)
 {
-    mastra_buf_t buf;
-
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    if (mastra_json_write(&buf, json)) {
-        mastra_buf_reset(&buf);
-        mastra_buf_puts(&buf, "{\"error\":\"The answer is too large\"}");
-        status = 500;
-    }
     mastra_exchange_head(stream->ex, status, "application/json",
-                         (apr_off_t)buf.len, headers);
-    mastra_exchange_write(stream->ex, buf.data, buf.len);
-    mastra_buf_free(&buf);
+                         (apr_off_t)len, headers);
+    mastra_exchange_write(stream->ex, text, len);
 }
 
-static void send_error(stream_t *stream, const mastra_result_t *error)
+static void send_error(stream_t *stream, const mastra_result_t *error,
+                       const char *log_id)
 {
-    mastra_json_t *body = mastra_result_to_json(error);
     apr_table_t *headers = NULL;
-    apr_pool_t *pool = NULL;
+    apr_pool_t *pool;
+    const char *text;
 
-    if (error->retry_after && !apr_pool_create(&pool, NULL)) {
+    if (apr_pool_create(&pool, NULL)) {
+        mastra_exchange_head(stream->ex, error->status, NULL, 0, NULL);
+        return;
+    }
+    if (error->retry_after) {
         headers = apr_table_make(pool, 1);
         apr_table_setn(headers, "Retry-After",
                        apr_itoa(pool, error->retry_after));
     }
-    send_json(stream, error->status, body, headers);
-    mastra_json_unref(body);
-    if (pool) {
-        apr_pool_destroy(pool);
+    text = log_id ? mastra_error_text_logged(stream->host, log_id, error, pool)
+                  : mastra_error_text(stream->host, stream->request_id, error,
+                                      pool);
+    send_text(stream, error->status, text, strlen(text), headers);
+    apr_pool_destroy(pool);
+}
+
+static void send_answer(stream_t *stream, mastra_json_t *answer)
+{
+    mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
+                                  .message = "The answer is too large" };
+    mastra_buf_t buf;
+
+    mastra_buf_init(&buf, ANSWER_LIMIT);
+    if (mastra_json_write(&buf, answer)) {
+        send_error(stream, &too_large, NULL);
     }
+    else {
+        send_text(stream, 200, buf.data, buf.len, NULL);
+    }
+    mastra_buf_free(&buf);
 }
 
 static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
@@ -154,6 +171,7 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
 {
     stream_t *stream = (stream_t *)sink;
     mastra_exchange_t *ex = stream->ex;
+    void *work = stream->work;
 
     stream->work = NULL;
     mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
@@ -161,10 +179,11 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
         return;
     }
     if (error) {
-        send_error(stream, error);
+        send_error(stream, error, work && stream->vtable->log_id
+                                      ? stream->vtable->log_id(work) : NULL);
     }
     else if (stream->frame == MASTRA_FRAME_JSON) {
-        send_json(stream, 200, answer, NULL);
+        send_answer(stream, answer);
     }
     else {
         send_head(stream);
@@ -247,7 +266,21 @@ static void on_drain(void *baton)
     }
 }
 
-/* The child stops: the client is told in its own terms and may come again. */
+/* Nothing was sent yet: a client that may come again does so by itself. */
+static void send_stopping(stream_t *stream)
+{
+    mastra_result_t stopping = { .status = 503, .code = "SERVER_STOPPING",
+                                 .message = "The server is restarting",
+                                 .retry_after = 1 };
+
+    if (stream->work && !stream->vtable->may_repeat(stream->work)) {
+        stopping.status = 424;
+        stopping.retry_after = 0;
+    }
+    send_error(stream, &stopping, "");
+}
+
+/* The child stops: the client is told in its own terms. */
 static void on_stopping(void *baton)
 {
     static const char last_words[] =
@@ -259,7 +292,6 @@ static void on_stopping(void *baton)
         "{\"reason\":\"error\",\"isContinued\":false},\"output\":{\"usage\":{}}}}";
     stream_t *stream = baton;
     mastra_exchange_t *ex = stream->ex;
-    mastra_json_t *body;
 
     if (!ex) {
         return;
@@ -273,9 +305,7 @@ static void on_stopping(void *baton)
         mastra_exchange_write(ex, "\n\ndata: [DONE]\n\n", 16);
     }
     else if (!stream->head_sent) {
-        body = mastra_json_pack("{s:s}", "error", "The server is restarting");
-        send_json(stream, 503, body, NULL);
-        mastra_json_unref(body);
+        send_stopping(stream);
     }
     stream->ex = NULL;
     mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
@@ -309,7 +339,9 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     stream->frame = frame;
     stream->vtable = vtable;
     stream->work = work;
+    stream->host = req->host;
     stream->loop = req->host->loop;
+    stream->request_id = req->id;
     if (frame == MASTRA_FRAME_SSE) {
         apr_table_t *headers = apr_table_make(req->pool, 2);
 
@@ -342,5 +374,17 @@ static void run_discard(void *work)
     mastra_agent_run_discard(work);
 }
 
+static const char *run_log_id(const void *work)
+{
+    return mastra_agent_run_id(work);
+}
+
+static int run_may_repeat(const void *work)
+{
+    return mastra_agent_run_may_repeat(work);
+}
+
 const mastra_work_vtable_t mastra_work_agent_run = { run_begin, run_cancel,
-                                                     run_resume, run_discard };
+                                                     run_resume, run_discard,
+                                                     run_log_id,
+                                                     run_may_repeat };

@@ -1,5 +1,6 @@
 /* Outgoing HTTP: transfers begin, pause, end and are cancelled. */
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +36,8 @@ static CURLcode set_request(mastra_transfer_t *t)
     }
     SET(URL, request->ask.url)
     SET(HTTPHEADER, request->lines)
-    SET(CONNECTTIMEOUT_MS, (long)(request->ask.connect_timeout / 1000))
+    /* rounded up: 0 would be curl's own five minutes */
+    SET(CONNECTTIMEOUT_MS, (long)((request->ask.connect_timeout + 999) / 1000))
     if (request->has_body) {
         SET(POST, 1L)
         SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->ask.body_len)
@@ -66,9 +68,9 @@ static mastra_transfer_t *transfer_make(mastra_client_t *client)
 {
     mastra_transfer_t *t;
 
-    if (!APR_RING_EMPTY(&client->spare, mastra_transfer_t, link)) {
-        t = APR_RING_FIRST(&client->spare);
-        APR_RING_REMOVE(t, link);
+    if (!TAILQ_EMPTY(&client->spare)) {
+        t = TAILQ_FIRST(&client->spare);
+        TAILQ_REMOVE(&client->spare, t, link);
         client->spares--;
         return t;
     }
@@ -85,15 +87,25 @@ static mastra_transfer_t *transfer_make(mastra_client_t *client)
     return t;
 }
 
+/* What t has to do, which it has not any more. */
+static unsigned take_chores(mastra_transfer_t *t)
+{
+    unsigned chores = t->chores;
+
+    if (chores) {
+        TAILQ_REMOVE(&t->client->chores, t, chore_link);
+        t->client->nchores--;
+        t->chores = 0;
+    }
+    return chores;
+}
+
 /* Takes the transfer off everything; no callback comes any more. */
 static void detach(mastra_transfer_t *t)
 {
     mastra_client_t *client = t->client;
 
-    if (t->chores) {
-        APR_RING_REMOVE(t, chore_link);
-        t->chores = 0;
-    }
+    take_chores(t);
     mastra_loop_timer_stop(client->loop, &t->timer);
     mastra_multi_remove(&t->easy);
 }
@@ -102,7 +114,7 @@ static void recycle(mastra_transfer_t *t)
 {
     mastra_client_t *client = t->client;
 
-    APR_RING_REMOVE(t, link);
+    TAILQ_REMOVE(&client->transfers, t, link);
     mastra_multi_leave(&t->easy);
     mastra_http_request_free(t->request);
     free(t->location);
@@ -114,10 +126,10 @@ static void recycle(mastra_transfer_t *t)
     curl_easy_setopt(t->easy.curl, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(t->easy.curl, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(t->easy.curl, CURLOPT_URL, NULL);
-    memset((char *)t + APR_OFFSETOF(mastra_transfer_t, request), 0,
-           APR_OFFSETOF(mastra_transfer_t, error)
-           - APR_OFFSETOF(mastra_transfer_t, request));
-    APR_RING_INSERT_HEAD(&client->spare, t, mastra_transfer_t, link);
+    memset((char *)t + offsetof(mastra_transfer_t, request), 0,
+           offsetof(mastra_transfer_t, error)
+           - offsetof(mastra_transfer_t, request));
+    TAILQ_INSERT_HEAD(&client->spare, t, link);
     client->spares++;
 }
 
@@ -243,8 +255,8 @@ static void chore(mastra_transfer_t *t, unsigned what)
     mastra_client_t *client = t->client;
 
     if (!t->chores) {
-        APR_RING_INSERT_TAIL(&client->chores, t, mastra_transfer_t,
-                             chore_link);
+        TAILQ_INSERT_TAIL(&client->chores, t, chore_link);
+        client->nchores++;
     }
     t->chores |= what;
     if (!client->chores_due) {
@@ -291,18 +303,15 @@ static void unpause(mastra_transfer_t *t)
 static void chores_cb(void *baton)
 {
     mastra_client_t *client = baton;
+    int n;
 
     client->chores_due = 0;
     mastra_loop_doing(client->loop, "transfer");
-    /* new chores may come while these are done: they wait for their turn */
-    APR_RING_CONCAT(&client->todo, &client->chores, mastra_transfer_t,
-                    chore_link);
-    while (!APR_RING_EMPTY(&client->todo, mastra_transfer_t, chore_link)) {
-        mastra_transfer_t *t = APR_RING_FIRST(&client->todo);
-        unsigned chores = t->chores;
+    /* chores that come while these are done wait for their turn */
+    for (n = client->nchores; n && client->nchores; n--) {
+        mastra_transfer_t *t = TAILQ_FIRST(&client->chores);
+        unsigned chores = take_chores(t);
 
-        APR_RING_REMOVE(t, chore_link);
-        t->chores = 0;
         if (chores & CHORE_REMOVE) {
             detach(t);
             recycle(t);
@@ -341,16 +350,16 @@ static void client_close_cb(void *baton)
     mastra_client_t *client = baton;
 
     client->closing = 1;
-    while (!APR_RING_EMPTY(&client->transfers, mastra_transfer_t, link)) {
-        mastra_transfer_t *t = APR_RING_FIRST(&client->transfers);
+    while (!TAILQ_EMPTY(&client->transfers)) {
+        mastra_transfer_t *t = TAILQ_FIRST(&client->transfers);
 
         detach(t);
         recycle(t);
     }
-    while (!APR_RING_EMPTY(&client->spare, mastra_transfer_t, link)) {
-        mastra_transfer_t *t = APR_RING_FIRST(&client->spare);
+    while (!TAILQ_EMPTY(&client->spare)) {
+        mastra_transfer_t *t = TAILQ_FIRST(&client->spare);
 
-        APR_RING_REMOVE(t, link);
+        TAILQ_REMOVE(&client->spare, t, link);
         transfer_free(t);
     }
     client_free(client);
@@ -364,10 +373,9 @@ static mastra_client_t *client_make(mastra_loop_t *loop)
         return NULL;
     }
     client->loop = loop;
-    APR_RING_INIT(&client->chores, mastra_transfer_t, chore_link);
-    APR_RING_INIT(&client->todo, mastra_transfer_t, chore_link);
-    APR_RING_INIT(&client->transfers, mastra_transfer_t, link);
-    APR_RING_INIT(&client->spare, mastra_transfer_t, link);
+    TAILQ_INIT(&client->chores);
+    TAILQ_INIT(&client->transfers);
+    TAILQ_INIT(&client->spare);
     client->multi = mastra_multi_make(loop, finished_cb);
     /* a pool of the loop thread's own: with an allocator that no lock guards */
     if (!client->multi
@@ -429,7 +437,7 @@ apr_status_t mastra_client_send(mastra_transfer_t **ptransfer,
     if (copy->ask.total_timeout) {
         t->total_at = mastra_loop_now(loop) + copy->ask.total_timeout;
     }
-    APR_RING_INSERT_TAIL(&client->transfers, t, mastra_transfer_t, link);
+    TAILQ_INSERT_TAIL(&client->transfers, t, link);
     mastra_transfer_arm(t);
     chore(t, CHORE_ADD);
     *ptransfer = t;

@@ -1,10 +1,10 @@
 /* curl's multi handles driven by the loop. */
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
 #include "curl_multi.h"
@@ -21,7 +21,8 @@
  * while the connection is idle, which saves two system calls per request; curl
  * says when it closes it. It does not for sockets that are still connecting,
  * nor for those of name look-ups: they are forgotten when curl is done. */
-typedef struct {
+typedef struct sock_t {
+    LIST_ENTRY(sock_t) link;
     mastra_watch_t watch;
     mastra_shard_t *shard;
     unsigned wanted;         /* EPOLL… that curl asked for, 0: idle */
@@ -45,8 +46,7 @@ struct mastra_multi_t {
     int depth;               /* > 0: inside a call of curl's */
     mastra_shard_t *shards[MAX_SHARDS];
     int nshards;
-    sock_t **socks;          /* by descriptor */
-    int socks_size;
+    LIST_HEAD(sock_list_t, sock_t) socks;
 };
 
 int mastra_multi_is_busy(const mastra_multi_t *multi)
@@ -58,7 +58,7 @@ int mastra_multi_is_busy(const mastra_multi_t *multi)
 
 static sock_t *sock_find(const mastra_multi_t *multi, curl_socket_t fd)
 {
-    return fd >= 0 && fd < multi->socks_size ? multi->socks[fd] : NULL;
+    return mastra_loop_owner(multi->loop, fd);
 }
 
 static void sock_unregister(sock_t *sock)
@@ -72,49 +72,30 @@ static void sock_unregister(sock_t *sock)
 static void sock_free(sock_t *sock)
 {
     sock_unregister(sock);
-    sock->shard->multi->socks[sock->watch.fd] = NULL;
+    LIST_REMOVE(sock, link);
+    mastra_loop_own(sock->shard->multi->loop, sock->watch.fd, NULL);
     free(sock);
-}
-
-static int socks_reach(mastra_multi_t *multi, curl_socket_t fd)
-{
-    int size = multi->socks_size ? multi->socks_size : 256;
-    sock_t **socks;
-
-    if (fd < multi->socks_size) {
-        return 1;
-    }
-    while (size <= fd) {
-        size *= 2;
-    }
-    socks = realloc(multi->socks, (size_t)size * sizeof(*socks));
-    if (!socks) {
-        return 0;
-    }
-    memset(socks + multi->socks_size, 0,
-           (size_t)(size - multi->socks_size) * sizeof(*socks));
-    multi->socks = socks;
-    multi->socks_size = size;
-    return 1;
 }
 
 static sock_t *sock_make(mastra_shard_t *shard, curl_socket_t fd)
 {
     mastra_multi_t *multi = shard->multi;
-    sock_t *sock;
+    sock_t *sock = sock_find(multi, fd);
 
-    if (!socks_reach(multi, fd)) {
-        return NULL;
-    }
-    if (multi->socks[fd]) {
-        sock_free(multi->socks[fd]);
+    if (sock) {
+        sock_free(sock);
     }
     sock = calloc(1, sizeof(*sock));
-    if (sock) {
-        sock->shard = shard;
-        sock->watch.fd = fd;
-        multi->socks[fd] = sock;
+    if (!sock) {
+        return NULL;
     }
+    if (mastra_loop_own(multi->loop, fd, sock) != APR_SUCCESS) {
+        free(sock);
+        return NULL;
+    }
+    sock->shard = shard;
+    sock->watch.fd = fd;
+    LIST_INSERT_HEAD(&multi->socks, sock, link);
     return sock;
 }
 
@@ -315,21 +296,15 @@ static mastra_shard_t *shard_make(mastra_multi_t *multi)
  * finds its connections again. */
 int mastra_multi_join(mastra_multi_t *multi, mastra_easy_t *easy)
 {
-    mastra_shard_t *shard = NULL;
-    int i;
+    mastra_shard_t *shard;
+    int i = 0;
 
-    for (i = 0; i < multi->nshards; i++) {
-        shard = multi->shards[i];
-        if (shard->live < SHARD_TRANSFERS) {
-            break;
-        }
-    }
-    if (i == multi->nshards && i < MAX_SHARDS) {
-        shard = shard_make(multi);
+    do {
+        shard = i < multi->nshards ? multi->shards[i] : shard_make(multi);
         if (!shard) {
             return 0;
         }
-    }
+    } while (shard->live >= SHARD_TRANSFERS && ++i < MAX_SHARDS);
     easy->shard = shard;
     count_live(shard, 1);
     return 1;
@@ -394,10 +369,8 @@ void mastra_multi_free(mastra_multi_t *multi)
         curl_multi_cleanup(multi->shards[i]->curlm);
         mastra_loop_timer_stop(multi->loop, &multi->shards[i]->timer);
     }
-    for (i = 0; i < multi->socks_size; i++) {
-        if (multi->socks[i]) {
-            sock_free(multi->socks[i]);
-        }
+    while (!LIST_EMPTY(&multi->socks)) {
+        sock_free(LIST_FIRST(&multi->socks));
     }
     while (multi->nshards) {
         free(multi->shards[--multi->nshards]);
@@ -405,7 +378,6 @@ void mastra_multi_free(mastra_multi_t *multi)
     if (multi->share) {
         curl_share_cleanup(multi->share);
     }
-    free(multi->socks);
     free(multi);
 }
 
@@ -420,6 +392,7 @@ mastra_multi_t *mastra_multi_make(mastra_loop_t *loop,
     }
     multi->loop = loop;
     multi->done_cb = done_cb;
+    LIST_INIT(&multi->socks);
     multi->share = curl_share_init();
     if (!multi->share) {
         mastra_multi_free(multi);

@@ -1,7 +1,7 @@
 #ifndef MASTRA_NET_CURL_TRANSFER_H
 #define MASTRA_NET_CURL_TRANSFER_H
 
-#include <apr_ring.h>
+#include <sys/queue.h>
 
 #include "curl_multi.h"
 #include "curl_request.h"
@@ -14,7 +14,7 @@
 #define MASTRA_MAX_REDIRECT_BODY ((apr_size_t)64 * 1024)
 
 typedef struct mastra_client_t mastra_client_t;
-APR_RING_HEAD(mastra_transfer_ring, mastra_transfer_t);
+TAILQ_HEAD(mastra_transfers_t, mastra_transfer_t);
 
 struct mastra_client_t {
     mastra_loop_t *loop;
@@ -24,16 +24,16 @@ struct mastra_client_t {
     int chores_due;          /* chores_msg is under way */
     int closing;
     int spares;
-    struct mastra_transfer_ring chores;    /* transfers with something to do */
-    struct mastra_transfer_ring todo;      /* those being done */
-    struct mastra_transfer_ring transfers; /* all that are live */
-    struct mastra_transfer_ring spare;
+    struct mastra_transfers_t chores;      /* those with something to do */
+    int nchores;
+    struct mastra_transfers_t transfers;   /* all that are live */
+    struct mastra_transfers_t spare;
 };
 
 struct mastra_transfer_t {
     mastra_easy_t easy;      /* first: what curl gives back is a transfer */
-    APR_RING_ENTRY(mastra_transfer_t) link;       /* transfers or spare */
-    APR_RING_ENTRY(mastra_transfer_t) chore_link;
+    TAILQ_ENTRY(mastra_transfer_t) link;       /* transfers or spare */
+    TAILQ_ENTRY(mastra_transfer_t) chore_link;
     mastra_client_t *client;
     mastra_http_request_t *request;
     char *location;          /* the redirect that will be followed */

@@ -45,6 +45,9 @@ void *mastra_loop_client(const mastra_loop_t *loop);
 void mastra_loop_set_client(mastra_loop_t *loop, void *client,
                             mastra_loop_cb *close_cb);
 int mastra_loop_max_connects(const mastra_loop_t *loop);
+/* A pointer per descriptor for whoever opened it; NULL: none. */
+void *mastra_loop_owner(const mastra_loop_t *loop, int fd);
+apr_status_t mastra_loop_own(mastra_loop_t *loop, int fd, void *owner);
 /* Tells the watchdog what the present callback is about. */
 void mastra_loop_doing(mastra_loop_t *loop, const char *what);
 

@@ -29,6 +29,7 @@
  * nor reusing a descriptor inside a batch can bring it to the wrong owner. */
 typedef struct {
     mastra_watch_t *watch;   /* NULL: not watched */
+    void *owner;             /* the HTTP client's */
     unsigned generation;
 } slot_t;
 
@@ -299,6 +300,21 @@ static apr_status_t slots_reach(mastra_loop_t *loop, int fd)
     loop->slots = slots;
     loop->slots_size = size;
     return APR_SUCCESS;
+}
+
+void *mastra_loop_owner(const mastra_loop_t *loop, int fd)
+{
+    return fd >= 0 && fd < loop->slots_size ? loop->slots[fd].owner : NULL;
+}
+
+apr_status_t mastra_loop_own(mastra_loop_t *loop, int fd, void *owner)
+{
+    apr_status_t rv = slots_reach(loop, fd);
+
+    if (rv == APR_SUCCESS) {
+        loop->slots[fd].owner = owner;
+    }
+    return rv;
 }
 
 static struct epoll_event event_of(const mastra_watch_t *watch)

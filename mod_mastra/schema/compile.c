@@ -180,6 +180,21 @@ node_t *mastra_schema_node(compiler_t *c, mastra_json_t *json,
     return node;
 }
 
+/* Whether any string is valid: what records say of their members' names. */
+static int takes_any_string(const node_t *node)
+{
+    int i;
+
+    for (i = 0; node && i < NESTING_MAX; i++, node = node->ref) {
+        if (node->never || node->values || node->value || node->string
+            || node->logic || node->dynamic_ref
+            || (node->types && !(node->types & TYPE_STRING))) {
+            return 0;
+        }
+    }
+    return !node;
+}
+
 /* Rules that references add come last, and so does what depends on them. */
 static void settle(compiler_t *c)
 {
@@ -193,6 +208,11 @@ static void settle(compiler_t *c)
         node->trivial = !has_rules(node);
         if (node->logic && node->logic->one.count > 1) {
             node->logic->tag = mastra_schema_tag(&node->logic->one, c->pool);
+        }
+        if (node->object) {
+            node->object->names_matter = node->object->names
+                                         && !takes_any_string(
+                                                node->object->names);
         }
     }
 }

@@ -92,6 +92,7 @@ typedef struct {
     apr_array_header_t *dependents;      /* dependent_t */
     node_t *additional;
     node_t *names;
+    int names_matter;                    /* not every string is a name */
     node_t *unevaluated;
 } object_rules_t;
 
@@ -248,6 +249,23 @@ int mastra_schema_check(check_t *c, const node_t *node,
 int mastra_schema_holds(check_t *c, const node_t *node,
                         const mastra_json_t *value, const place_t *at,
                         seen_t *seen);
+
+/* --- container.c --------------------------------------------------------- */
+
+void mastra_seen_init(seen_t *seen, const mastra_json_t *value);
+void mastra_seen_free(seen_t *seen);
+/* Adds what other has seen of the same value. */
+void mastra_seen_merge(seen_t *seen, const seen_t *other);
+int mastra_schema_check_array(check_t *c, const node_t *node,
+                              const mastra_json_t *value, const place_t *at,
+                              seen_t *seen);
+int mastra_schema_check_object(check_t *c, const node_t *node,
+                               const mastra_json_t *value, const place_t *at,
+                               seen_t *seen);
+/* unevaluatedItems and unevaluatedProperties: what was not seen */
+int mastra_schema_check_rest(check_t *c, const node_t *node,
+                             const mastra_json_t *value, const place_t *at,
+                             seen_t *seen);
 
 /* --- message.c ----------------------------------------------------------- */
 

@@ -52,7 +52,8 @@ int mastra_schema_error(check_t *c, const node_t *node, const char *keyword,
     mastra_schema_error_t *error;
     va_list ap;
 
-    if (!c->errors) {
+    /* what was found after the limit may be wrong */
+    if (!c->errors || (c->spent && strcmp(keyword, "limit"))) {
         return 0;
     }
     c->hard += hard;

@@ -141,18 +141,23 @@ apr_status_t mastra_db_begin(mastra_db_t *db, mastra_store_mode_e mode,
                              int hurry)
 {
     apr_status_t rv;
+    int old;
 
-    mastra_db_mark(db);
     if (db->handle && db->nstatements > STATEMENTS_MAX) {
         mastra_db_disconnect(db);
     }
-    rv = mastra_db_connect(db);
-    if (rv == APR_SUCCESS) {
-        rv = db->dialect->begin(db, mode, hurry);
-        if (rv != APR_SUCCESS && rv != MASTRA_STORE_BUSY) {
-            mastra_db_disconnect(db);
+    do {
+        mastra_db_mark(db);
+        old = db->handle != NULL;
+        rv = mastra_db_connect(db);
+        if (rv == APR_SUCCESS) {
+            rv = db->dialect->begin(db, mode, hurry);
+            if (rv != APR_SUCCESS && rv != MASTRA_STORE_BUSY) {
+                mastra_db_disconnect(db);
+            }
         }
-    }
+        /* an idle connection that broke says nothing about the database */
+    } while (rv == MASTRA_STORE_LOST && old);
     return rv;
 }
 

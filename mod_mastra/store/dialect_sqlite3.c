@@ -152,7 +152,7 @@ static void drop_lock(state_t *state)
  * long as this connection. */
 static apr_status_t open_log(mastra_db_t *db, state_t *state)
 {
-    const char *mode, *path;
+    const char *mode = "", *path;
     apr_status_t rv;
 
     rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");

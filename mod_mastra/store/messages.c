@@ -31,11 +31,12 @@ static const char messages_threads[] =
     "SELECT DISTINCT thread_id FROM mastra_messages" ANY_ID;
 static const char messages_delete[] = "DELETE FROM mastra_messages" ANY_ID;
 
-/* Lists, by [one resource][some roles][ascending]. The range of times is
- * always there, so that the index gives both it and the order. */
+/* Lists, by [a range of times][one resource][some roles][ascending]. A range
+ * that is open at both ends is left out: it misleads PostgreSQL, which would
+ * sort the whole thread rather than walk along the index. */
 #define ROLES 6
-#define OF_THREAD \
-    " WHERE thread_id = ? AND \"createdAt\" >= ? AND \"createdAt\" < ?"
+#define OF_THREAD " WHERE thread_id = ?"
+#define OF_RANGE " AND \"createdAt\" >= ? AND \"createdAt\" < ?"
 #define OF_RESOURCE " AND \"resourceId\" = ?"
 #define OF_ROLES " AND role IN (?, ?, ?, ?, ?, ?)"
 #define LIST(where, direction) \
@@ -44,13 +45,19 @@ static const char messages_delete[] = "DELETE FROM mastra_messages" ANY_ID;
 #define LISTS(where) { LIST(where, "DESC"), LIST(where, "ASC") }
 #define COUNT(where) "SELECT count(*) FROM mastra_messages" OF_THREAD where
 
-static const char *const messages_list[2][2][2] = {
-    { LISTS(""), LISTS(OF_ROLES) },
-    { LISTS(OF_RESOURCE), LISTS(OF_RESOURCE OF_ROLES) }
+static const char *const messages_list[2][2][2][2] = {
+    { { LISTS(""), LISTS(OF_ROLES) },
+      { LISTS(OF_RESOURCE), LISTS(OF_RESOURCE OF_ROLES) } },
+    { { LISTS(OF_RANGE), LISTS(OF_RANGE OF_ROLES) },
+      { LISTS(OF_RANGE OF_RESOURCE),
+        LISTS(OF_RANGE OF_RESOURCE OF_ROLES) } }
 };
-static const char *const messages_count[2][2] = {
-    { COUNT(""), COUNT(OF_ROLES) },
-    { COUNT(OF_RESOURCE), COUNT(OF_RESOURCE OF_ROLES) }
+static const char *const messages_count[2][2][2] = {
+    { { COUNT(""), COUNT(OF_ROLES) },
+      { COUNT(OF_RESOURCE), COUNT(OF_RESOURCE OF_ROLES) } },
+    { { COUNT(OF_RANGE), COUNT(OF_RANGE OF_ROLES) },
+      { COUNT(OF_RANGE OF_RESOURCE),
+        COUNT(OF_RANGE OF_RESOURCE OF_ROLES) } }
 };
 
 /* The years 1 and 9999: where both dialects' times end. */
@@ -59,7 +66,7 @@ static const char *const messages_count[2][2] = {
 #define MILLISECOND 1000
 
 #define ROWS_MAX 100000          /* in one answer */
-#define SCAN_STEP 500            /* rows looked at in one go */
+#define SCAN_STEP 2000           /* rows looked at in one go */
 #define INCLUDE_MAX 100          /* messages that bring neighbours along */
 #define NEIGHBOURS_MAX 1000
 #define CONTENT_DEPTH 512
@@ -273,7 +280,7 @@ apr_status_t mastra_messages_delete(int *pdeleted, mastra_db_t *db,
 typedef struct {
     mastra_bind_t binds[3 + 1 + ROLES + 2];
     int count;
-    int resource, roles;
+    int range, resource, roles;
 } query_t;
 
 static void query_make(query_t *query, const char *thread_id, apr_time_t from,
@@ -284,8 +291,12 @@ static void query_make(query_t *query, const char *thread_id, apr_time_t from,
 
     query->count = 0;
     query->binds[query->count++] = MASTRA_TEXT(thread_id);
-    query->binds[query->count++] = MASTRA_TIME(from ? from : TIME_FIRST);
-    query->binds[query->count++] = MASTRA_TIME(before ? before : TIME_LAST);
+    query->range = from || before;
+    if (query->range) {
+        query->binds[query->count++] = MASTRA_TIME(from ? from : TIME_FIRST);
+        query->binds[query->count++] = MASTRA_TIME(before ? before
+                                                          : TIME_LAST);
+    }
     query->resource = resource_id != NULL;
     if (resource_id) {
         query->binds[query->count++] = MASTRA_TEXT(resource_id);
@@ -304,7 +315,8 @@ static apr_status_t query_count(apr_int64_t *ptotal, const query_t *query,
     apr_status_t rv;
 
     rv = mastra_db_query(&rows, db,
-                         messages_count[query->resource][query->roles],
+                         messages_count[query->range][query->resource]
+                                       [query->roles],
                          query->binds, query->count, pool);
     if (rv == APR_SUCCESS) {
         *ptotal = mastra_rows_int(rows, 0, 0);
@@ -320,8 +332,8 @@ static apr_status_t query_rows(mastra_rows_t **prows, query_t *query,
     query->binds[query->count] = MASTRA_INT(limit);
     query->binds[query->count + 1] = MASTRA_INT(offset);
     return mastra_db_query(prows, db,
-                           messages_list[query->resource][query->roles]
-                                        [!!ascending],
+                           messages_list[query->range][query->resource]
+                                        [query->roles][!!ascending],
                            query->binds, query->count + 2, pool);
 }
 

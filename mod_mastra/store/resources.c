@@ -43,7 +43,7 @@ apr_status_t mastra_resources_save(mastra_db_t *db,
                                    apr_pool_t *pool)
 {
     const mastra_json_t *metadata = mastra_json_get(resource, "metadata");
-    apr_time_t created, updated;
+    apr_time_t created = 0, updated = 0;
     apr_status_t rv;
 
     rv = mastra_record_time(&created, resource, "createdAt");

@@ -96,7 +96,7 @@ static apr_status_t thread_binds(mastra_bind_t *binds,
 {
     const char *title = mastra_json_get_str(thread, "title");
     const mastra_json_t *metadata = mastra_json_get(thread, "metadata");
-    apr_time_t created, updated;
+    apr_time_t created = 0, updated = 0;
     apr_status_t rv;
 
     binds[0] = MASTRA_TEXT(mastra_json_get_str(thread, "id"));

@@ -160,7 +160,10 @@ static void join_line(mastra_tool_call_t *call)
 static apr_status_t uri_start(mastra_tool_call_t *call)
 {
     call->state = apr_pcalloc(call->pool, sizeof(uri_call_t));
-    if (call->env->self_calls >= call->env->max_self_calls) {
+    /* a nested call does not wait in line: those in front may wait for it, and
+     * its depth is bounded */
+    if (call->env->self_calls >= call->env->max_self_calls
+        && !call->args.depth) {
         join_line(call);
         return APR_SUCCESS;
     }

@@ -6,7 +6,7 @@ use Apache::Test '-withtestmore';
 use MastraHttpd;
 use MastraTest;
 
-plan tests => 21;
+plan tests => 22;
 
 my $agent = <<'END';
 MastraEngine On
@@ -51,6 +51,7 @@ is $httpd->api_post('/agents/keeper/generate', { messages => 'hi', %memory })->{
 ok -s $httpd->dir . '/state/new/mastra.db', '... and its directory is made';
 is +(stat $httpd->dir . '/state/new/mastra.db')[4], $> || (getpwnam $ENV{MASTRA_USER})[2],
     '... for the user of the children';
+is +(stat $httpd->dir . '/state/new/mastra.db')[2] & 0777, 0600, '... alone';
 $httpd->stop;
 $httpd->{stopped} = 0;
 $httpd->up;

@@ -57,7 +57,7 @@ my @bad = (
     ["<VirtualHost *:1>\nMastraStopLimit 5\n</VirtualHost>", qr/MastraStopLimit cannot occur within <VirtualHost>/],
     ["<Directory />\nMastraEngine On\n</Directory>", qr/MastraEngine cannot occur within <Directory>/],
     ['MastraModelProvider', qr/MastraModelProvider takes an id, a kind/],
-    ['MastraModelProvider x nokind', qr/MastraModelProvider x: the kind of a model provider must be/],
+    ["MastraModelProvider x nokind", qr/MastraModelProvider x: there is no kind .nokind./],
     ['MastraModelProvider x openai notaurl', qr/MastraModelProvider x: there is no option notaurl/],
     ['MastraModelProvider x openai ftp://x/', qr/MastraModelProvider x: \w/],
     ['MastraModelProvider x openai key=sk-12345', qr/key= must be env:NAME/],
@@ -80,7 +80,7 @@ my @bad = (
     [sprintf($tool, 'MastraExecute'), qr/MastraExecute takes a kind and key=value/],
     [sprintf($tool, 'MastraExecute uri x'), qr/MastraExecute takes key=value after the kind/],
     ['MastraProject /nowhere/at/all', qr/\/nowhere\/at\/all: is no directory that can be read/],
-    ['DBDParams ":memory:"', qr/must name a file/],
+    ["DBDriver sqlite3\nDBDParams \":memory:\"", qr/must name a file/],
     ["DBDriver freetds\nDBDParams x", qr/DBDriver|freetds/],
     # faults of what a container defines are told by its lines
     [sprintf($agent, 'MastraTools none'), qr/httpd\.conf:\d+: "tools.*none/],

@@ -6,7 +6,7 @@ use Apache::Test '-withtestmore';
 use MastraHttpd;
 use MastraTest;
 
-plan tests => 47;
+plan tests => 50;
 
 # --- cross-origin ------------------------------------------------------------
 
@@ -70,6 +70,10 @@ MastraEngine On
 MastraProject "@top@/t/project"
 MastraModelProvider up openai http://127.0.0.1:9/v1
 MastraModelProvider dead openai http://127.0.0.1:9/v1
+<MastraTool again-tool>
+    MastraDescription "Calls itself"
+    MastraExecute uri uri=/api/tools/again-tool/execute
+</MastraTool>
 Alias /tools/ "@top@/t/project/scripts/"
 Alias /open/ "@top@/t/project/scripts/"
 <Location "/tools/">
@@ -93,4 +97,16 @@ $answer = $echo->api_post('/tools/echo-tool/execute', { data => { a => 1 } });
 is $answer->{status}, 200, 'a tool of this server is reached through its own address';
 ok !exists $answer->{json}{headers}{'X-Mastra-Internal-Secret'},
     '... and never sees the secret';
+
+# a tool whose script is the tool itself: each call is one deeper
+my $input = { end => 1 };
+$input = { data => $input } for 1 .. 14;
+my $began = time;
+$answer = $echo->api_post('/tools/again-tool/execute', $input);
+cmp_ok $answer->{status}, '>=', 400, 'a tool that calls itself for ever ends with an error';
+cmp_ok time - $began, '<', 15, '... soon';
+SKIP: {
+    skip 'workers run out before', 1 if mpm() ne 'event';
+    like $echo->log, qr/nested too deep/, '... and the log says why';
+}
 $echo->stop;

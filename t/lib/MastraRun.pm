@@ -115,8 +115,15 @@ sub chosen_tests {
     # what needs no server comes first, and only once per suite
     my @early = grep { m{^t/(?:guard|harness)/} } @files;
     my @later = grep { !m{^t/(?:guard|harness)/} } @files;
-    return @later if $ENV{SERVER_TESTS_ONLY};
-    return ((split ' ', $ENV{UNIT} // ''), @early, @later);
+    my @units = split ' ', $ENV{UNIT} // '';
+    return (@units, @early, @later) if !$ENV{SERVER_TESTS_ONLY};
+    return ((grep { on_postgres($_) } @units), @later);
+}
+
+# The programs that test storage do so on PostgreSQL too, on one of their own.
+sub on_postgres {
+    my $file = shift;
+    return ($ENV{DB} || '') eq 'pgsql' && $file =~ m{/t/unit/store/};
 }
 
 sub run_tests {
@@ -134,9 +141,12 @@ sub run_tests {
     my $harness = TAP::Harness->new({
         verbosity => $self->{opts}{verbose} ? 1 : 0,
         timer     => 1,
+        failures  => 1,
+        comments  => 1,
         exec      => sub {
             my ($h, $file) = @_;
-            return $file =~ /\.t$/ ? [$^X, '-w', $file] : ["./$file"];
+            return [$^X, '-w', $file] if $file =~ /\.t$/;
+            return [on_postgres($file) ? 't/lib/with-postgres' : (), "./$file"];
         },
     });
     $self->note_results($harness->runtests(@tests), scalar @tests);

@@ -8,7 +8,7 @@ use Exchange;
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 22;
+plan tests => 22, need { 'once is enough: in the run with the event MPM' => sub { mpm() eq 'event' } };
 
 # --- event: the MPM's connections
 my $httpd = Exchange->start(mpm => 'event', limits => "StartServers 1\nThreadsPerChild 4\n"

@@ -1,7 +1,10 @@
-/* Preloaded into httpd by t/park/canary.t: an event MPM that polls the client's
- * socket itself, and so does not see the eventfd of a parked connection. */
+/* No module: preloaded into httpd by t/park/canary.t, it makes an event MPM that
+ * polls the client's socket itself and so does not see the eventfd of a parked
+ * connection. */
 
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,10 +28,10 @@ int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 static int is_eventfd(int fd)
 {
-    char link[40], name[40] = "";
+    char path[40], name[40] = "";
 
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    return readlink(link, name, sizeof(name) - 1) > 0
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return readlink(path, name, sizeof(name) - 1) > 0
            && strstr(name, "eventfd");
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # Runs the official JSON-Schema-Test-Suite's required tests against
-# mastra-schema:  t/schema/suite.pl SUITE-DIRECTORY [PROGRAM]
+# mastra-schema:  t/unit/schema/suite.pl SUITE-DIRECTORY [PROGRAM]
 # Remote references, vocabularies and dynamic references are left out unless
 # ALL=1 is set. Prints what differs, and the numbers; exit 1 when some do.
 use strict;
