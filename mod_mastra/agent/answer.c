@@ -59,14 +59,16 @@ static mastra_json_t *or_array(mastra_json_t *array)
 
 static mastra_json_t *provider_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_pack("{s:{}}", run->agent->provider->id);
+    return run->step.metadata
+               ? mastra_json_ref(run->step.metadata)
+               : mastra_json_pack("{s:{}}", run->model->provider->id);
 }
 
 static mastra_json_t *model_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_pack("{s:s, s:s, s:s}", "modelId", run->agent->model_id,
+    return mastra_json_pack("{s:s, s:s, s:s}", "modelId", run->model->model_id,
                             "modelVersion", "v2", "modelProvider",
-                            run->agent->provider->id);
+                            run->model->provider->id);
 }
 
 /* id, timestamp, modelId, headers of the upstream's answer; a failed call has
@@ -86,44 +88,53 @@ static mastra_json_t *response_base(mastra_agent_run_t *run)
                                                  apr_time_now()));
     }
     if (!mastra_json_get(base, "modelId")) {
-        mastra_json_set_str(base, "modelId", run->agent->model_id);
+        mastra_json_set_str(base, "modelId", run->model->model_id);
     }
     if (run->error) {
         mastra_json_set_str(base, "modelVersion", "v2");
-        mastra_json_set_str(base, "modelProvider", run->agent->provider->id);
+        mastra_json_set_str(base, "modelProvider", run->model->provider->id);
     }
     return base;
 }
 
-static const char *step_text(mastra_agent_run_t *run)
+/* The texts of the step's parts of a type as one: providers may send several.
+ * NULL when there is none. */
+static const char *joined(mastra_agent_run_t *run, const char *type,
+                          const char *member)
 {
-    mastra_json_t *parts = slice(run->parts, run->step.first_part);
-    const char *text = mastra_message_last_text(parts);
-
-    mastra_json_unref(parts);
-    return text ? text : "";
-}
-
-static mastra_json_t *step_reasoning(mastra_agent_run_t *run)
-{
+    const char *all = NULL;
     apr_size_t i;
 
     for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
         const mastra_json_t *part = mastra_json_at(run->parts, i);
-        mastra_json_t *text = mastra_json_get(part, "reasoning");
+        const char *text = mastra_part_is(part, type)
+                               ? mastra_json_get_str(part, member) : NULL;
 
         if (text) {
-            return text;
+            all = all ? apr_pstrcat(run->step.pool, all, text, NULL) : text;
         }
     }
-    return NULL;
+    return all;
+}
+
+static const char *step_text(mastra_agent_run_t *run)
+{
+    const char *text = joined(run, "text", "text");
+
+    return text ? text : "";
+}
+
+static const char *step_reasoning(mastra_agent_run_t *run)
+{
+    return joined(run, "reasoning", "reasoning");
 }
 
 static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
 {
     static const char *const names[] = { "inputTokens", "outputTokens",
                                          "totalTokens", "reasoningTokens",
-                                         "cachedInputTokens", NULL };
+                                         "cachedInputTokens",
+                                         "cacheCreationInputTokens", NULL };
     mastra_json_t *raw = mastra_json_get(usage, "raw");
     int i;
 
@@ -142,8 +153,8 @@ static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
 static mastra_json_t *ui_message(mastra_agent_run_t *run)
 {
     mastra_json_t *metadata = mastra_json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->agent->model_id,
-        "provider", run->agent->provider->id, "traceId", run->trace_id,
+        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->model->model_id,
+        "provider", run->model->provider->id, "traceId", run->trace_id,
         "threadId", run->thread_id, "resourceId", run->resource_id);
 
     if (run->object) {
@@ -218,30 +229,43 @@ static mastra_json_t *full_response(mastra_agent_run_t *run)
 
 static mastra_json_t *reasoning_chunks(mastra_agent_run_t *run)
 {
-    mastra_json_t *text = step_reasoning(run);
+    mastra_json_t *made = mastra_json_array(), *payload, *metadata;
+    apr_size_t i;
+    char id[32];
 
-    if (!text) {
-        return mastra_json_array();
+    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
+        const mastra_json_t *part = mastra_json_at(run->parts, i);
+
+        if (!mastra_part_is(part, "reasoning")) {
+            continue;
+        }
+        apr_snprintf(id, sizeof(id), "reasoning-%d",
+                     (int)mastra_json_size(made));
+        payload = mastra_json_pack("{s:s, s:O}", "id", id, "text",
+                                   mastra_json_get(part, "reasoning"));
+        metadata = mastra_json_get(part, "providerMetadata");
+        if (metadata) {
+            mastra_json_set(payload, "providerMetadata",
+                            mastra_json_ref(metadata));
+        }
+        mastra_json_append(made, mastra_run_envelope(run, "reasoning",
+                                                     payload));
     }
-    return mastra_json_pack("[o]",
-                            mastra_run_envelope(run, "reasoning",
-                                     mastra_json_pack("{s:s, s:O}", "id",
-                                                      "reasoning-0", "text",
-                                                      text)));
+    return made;
 }
 
 /* A step of generate's answer. */
 static mastra_json_t *whole_step(mastra_agent_run_t *run)
 {
     mastra_run_step_t *step = &run->step;
-    mastra_json_t *reasoning = step_reasoning(run);
+    const char *reasoning = step_reasoning(run);
     mastra_json_t *made = mastra_json_pack(
-        "{s:s, s:[], s:[], s:o, s:o, s:o, s:s, s:o, s:o, s:[], s:[], s:[], s:[]}",
+        "{s:s, s:[], s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:[], s:[], s:[], s:[]}",
         "stepType", run->nsteps ? "tool-result" : "initial", "sources", "files",
-        "toolCalls", or_array(step->tool_chunks), "toolResults",
+        or_array(step->files), "toolCalls", or_array(step->tool_chunks), "toolResults",
         or_array(step->result_chunks), "content", step_content(run), "text",
         step_text(run), "reasoningText",
-        reasoning ? mastra_json_ref(reasoning) : mastra_json_string(""),
+        reasoning ? reasoning : "",
         "reasoning", reasoning_chunks(run), "staticToolCalls",
         "dynamicToolCalls", "staticToolResults", "dynamicToolResults");
 
@@ -432,8 +456,8 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
         return NULL;
     }
     metadata = mastra_json_pack("{s:s, s:s, s:s}", "modelId",
-                                run->agent->model_id, "provider",
-                                run->agent->provider->id, "traceId",
+                                run->model->model_id, "provider",
+                                run->model->provider->id, "traceId",
                                 run->trace_id);
     if (run->object) {
         mastra_json_set(metadata, "structuredOutput",
@@ -540,7 +564,7 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     mastra_json_set(answer, "toolCalls", gather(run->steps, "toolCalls"));
     mastra_json_set(answer, "toolResults", gather(run->steps, "toolResults"));
     mastra_json_set(answer, "sources", mastra_json_array());
-    mastra_json_set(answer, "files", mastra_json_array());
+    mastra_json_set(answer, "files", gather(run->steps, "files"));
     mastra_json_set(answer, "response",
                     lend(mastra_json_get(last, "response"),
                          mastra_json_pack("{s:[]}", "dbMessages")));
