@@ -28,8 +28,7 @@ static const char *escape(const char *text, apr_pool_t *pool)
     for (; *text; text++) {
         unsigned char c = (unsigned char)*text;
 
-        if (isalnum(c) || strchr("-_~", c)
-            || (c == '.' && text[1] != '.' && at != out)) {
+        if (isalnum(c) || strchr("-._~", c)) {
             *at++ = (char)c;
         }
         else {
