@@ -32,7 +32,11 @@ static const mastra_agent_model_t *foreign(mastra_agent_run_t *run,
                                          &model->model_id);
     model->max_retries = -1;
     model->enabled = 1;
-    return model->provider ? model : NULL;
+    if (!model->provider) {
+        return NULL;
+    }
+    mastra_agent_model_describe(model, run->pool);
+    return model;
 }
 
 mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,

@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "../base/log.h"
 
-static void start_step(void *baton);
+static void start_step(mastra_agent_run_t *run);
 static void call_model(mastra_agent_run_t *run);
 
 /* ---- life ---- */
@@ -48,11 +48,39 @@ static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
     }
 }
 
+/* A chunk may be as large as a tool's answer, several times over. While the
+ * client has not taken what it was given, the run does not go on: 1. */
+static int hold(mastra_agent_run_t *run, void (*next)(mastra_agent_run_t *run))
+{
+    if (!run->blocked || run->cancelled) {
+        return 0;
+    }
+    run->held = next;
+    return 1;
+}
+
 /* ---- the end, with memory ---- */
 
 static int has_answer(mastra_agent_run_t *run)
 {
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
+}
+
+static void say_last(mastra_agent_run_t *run)
+{
+    if (hold(run, say_last)) {
+        return;
+    }
+    if (run->stream && run->started) {
+        mastra_run_say_finish(run);
+    }
+    mastra_run_end(run);
+}
+
+static void last_words(mastra_agent_run_t *run)
+{
+    run->state = MASTRA_RUN_LAST;
+    say_last(run);
 }
 
 static void after_save(void *baton)
@@ -71,10 +99,9 @@ static void after_save(void *baton)
             mastra_run_say_error(run, run->error);
         }
     }
-    if (run->stream && run->started) {
-        mastra_run_say_finish(run);
+    if (!mastra_run_give_title(run, last_words)) {
+        last_words(run);
     }
-    mastra_run_end(run);
 }
 
 static void finish(mastra_agent_run_t *run)
@@ -160,11 +187,13 @@ static mastra_json_t *fallback_object(mastra_agent_run_t *run,
 /* The last step's text as the object that was asked for. */
 static mastra_result_t *take_object(mastra_agent_run_t *run)
 {
-    const char *text = mastra_message_last_text(run->parts);
+    const mastra_json_t *text = mastra_message_last_text(run->parts, 0);
     mastra_json_t *object = NULL;
     mastra_result_t *error = NULL;
 
-    if (!text || mastra_json_parse(&object, text, strlen(text), 0, NULL)
+    if (!text
+        || mastra_json_parse(&object, mastra_json_str(text),
+                             mastra_json_len(text), 0, NULL)
         || (run->output
             && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
         mastra_json_unref(object);
@@ -222,6 +251,9 @@ static void step_over(mastra_agent_run_t *run)
 {
     mastra_result_t *error = NULL;
 
+    if (hold(run, step_over)) {
+        return;
+    }
     if (!run->step.tools && run->output_schema) {
         error = take_object(run);
     }
@@ -237,7 +269,7 @@ static void step_over(mastra_agent_run_t *run)
     finish(run);
 }
 
-void mastra_run_tools_over(mastra_agent_run_t *run)
+static void tools_over(mastra_agent_run_t *run)
 {
     const mastra_run_tool_t *tool;
 
@@ -248,6 +280,14 @@ void mastra_run_tools_over(mastra_agent_run_t *run)
         }
     }
     step_over(run);
+}
+
+void mastra_run_tell_outcomes(mastra_agent_run_t *run)
+{
+    mastra_run_say_outcomes(run);
+    if (!hold(run, mastra_run_tell_outcomes) && !run->step.tools_open) {
+        tools_over(run);
+    }
 }
 
 void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
@@ -262,10 +302,8 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                    error->cause ? error->cause : "");
     }
     mastra_run_note_outcome(run, tool, result, error);
-    mastra_run_say_outcomes(run);
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void tool_done(void *baton, mastra_json_t *result,
@@ -328,9 +366,8 @@ static void start_tools(mastra_agent_run_t *run)
             mastra_run_start_tool(run, tool);
         }
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
@@ -343,7 +380,7 @@ const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
             return run->agent->tools[i];
         }
     }
-    return NULL;
+    return mastra_run_memory_tool(run, name);
 }
 
 static void add_tool_call(mastra_agent_run_t *run,
@@ -569,13 +606,15 @@ static void call_model(mastra_agent_run_t *run)
     }
 }
 
-static void start_step(void *baton)
+static void start_step(mastra_agent_run_t *run)
 {
-    mastra_agent_run_t *run = baton;
 
-    run->state = MASTRA_RUN_MODEL;
     run->step.pool = run->pool;
     run->step.reason = "unknown";
+    if (hold(run, start_step)) {
+        return;
+    }
+    run->state = MASTRA_RUN_MODEL;
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
     call_model(run);
@@ -620,6 +659,7 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
     if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
         run->read_only = 1;
         run->epoch = 0;
+        run->held = NULL;
         cancel_work(run);
         mastra_run_fail(run, error);
     }
@@ -673,7 +713,12 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
 
     run->cancelled = 1;
     run->sink = NULL;
+    run->held = NULL;
     if (busy || run->state == MASTRA_RUN_END) {
+        return;
+    }
+    if (run->state == MASTRA_RUN_LAST) {
+        mastra_run_end(run);
         return;
     }
     cancel_work(run);
@@ -688,8 +733,14 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
 
 void mastra_agent_run_resume(mastra_agent_run_t *run)
 {
+    void (*next)(mastra_agent_run_t *run) = run->held;
+
     run->blocked = 0;
-    if (run->call) {
+    if (next) {
+        run->held = NULL;
+        next(run);
+    }
+    else if (run->call) {
         mastra_model_resume(run->call);
     }
 }

@@ -176,6 +176,8 @@ static void restore(mastra_agent_run_t *run)
     if (mastra_run_choose_model(run, mastra_json_get_str(state, "model"))) {
         mastra_run_choose_model(run, NULL);
     }
+    mastra_run_restore_memory(run, state);
+    run->tool_specs = mastra_run_tool_specs(run);
     restore_step(run);
 }
 
@@ -279,9 +281,8 @@ static void decide(mastra_agent_run_t *run)
                         "approval", approval_of(run, tool, 1));
         mastra_run_start_tool(run, tool);
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void after_claim(void *baton)

@@ -44,6 +44,16 @@ static const char *spec_of(const mastra_json_t *value, apr_pool_t *pool)
                             : NULL;
 }
 
+void mastra_agent_model_describe(mastra_agent_model_t *model, apr_pool_t *pool)
+{
+    model->metadata = mastra_json_own(
+        mastra_json_pack("{s:s, s:s, s:s}", "modelId", model->model_id,
+                         "modelVersion", "v2", "modelProvider",
+                         model->provider->id), pool);
+    model->provider_metadata = mastra_json_own(
+        mastra_json_pack("{s:{}}", model->provider->id), pool);
+}
+
 static mastra_result_t *read_spec(mastra_agent_model_t *model,
                                   const mastra_json_t *value,
                                   const mastra_models_t *models,
@@ -59,6 +69,7 @@ static mastra_result_t *read_spec(mastra_agent_model_t *model,
         return fault(pool, "there is no model provider (MastraModelProvider) "
                      "of", model->spec);
     }
+    mastra_agent_model_describe(model, pool);
     return NULL;
 }
 
