@@ -43,6 +43,20 @@ mastra_json_t *mastra_message_text(const mastra_json_t *message);
 mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
                                         apr_size_t from);
 
+/* ---- view.c ---- */
+
+/* agent with such models: value as in a definition. pool is the view's; NULL
+ * and *perror, in pool too, for what cannot be used. */
+mastra_agent_view_t *mastra_agent_view_make(const mastra_agent_t *agent,
+                                            mastra_json_t *value,
+                                            const mastra_models_t *models,
+                                            apr_pool_t *pool,
+                                            mastra_result_t **perror);
+
+/* Makes what answers say of a model whose provider is known. */
+void mastra_agent_model_describe(mastra_agent_model_t *model,
+                                 apr_pool_t *pool);
+
 /* ---- the run ---- */
 
 typedef enum {
@@ -77,6 +91,12 @@ typedef struct {
     mastra_buf_t text;
     mastra_buf_t reasoning;
     int text_open, reasoning_open;
+    int texts;                       /* parts of text so far */
+    int said;                        /* something of the model's was said */
+    const char *reasoning_id;        /* of the part that is open */
+    mastra_json_t *part_metadata;    /* of the part that is open, or NULL */
+    mastra_json_t *metadata;         /* what else the provider said, or NULL */
+    mastra_json_t *files;            /* chunks of files, or NULL */
     apr_int64_t text_at;             /* ms */
     mastra_json_t *response;         /* id, timestamp, modelId, headers */
     mastra_json_t *request;          /* {"body": "…"} */
@@ -113,6 +133,8 @@ typedef struct {
 struct mastra_agent_run_t {
     mastra_agent_env_t *env;
     const mastra_agent_t *agent;
+    mastra_agent_view_t *view;       /* the agent when the run began */
+    const mastra_agent_model_t *model;   /* the one that is asked now */
     apr_pool_t *pool;                /* the run's own, with its allocator */
     mastra_run_state_e state;
     int stream;
@@ -185,13 +207,17 @@ void mastra_run_keep(mastra_json_t **pchunks, mastra_json_t *chunk);
 void mastra_run_say_start(mastra_agent_run_t *run);
 void mastra_run_say_step_start(mastra_agent_run_t *run);
 /* A piece of text or reasoning; opens it where it is not open. Returns what
- * the sink does. */
-int mastra_run_say_text(mastra_agent_run_t *run, const char *text,
-                        apr_size_t len);
-int mastra_run_say_reasoning(mastra_agent_run_t *run, const char *text,
-                             apr_size_t len);
+ * the sink does, -1 when it is too much. */
+int mastra_run_say_text(mastra_agent_run_t *run,
+                        const mastra_model_event_t *event);
+int mastra_run_say_reasoning(mastra_agent_run_t *run,
+                             const mastra_model_event_t *event);
+void mastra_run_say_file(mastra_agent_run_t *run,
+                         const mastra_model_event_t *event);
 /* Ends text and reasoning that are open and makes parts of them. */
 void mastra_run_close_text(mastra_agent_run_t *run);
+/* The same when the provider ends them, with what it says then (or NULL). */
+void mastra_run_end_part(mastra_agent_run_t *run, mastra_json_t *metadata);
 /* Sends such a chunk when the run streams. Returns what the sink does. */
 int mastra_run_say(mastra_agent_run_t *run, const char *type,
                    mastra_json_t *payload);
@@ -222,6 +248,19 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client);
 mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name);
 /* Releases what a step holds and empties it. */
 void mastra_run_free_step(mastra_run_step_t *step);
+
+/* ---- choice.c: which model a run asks ---- */
+
+/* Chooses the first model: spec, when it is not NULL and can be had, else the
+ * agent's. NULL or what is wrong. */
+mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
+                                         const char *spec);
+/* Goes on to the next model of the list; 0: there is none. */
+int mastra_run_next_model(mastra_agent_run_t *run);
+/* Starts a call of the present model, with all that the step asks. */
+apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
+                                   mastra_json_t *prompt,
+                                   const mastra_model_cbs_t *cbs);
 
 /* ---- calls.c ---- */
 

@@ -8,6 +8,7 @@
 #include "../base/log.h"
 
 static void start_step(mastra_agent_run_t *run);
+static void call_model(mastra_agent_run_t *run);
 
 /* ---- life ---- */
 
@@ -239,7 +240,7 @@ static void next_step(mastra_agent_run_t *run)
                            mastra_json_pack("{s:s, s:I, s:s}", "type",
                                             "step-start", "createdAt",
                                             mastra_text_now_ms(), "model",
-                                            run->agent->model));
+                                            run->model->spec));
     }
     mastra_run_free_step(&run->step);
     start_step(run);
@@ -287,6 +288,10 @@ static void add_tool_call(mastra_agent_run_t *run,
         "{s:s, s:{s:s, s:s, s:s, s:O}, s:I}", "type", "tool-invocation",
         "toolInvocation", "state", "call", "toolCallId", tool->id, "toolName",
         tool->name, "args", tool->args, "createdAt", mastra_text_now_ms());
+    if (event->metadata) {
+        mastra_json_set(tool->part, "providerMetadata",
+                        mastra_json_ref(event->metadata));
+    }
     mastra_json_append(run->parts, mastra_json_ref(tool->part));
     if (!run->step.tools_tail) {
         run->step.tools_tail = &run->step.tools;
@@ -326,13 +331,14 @@ static void on_finish(mastra_agent_run_t *run,
     run->step.raw_reason = apr_pstrdup(run->pool, event->raw_reason);
     run->step.usage = mastra_json_ref(event->json);
     run->step.body = mastra_json_ref(event->body);
+    run->step.metadata = mastra_json_ref(event->metadata);
 }
 
 static int on_delta(mastra_agent_run_t *run, const mastra_model_event_t *event)
 {
     int rc = event->type == MASTRA_MODEL_TEXT
-                 ? mastra_run_say_text(run, event->text, event->len)
-                 : mastra_run_say_reasoning(run, event->text, event->len);
+                 ? mastra_run_say_text(run, event)
+                 : mastra_run_say_reasoning(run, event);
 
     if (rc < 0) {
         run->too_large.cb = overflow;
@@ -374,6 +380,9 @@ static int on_event(void *baton, const mastra_model_event_t *event)
 {
     mastra_agent_run_t *run = baton;
 
+    run->step.said |= event->type != MASTRA_MODEL_REQUEST
+        && event->type != MASTRA_MODEL_RESPONSE
+        && event->type != MASTRA_MODEL_RAW;
     switch (event->type) {
     case MASTRA_MODEL_REQUEST:
         mastra_json_unref(run->step.request);
@@ -403,10 +412,37 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         mastra_run_close_text(run);
         on_finish(run, event);
         break;
+    case MASTRA_MODEL_PART_END:
+        mastra_run_end_part(run, event->metadata);
+        break;
+    case MASTRA_MODEL_FILE:
+        mastra_run_say_file(run, event);
+        break;
     case MASTRA_MODEL_RAW:
         break;
     }
     return !run->blocked;
+}
+
+/* Asks the next model of the agent's list, when the last one has said nothing
+ * that the client may have seen. */
+static int falls_back(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    const char *failed = run->model->spec;
+
+    if (run->step.said || run->cancelled || !mastra_run_next_model(run)) {
+        return 0;
+    }
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3006) "run %s of agent %s: "
+               "model %s failed, %s is asked: %s (%s)%s%s", run->id,
+               run->agent->id, failed, run->model->spec, error->message,
+               error->code, error->cause ? ": " : "",
+               error->cause ? error->cause : "");
+    mastra_json_unref(run->step.response);
+    mastra_json_unref(run->step.request);
+    run->step.response = run->step.request = NULL;
+    call_model(run);
+    return 1;
 }
 
 static void on_done(void *baton, const mastra_result_t *error)
@@ -414,6 +450,9 @@ static void on_done(void *baton, const mastra_result_t *error)
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
+    if (error && falls_back(run, error)) {
+        return;
+    }
     if (error) {
         mastra_run_fail(run, error);
         return;
@@ -441,16 +480,19 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     return prompt;
 }
 
+static void call_model(mastra_agent_run_t *run)
+{
+    mastra_json_t *prompt = make_prompt(run);
+    apr_status_t rv = mastra_run_call_model(run, prompt, &model_cbs);
+
+    mastra_json_unref(prompt);
+    if (rv) {
+        mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
+    }
+}
+
 static void start_step(mastra_agent_run_t *run)
 {
-    mastra_model_request_t request = {
-        .model_id = run->agent->model_id, .stream = run->stream,
-        .tools = run->tool_specs, .tool_choice = mastra_run_option(run, "toolChoice"),
-        .settings = mastra_run_option(run, "modelSettings"),
-        .response_schema = run->output_schema,
-        .provider_options = mastra_run_option(run, "providerOptions"),
-    };
-    apr_status_t rv;
 
     run->step.pool = run->pool;
     run->step.reason = "unknown";
@@ -460,13 +502,7 @@ static void start_step(mastra_agent_run_t *run)
     run->state = MASTRA_RUN_MODEL;
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
-    request.prompt = make_prompt(run);
-    rv = mastra_model_start(&run->call, run->env->loop, run->agent->provider,
-                            &request, &model_cbs, run);
-    mastra_json_unref(request.prompt);
-    if (rv) {
-        mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
-    }
+    call_model(run);
 }
 
 /* ---- begin, cancel, resume ---- */
