@@ -7,8 +7,6 @@
 #include "internal.h"
 #include "../base/log.h"
 
-static void start_step(void *baton);
-
 /* ---- life ---- */
 
 static void free_run(void *baton)
@@ -49,6 +47,9 @@ static void after_save(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
     if (run->job_rv) {
         mastra_result_t *error = mastra_store_result(run->pool, run->job_rv,
                                                      "save the answer");
@@ -70,9 +71,9 @@ static void after_save(void *baton)
     mastra_run_end(run);
 }
 
-static void finish(mastra_agent_run_t *run)
+void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (has_answer(run) || run->epoch) {
+    if (has_answer(run) || run->epoch || run->channel) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
@@ -99,7 +100,7 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
         mastra_run_say_error(run, run->error);
         mastra_run_say_step_finish(run, 0);
     }
-    finish(run);
+    mastra_run_finish(run);
 }
 
 static void fail_with(mastra_agent_run_t *run, int status, const char *code,
@@ -186,7 +187,17 @@ static void next_step(mastra_agent_run_t *run)
                                             run->agent->model));
     }
     mastra_run_free_step(&run->step);
-    start_step(run);
+    mastra_run_start_step(run);
+}
+
+void mastra_run_step_done(mastra_agent_run_t *run)
+{
+    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
+        next_step(run);
+        return;
+    }
+    mastra_run_say_step_finish(run, 0);
+    mastra_run_finish(run);
 }
 
 static void step_over(mastra_agent_run_t *run)
@@ -200,12 +211,9 @@ static void step_over(mastra_agent_run_t *run)
         mastra_run_fail(run, error);
         return;
     }
-    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
-        next_step(run);
-        return;
+    if (!mastra_run_drain(run)) {
+        mastra_run_step_done(run);
     }
-    mastra_run_say_step_finish(run, 0);
-    finish(run);
 }
 
 void mastra_run_tools_over(mastra_agent_run_t *run)
@@ -489,9 +497,8 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     return prompt;
 }
 
-static void start_step(void *baton)
+void mastra_run_start_step(mastra_agent_run_t *run)
 {
-    mastra_agent_run_t *run = baton;
     mastra_model_request_t request = {
         .model_id = run->agent->model_id, .stream = run->stream,
         .tools = run->tool_specs, .tool_choice = mastra_run_option(run, "toolChoice"),
@@ -517,11 +524,27 @@ static void start_step(void *baton)
 
 /* ---- begin, cancel, resume ---- */
 
+/* Of a run that was cancelled with its sink in place. */
+static void say_abort(mastra_agent_run_t *run)
+{
+    mastra_json_t *chunk;
+
+    if (run->aborted && run->stream && run->sink) {
+        chunk = mastra_run_envelope(run, "abort", mastra_json_object());
+        run->sink->vtable->chunk(run->sink, chunk);
+        mastra_json_unref(chunk);
+    }
+}
+
 static void after_recall(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->claim && !run->job_rv) {
+        mastra_channel_adopt(run);
+    }
     if (run->cancelled) {
+        say_abort(run);
         mastra_run_end(run);
         return;
     }
@@ -534,7 +557,8 @@ static void after_recall(void *baton)
         return;
     }
     mastra_run_say_start(run);
-    start_step(run);
+    mastra_run_say_signals(run, run->input);
+    mastra_run_start_step(run);
 }
 
 static void cancel_work(mastra_agent_run_t *run)
@@ -585,7 +609,7 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
         mastra_run_claim(run);
         return;
     }
-    if (run->thread_id) {
+    if (run->thread_id || run->channel) {
         mastra_run_recall(run, after_recall);
         return;
     }
@@ -597,6 +621,9 @@ static void after_cancel(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
     if (run->job_rv) {
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
                    "run %s: the part of the answer that had come could not be "
@@ -605,23 +632,60 @@ static void after_cancel(void *baton)
     mastra_run_end(run);
 }
 
-void mastra_agent_run_cancel(mastra_agent_run_t *run)
+/* Stops what is open, stores what has come, and ends. */
+static void abandon(mastra_agent_run_t *run)
 {
-    int busy = run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_SAVE;
-
-    run->cancelled = 1;
-    run->sink = NULL;
-    if (busy || run->state == MASTRA_RUN_END) {
-        return;
-    }
     cancel_work(run);
     mastra_run_close_text(run);
-    if (has_answer(run) || run->epoch) {
+    if (has_answer(run) || run->epoch || run->channel) {
         run->answered_at = apr_time_now();
         mastra_run_save(run, after_cancel);
         return;
     }
     mastra_run_end(run);
+}
+
+void mastra_run_cancelled(mastra_agent_run_t *run)
+{
+    say_abort(run);
+    abandon(run);
+}
+
+static int is_busy(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_DRAIN
+           || run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_END;
+}
+
+void mastra_agent_run_abort(mastra_agent_run_t *run)
+{
+    /* one that is being saved is over in a moment */
+    if (run->cancelled || run->state == MASTRA_RUN_SAVE
+        || run->state == MASTRA_RUN_END) {
+        return;
+    }
+    run->aborted = 1;
+    if (is_busy(run)) {
+        run->cancelled = 1;
+        return;
+    }
+    say_abort(run);
+    run->cancelled = 1;
+    abandon(run);
+}
+
+void mastra_agent_run_cancel(mastra_agent_run_t *run)
+{
+    if (run->channel) {
+        mastra_channel_client_gone(run->channel);
+        mastra_agent_run_abort(run);
+        return;
+    }
+    run->cancelled = 1;
+    run->sink = NULL;
+    if (!is_busy(run)) {
+        abandon(run);
+    }
 }
 
 void mastra_agent_run_resume(mastra_agent_run_t *run)

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 
 /* ---- format 2 to prompts ---- */
 
@@ -241,6 +242,20 @@ static void user_to(mastra_json_t *messages, const mastra_json_t *parts,
     }
 }
 
+static void signal_to(mastra_json_t *messages, const mastra_json_t *message,
+                      int for_client)
+{
+    mastra_json_t *parts = mastra_signal_parts(message);
+
+    user_to(messages, parts, for_client);
+    mastra_json_unref(parts);
+}
+
+static int is_signal(const char *role)
+{
+    return role && !strcmp(role, "signal");
+}
+
 void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages)
 {
@@ -257,6 +272,9 @@ void mastra_message_to_prompt(mastra_json_t *prompt,
         }
         else if (role && !strcmp(role, "assistant")) {
             mastra_message_parts_to_prompt(prompt, parts);
+        }
+        else if (is_signal(role)) {
+            signal_to(prompt, message, 0);
         }
         else {
             user_to(prompt, parts, 0);
@@ -276,6 +294,9 @@ mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
         if (role && !strcmp(role, "user")) {
             user_to(made, mastra_json_path(message, "content", "parts", NULL),
                     1);
+        }
+        else if (is_signal(role)) {
+            signal_to(made, message, 1);
         }
     }
     return made;
