@@ -138,6 +138,9 @@ int mastra_run_drain(mastra_agent_run_t *run)
         return 0;
     }
     run->state = MASTRA_RUN_DRAIN;
+    if (!run->answered_at) {
+        run->answered_at = apr_time_now();
+    }
     if (pending) {
         mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
     }

@@ -582,6 +582,8 @@ void mastra_channel_adopt(mastra_agent_run_t *run)
     channel = make_channel(claim, claim->after);
     channel->run = run;
     channel->client = run->sink;
+    /* something may have come while it was suspended */
+    channel->pending = run->decision != NULL;
     run->channel = channel;
     run->sink = &channel->sink;
 }
