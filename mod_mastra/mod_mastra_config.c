@@ -16,6 +16,7 @@
 #define TIMEOUT_DEFAULT apr_time_from_sec(180)
 #define STREAM_TIMEOUT_DEFAULT apr_time_from_sec(120)
 #define STOP_LIMIT_DEFAULT apr_time_from_sec(30)
+#define RUN_LEASE_DEFAULT apr_time_from_sec(30)
 #define BODY_LIMIT_DEFAULT 4718592
 #define MAX_BODY_LIMIT ((apr_off_t)1 << 30)
 
@@ -31,6 +32,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->timeout = -1;
     conf->stream_timeout = -1;
     conf->stop_limit = -1;
+    conf->run_lease = -1;
     conf->body_limit = -1;
     conf->connections = -1;
     conf->db_max = -1;
@@ -113,6 +115,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(timeout);
     NUMBER_OR_BASE(stream_timeout);
     NUMBER_OR_BASE(stop_limit);
+    NUMBER_OR_BASE(run_lease);
     NUMBER_OR_BASE(body_limit);
     SET_OR_BASE(runtime_dir);
     NUMBER_OR_BASE(connections);
@@ -198,6 +201,11 @@ mastra_config_stream_timeout(const mastra_server_conf_t *conf)
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf)
 {
     return conf->stop_limit == -1 ? STOP_LIMIT_DEFAULT : conf->stop_limit;
+}
+
+apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf)
+{
+    return conf->run_lease == -1 ? RUN_LEASE_DEFAULT : conf->run_lease;
 }
 
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf)
@@ -339,6 +347,9 @@ static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
         || *value < 0) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time such "
                            "as 30s or 5min, not ", arg, NULL);
+    }
+    if (value == &conf_of(cmd)->run_lease && *value < apr_time_from_sec(1)) {
+        return MASTRA_DIR_RUN_LEASE " must be one second or more";
     }
     return NULL;
 }
@@ -548,6 +559,9 @@ const command_rec mastra_commands[] = {
     AP_INIT_TAKE1(MASTRA_DIR_STOP_LIMIT, set_time, OFFSET(stop_limit),
                   RSRC_CONF, "how long live streams may go on at a graceful "
                   "stop or restart, 30s by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_RUN_LEASE, set_time, OFFSET(run_lease), RSRC_CONF,
+                  "how long a stored run belongs to the process that goes on "
+                  "with it, unless renewed; 30s by default"),
     AP_INIT_TAKE1(MASTRA_DIR_BODY_LIMIT, set_body_limit, NULL, RSRC_CONF,
                   "size of a request's body, 4.5M by default"),
     AP_INIT_ITERATE(MASTRA_DIR_OUTBOUND, add_outbound, NULL, RSRC_CONF,

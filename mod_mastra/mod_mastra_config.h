@@ -15,6 +15,7 @@
 #define MASTRA_DIR_TIMEOUT "MastraTimeout"
 #define MASTRA_DIR_STREAM_TIMEOUT "MastraStreamTimeout"
 #define MASTRA_DIR_STOP_LIMIT "MastraStopLimit"
+#define MASTRA_DIR_RUN_LEASE "MastraRunLease"
 #define MASTRA_DIR_BODY_LIMIT "MastraBodyLimit"
 #define MASTRA_DIR_OUTBOUND "MastraOutboundAllow"
 #define MASTRA_DIR_RUNTIME "MastraRuntimeDir"
@@ -52,6 +53,7 @@ typedef struct {
     apr_interval_time_t timeout;
     apr_interval_time_t stream_timeout;
     apr_interval_time_t stop_limit;
+    apr_interval_time_t run_lease;
     apr_off_t body_limit;
     const char *runtime_dir;
     int connections;
@@ -91,6 +93,7 @@ apr_interval_time_t mastra_config_timeout(const mastra_server_conf_t *conf);
 apr_interval_time_t
 mastra_config_stream_timeout(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf);
+apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
                                       apr_pool_t *pool);

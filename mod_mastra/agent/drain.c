@@ -47,7 +47,10 @@ static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_own(came, pool);
     if (rv == APR_SUCCESS && mastra_json_size(came) && run->thread_id
         && !run->read_only) {
-        rv = mastra_messages_save(db, to_store(run, came, pool), pool);
+        rv = mastra_messages_save(db, mastra_json_own(
+                                      mastra_memory_kept(to_store(run, came,
+                                                                  pool)),
+                                      pool), pool);
     }
     if (rv == APR_SUCCESS) {
         mastra_json_unref(run->came);

@@ -10,6 +10,7 @@
 
 #include "hub_internal.h"
 #include "../base/log.h"
+#include "../base/pool.h"
 #include "../store/events.h"
 
 #define TICK apr_time_from_sec(1)
@@ -25,16 +26,12 @@
 mastra_hub_op_t *mastra_hub_op_make(mastra_hub_t *hub, mastra_agent_env_t *env,
                                     apr_size_t size)
 {
-    apr_allocator_t *allocator;
     mastra_hub_op_t *op;
     apr_pool_t *pool;
 
-    if (apr_allocator_create(&allocator)
-        || apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
+    if (mastra_pool_make(&pool, "mastra_hub")) {
         abort();
     }
-    apr_allocator_owner_set(allocator, pool);
-    apr_pool_tag(pool, "mastra_hub");
     op = apr_pcalloc(pool, sizeof(*op));
     op->pool = pool;
     op->hub = hub;

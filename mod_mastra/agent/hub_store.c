@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "hub_internal.h"
+#include "../base/pool.h"
 #include "../store/events.h"
 #include "../store/runs.h"
 
@@ -17,19 +18,12 @@
 mastra_claim_t *mastra_claim_make(mastra_agent_env_t *env,
                                   const mastra_channel_row_t *row)
 {
-    apr_allocator_t *allocator;
     mastra_claim_t *claim;
     apr_pool_t *pool;
 
-    if (apr_allocator_create(&allocator)) {
+    if (mastra_pool_make(&pool, "mastra_claim")) {
         return NULL;
     }
-    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
-        apr_allocator_destroy(allocator);
-        return NULL;
-    }
-    apr_allocator_owner_set(allocator, pool);
-    apr_pool_tag(pool, "mastra_claim");
     claim = apr_pcalloc(pool, sizeof(*claim));
     claim->pool = pool;
     claim->env = env;

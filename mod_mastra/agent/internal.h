@@ -26,6 +26,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
 /* Appends stored messages (format 2) to a neutral prompt. */
 void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages);
+/* The same in the form that the API shows. */
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages);
 /* Appends the messages that assistant parts stand for, in the neutral form. */
 void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts);
@@ -36,8 +39,9 @@ mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages);
 mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts);
 /* All text of a format 2 message, joined; a new string value. */
 mastra_json_t *mastra_message_text(const mastra_json_t *message);
-/* The text of the last text part, or NULL: lent. */
-const char *mastra_message_last_text(const mastra_json_t *parts);
+/* The text of the last text part from an index on, or NULL: lent. */
+mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
+                                        apr_size_t from);
 
 /* ---- the run ---- */
 
@@ -48,6 +52,7 @@ typedef enum {
     MASTRA_RUN_TOOLS,        /* tool calls are open */
     MASTRA_RUN_DRAIN,        /* storage: messages that came meanwhile */
     MASTRA_RUN_SAVE,         /* storage: the answer */
+    MASTRA_RUN_LAST,         /* all is stored, "finish" is to be said */
     MASTRA_RUN_END
 } mastra_run_state_e;
 
@@ -61,6 +66,9 @@ typedef struct mastra_run_tool_t {
     mastra_json_t *args;
     mastra_json_t *part;             /* its tool-invocation part */
     mastra_tool_call_t *call;        /* while it runs */
+    int over;
+    mastra_json_t *outcome;          /* its chunk, until it is told */
+    int is_result;                   /* ... which is no error */
     int decided;                     /* a person has answered: it may run */
 } mastra_run_tool_t;
 
@@ -81,6 +89,9 @@ typedef struct {
     int tools_open;
     mastra_json_t *tool_chunks;      /* tool-call chunks */
     mastra_json_t *result_chunks;    /* tool-result chunks */
+    mastra_json_t *base;             /* answer.c: the response's base, */
+    mastra_json_t *messages;         /* the parts as messages, */
+    mastra_json_t *message;          /* and what the answer showed */
 } mastra_run_step_t;
 
 /* A resumed run's claim, renewed while it goes on. Loop thread; outlives the
@@ -91,6 +102,7 @@ typedef struct {
     mastra_loop_t *loop;
     mastra_store_t *store;
     const char *host, *id;
+    apr_interval_time_t length;      /* of the claim unless renewed */
     int epoch;
     int busy;                        /* a job is under way */
     apr_status_t rv;
@@ -108,14 +120,22 @@ struct mastra_agent_run_t {
     int cancelled;
     int aborted;                     /* cancelled, and the sink is there */
     int started;                     /* "start" was sent */
+    int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
+    /* What comes next when it has taken what it was given; NULL: nothing */
+    void (*held)(struct mastra_agent_run_t *run);
     mastra_sink_t *sink;
 
     const char *id, *message_id, *trace_id, *span_id;
     const char *thread_id, *resource_id;  /* NULL: no memory */
     const char *owner;               /* resource that auth gives, or NULL */
-    int read_only;
+    int read_only;                   /* no messages are stored */
     int last_messages;
+    mastra_memory_t memory;          /* the agent's, with what the request
+                                        brings along */
+    const char *working_text;        /* working memory as it was at first */
+    int titled;                      /* the thread has a title */
+    void (*after_title)(mastra_agent_run_t *run);
     int max_steps;
     int depth;
     mastra_json_t *options;          /* the body */
@@ -186,10 +206,13 @@ void mastra_run_close_text(mastra_agent_run_t *run);
 int mastra_run_say(mastra_agent_run_t *run, const char *type,
                    mastra_json_t *payload);
 void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool);
-/* result is lent; error NULL: it worked. */
-void mastra_run_say_tool_result(mastra_agent_run_t *run,
-                                mastra_run_tool_t *tool, mastra_json_t *result,
-                                const mastra_result_t *error);
+/* What came of a call, into the message; result is lent, error NULL: it worked.
+ * Told to the client by the next: in the order of the calls, so that one that
+ * overtook another waits for it. */
+void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
+                             mastra_json_t *result,
+                             const mastra_result_t *error);
+void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
 /* Says which messages have come in: an array of format 2. */
@@ -222,9 +245,13 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool);
 /* The outcome of one call; the last one ends the step. */
 void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                           const mastra_result_t *error);
-/* All calls that could run are over: the step ends, or waits for a person. */
-void mastra_run_tools_over(mastra_agent_run_t *run);
+/* Tells what came of the calls; once all that could run are over, the step ends,
+ * or waits for a person. */
+void mastra_run_tell_outcomes(mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
+/* A run whose first store job failed (run->job_rv, run->job_error); what: for
+ * the log. */
+void mastra_run_end_early(mastra_agent_run_t *run, const char *what);
 /* Stops a run that may not write any more. */
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 /* Tells the sink of the end and frees the run. */
@@ -283,8 +310,6 @@ void mastra_channel_client_gone(mastra_channel_t *channel);
 /* ---- suspend.c, take_up.c, lease.c ---- */
 
 #define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
-/* How long a claim lasts without being renewed. */
-#define MASTRA_RUN_LEASE apr_time_from_sec(30)
 
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);
@@ -313,6 +338,26 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
  * outcome (run->job_error when something else than storage was wrong). */
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next);
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next);
+
+/* ---- memory.c ---- */
+
+/* Thread, resource and options from the request. */
+mastra_result_t *mastra_run_set_memory(mastra_agent_run_t *run,
+                                       const mastra_principal_t *principal);
+/* The same for a run that is taken up, whose options are there already. */
+void mastra_run_restore_memory(mastra_agent_run_t *run,
+                               const mastra_json_t *state);
+/* What the model is offered: lent, or of the run's pool. */
+mastra_json_t *mastra_run_tool_specs(mastra_agent_run_t *run);
+/* The memory's tool of that name, or NULL. */
+const mastra_tool_t *mastra_run_memory_tool(mastra_agent_run_t *run,
+                                            const char *name);
+/* Appends the message that brings working memory along. */
+void mastra_run_add_notes(mastra_agent_run_t *run, mastra_json_t *prompt);
+/* Has a title made when the thread lacks one. 1: the run waits for it, next
+ * is called then. */
+int mastra_run_give_title(mastra_agent_run_t *run,
+                          void (*next)(mastra_agent_run_t *run));
 
 /* ---- instructions.c ---- */
 

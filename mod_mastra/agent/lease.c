@@ -6,9 +6,8 @@
 
 #include "internal.h"
 #include "../base/log.h"
+#include "../base/pool.h"
 #include "../store/runs.h"
-
-#define RENEW_EVERY apr_time_from_sec(10)
 
 static void lost(mastra_agent_run_t *run)
 {
@@ -22,8 +21,8 @@ static apr_status_t renew_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_lease_t *lease = baton;
 
-    return mastra_runs_renew(db, lease->host, lease->id, lease->epoch, MASTRA_RUN_LEASE,
-                             pool);
+    return mastra_runs_renew(db, lease->host, lease->id, lease->epoch,
+                             lease->length, pool);
 }
 
 static void renewed(void *baton, apr_status_t rv)
@@ -56,8 +55,8 @@ static void after_renew(void *baton)
         lost(run);
         return;
     }
-    mastra_loop_timer_set(lease->loop, &lease->timer, RENEW_EVERY, on_renew,
-                          lease);
+    mastra_loop_timer_set(lease->loop, &lease->timer, lease->length / 3,
+                          on_renew, lease);
 }
 
 static void on_renew(void *baton)
@@ -82,17 +81,11 @@ static void on_renew(void *baton)
 void mastra_run_hold_lease(mastra_agent_run_t *run)
 {
     mastra_agent_lease_t *lease;
-    apr_allocator_t *allocator;
     apr_pool_t *pool;
 
-    if (apr_allocator_create(&allocator)) {
+    if (mastra_pool_make(&pool, "mastra_lease")) {
         return;
     }
-    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
-        apr_allocator_destroy(allocator);
-        return;
-    }
-    apr_allocator_owner_set(allocator, pool);
     lease = apr_pcalloc(pool, sizeof(*lease));
     lease->pool = pool;
     lease->run = run;
@@ -101,9 +94,10 @@ void mastra_run_hold_lease(mastra_agent_run_t *run)
     lease->host = run->env->host;
     lease->id = apr_pstrdup(pool, run->id);
     lease->epoch = run->epoch;
+    lease->length = run->env->lease;
     run->lease = lease;
-    mastra_loop_timer_set(lease->loop, &lease->timer, RENEW_EVERY, on_renew,
-                          lease);
+    mastra_loop_timer_set(lease->loop, &lease->timer, lease->length / 3,
+                          on_renew, lease);
 }
 
 void mastra_run_drop_lease(mastra_agent_run_t *run)

@@ -36,11 +36,48 @@ void mastra_run_end(mastra_agent_run_t *run)
     mastra_loop_defer(run->env->loop, &run->msg);
 }
 
+/* Clients repeat what failed with a 5xx, and tools would be called again. */
+static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    run->error = mastra_result_copy(run->pool, error);
+    if (!mastra_agent_run_may_repeat(run)) {
+        mastra_model_error_no_repeat(run->error);
+    }
+}
+
+/* A chunk may be as large as a tool's answer, several times over. While the
+ * client has not taken what it was given, the run does not go on: 1. */
+static int hold(mastra_agent_run_t *run, void (*next)(mastra_agent_run_t *run))
+{
+    if (!run->blocked || run->cancelled) {
+        return 0;
+    }
+    run->held = next;
+    return 1;
+}
+
 /* ---- the end, with memory ---- */
 
 static int has_answer(mastra_agent_run_t *run)
 {
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
+}
+
+static void say_last(mastra_agent_run_t *run)
+{
+    if (hold(run, say_last)) {
+        return;
+    }
+    if (run->stream && run->started) {
+        mastra_run_say_finish(run);
+    }
+    mastra_run_end(run);
+}
+
+static void last_words(mastra_agent_run_t *run)
+{
+    run->state = MASTRA_RUN_LAST;
+    say_last(run);
 }
 
 static void after_save(void *baton)
@@ -56,19 +93,15 @@ static void after_save(void *baton)
 
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3001)
                    "run %s: the answer could not be stored", run->id);
-        if (!run->error && run->stream) {
-            run->error = error;
+        if (!run->error) {
+            set_error(run, error);
             run->step.reason = "error";
-            mastra_run_say_error(run, error);
-        }
-        else if (!run->error) {
-            run->error = error;
+            mastra_run_say_error(run, run->error);
         }
     }
-    if (run->stream && run->started) {
-        mastra_run_say_finish(run);
+    if (!mastra_run_give_title(run, last_words)) {
+        last_words(run);
     }
-    mastra_run_end(run);
 }
 
 void mastra_run_finish(mastra_agent_run_t *run)
@@ -84,23 +117,45 @@ void mastra_run_finish(mastra_agent_run_t *run)
     after_save(run);
 }
 
-void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
+/* What the client did wrong is no business of the administrator's. */
+static void log_failure(const mastra_agent_run_t *run,
+                        const mastra_result_t *error)
 {
-    run->error = mastra_result_copy(run->pool, error);
-    if (run->nsteps) {
-        mastra_model_error_no_repeat(run->error);
+    const char *colon = error->cause ? ": " : "";
+    const char *cause = error->cause ? error->cause : "";
+
+    if (error->status < 500 && strncmp(error->code, "MODEL_", 6)) {
+        mastra_log(MASTRA_LOG_DEBUG, 0, "run %s of agent %s ended: %s (%s)%s%s",
+                   run->id, run->agent->id, error->message, error->code, colon,
+                   cause);
+        return;
     }
-    run->step.reason = "error";
     mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3002) "run %s of agent %s failed: "
                "%s (%s)%s%s", run->id, run->agent->id, error->message,
-               error->code, error->cause ? ": " : "",
-               error->cause ? error->cause : "");
+               error->code, colon, cause);
+}
+
+void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    set_error(run, error);
+    run->step.reason = "error";
+    log_failure(run, error);
     mastra_run_close_text(run);
     if (run->stream && run->started) {
         mastra_run_say_error(run, run->error);
         mastra_run_say_step_finish(run, 0);
     }
     mastra_run_finish(run);
+}
+
+/* The store job that a run begins with failed: nothing was said yet. */
+void mastra_run_end_early(mastra_agent_run_t *run, const char *what)
+{
+    run->error = run->job_error ? run->job_error
+                                : mastra_store_result(run->pool, run->job_rv,
+                                                      what);
+    log_failure(run, run->error);
+    mastra_run_end(run);
 }
 
 static void fail_with(mastra_agent_run_t *run, int status, const char *code,
@@ -132,11 +187,13 @@ static mastra_json_t *fallback_object(mastra_agent_run_t *run,
 /* The last step's text as the object that was asked for. */
 static mastra_result_t *take_object(mastra_agent_run_t *run)
 {
-    const char *text = mastra_message_last_text(run->parts);
+    const mastra_json_t *text = mastra_message_last_text(run->parts, 0);
     mastra_json_t *object = NULL;
     mastra_result_t *error = NULL;
 
-    if (!text || mastra_json_parse(&object, text, strlen(text), 0, NULL)
+    if (!text
+        || mastra_json_parse(&object, mastra_json_str(text),
+                             mastra_json_len(text), 0, NULL)
         || (run->output
             && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
         mastra_json_unref(object);
@@ -204,6 +261,9 @@ static void step_over(mastra_agent_run_t *run)
 {
     mastra_result_t *error = NULL;
 
+    if (hold(run, step_over)) {
+        return;
+    }
     if (!run->step.tools && run->output_schema) {
         error = take_object(run);
     }
@@ -216,7 +276,7 @@ static void step_over(mastra_agent_run_t *run)
     }
 }
 
-void mastra_run_tools_over(mastra_agent_run_t *run)
+static void tools_over(mastra_agent_run_t *run)
 {
     const mastra_run_tool_t *tool;
 
@@ -227,6 +287,14 @@ void mastra_run_tools_over(mastra_agent_run_t *run)
         }
     }
     step_over(run);
+}
+
+void mastra_run_tell_outcomes(mastra_agent_run_t *run)
+{
+    mastra_run_say_outcomes(run);
+    if (!hold(run, mastra_run_tell_outcomes) && !run->step.tools_open) {
+        tools_over(run);
+    }
 }
 
 void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
@@ -240,10 +308,9 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                    error->message, error->cause ? ": " : "",
                    error->cause ? error->cause : "");
     }
-    mastra_run_say_tool_result(run, tool, result, error);
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    mastra_run_note_outcome(run, tool, result, error);
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void tool_done(void *baton, mastra_json_t *result,
@@ -278,6 +345,7 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         mastra_json_unref(invalid);
         return;
     }
+    run->tools_ran = 1;
     args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
                                         tool->id);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
@@ -305,9 +373,8 @@ static void start_tools(mastra_agent_run_t *run)
             mastra_run_start_tool(run, tool);
         }
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
@@ -320,7 +387,7 @@ const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
             return run->agent->tools[i];
         }
     }
-    return NULL;
+    return mastra_run_memory_tool(run, name);
 }
 
 static void add_tool_call(mastra_agent_run_t *run,
@@ -508,9 +575,12 @@ void mastra_run_start_step(mastra_agent_run_t *run)
     };
     apr_status_t rv;
 
-    run->state = MASTRA_RUN_MODEL;
     run->step.pool = run->pool;
     run->step.reason = "unknown";
+    if (hold(run, mastra_run_start_step)) {
+        return;
+    }
+    run->state = MASTRA_RUN_MODEL;
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
     request.prompt = make_prompt(run);
@@ -549,11 +619,7 @@ static void after_recall(void *baton)
         return;
     }
     if (run->job_rv) {
-        run->error = run->job_error ? run->job_error
-                                    : mastra_store_result(run->pool,
-                                                          run->job_rv,
-                                                          "read the thread");
-        mastra_run_end(run);
+        mastra_run_end_early(run, "read the thread");
         return;
     }
     mastra_run_say_start(run);
@@ -582,6 +648,7 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
     if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
         run->read_only = 1;
         run->epoch = 0;
+        run->held = NULL;
         cancel_work(run);
         mastra_run_fail(run, error);
     }
@@ -657,14 +724,20 @@ static int is_busy(const mastra_agent_run_t *run)
            || run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_END;
 }
 
+static int is_ending(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_LAST
+           || run->state == MASTRA_RUN_END;
+}
+
 void mastra_agent_run_abort(mastra_agent_run_t *run)
 {
     /* one that is being saved is over in a moment */
-    if (run->cancelled || run->state == MASTRA_RUN_SAVE
-        || run->state == MASTRA_RUN_END) {
+    if (run->cancelled || is_ending(run)) {
         return;
     }
     run->aborted = 1;
+    run->held = NULL;
     if (is_busy(run)) {
         run->cancelled = 1;
         return;
@@ -679,21 +752,38 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
     if (run->channel) {
         mastra_channel_client_gone(run->channel);
         mastra_agent_run_abort(run);
+        /* nobody is left who could be too slow for its last words */
+        mastra_agent_run_resume(run);
         return;
     }
     run->cancelled = 1;
     run->sink = NULL;
-    if (!is_busy(run)) {
+    run->held = NULL;
+    if (run->state == MASTRA_RUN_LAST) {
+        mastra_run_end(run);
+    }
+    else if (!is_busy(run)) {
         abandon(run);
     }
 }
 
 void mastra_agent_run_resume(mastra_agent_run_t *run)
 {
+    void (*next)(mastra_agent_run_t *run) = run->held;
+
     run->blocked = 0;
-    if (run->call) {
+    if (next) {
+        run->held = NULL;
+        next(run);
+    }
+    else if (run->call) {
         mastra_model_resume(run->call);
     }
+}
+
+int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
+{
+    return !run->nsteps && !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)

@@ -235,27 +235,37 @@ static mastra_json_t *tool_error(mastra_agent_run_t *run,
         "args", tool->args, "toolCallId", tool->id, "toolName", tool->name);
 }
 
-void mastra_run_say_tool_result(mastra_agent_run_t *run,
-                                mastra_run_tool_t *tool, mastra_json_t *result,
-                                const mastra_result_t *error)
+void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
+                             mastra_json_t *result,
+                             const mastra_result_t *error)
 {
     mastra_json_t *inner = mastra_json_get(tool->part, "toolInvocation");
-    mastra_json_t *chunk;
 
+    tool->over = 1;
+    tool->is_result = !error;
     if (error) {
         mastra_json_set_str(inner, "state", "output-error");
         mastra_json_set_str(inner, "errorText", error->message);
-        chunk = mastra_run_envelope(run, "tool-error", tool_error(run, tool, error));
+        tool->outcome = mastra_run_envelope(run, "tool-error",
+                                            tool_error(run, tool, error));
+        return;
     }
-    else {
-        mastra_json_set_str(inner, "state", "result");
-        mastra_json_set(inner, "result", result ? mastra_json_ref(result)
-                                                : mastra_json_null());
-        chunk = mastra_run_envelope(run, "tool-result",
-                         mastra_json_pack("{s:O, s:s, s:s, s:O}", "args",
-                                          tool->args, "toolCallId", tool->id,
-                                          "toolName", tool->name, "result",
-                                          mastra_json_get(inner, "result")));
+    mastra_json_set_str(inner, "state", "result");
+    mastra_json_set(inner, "result", result ? mastra_json_ref(result)
+                                            : mastra_json_null());
+    tool->outcome = mastra_run_envelope(
+        run, "tool-result",
+        mastra_json_pack("{s:O, s:s, s:s, s:O}", "args", tool->args,
+                         "toolCallId", tool->id, "toolName", tool->name,
+                         "result", mastra_json_get(inner, "result")));
+}
+
+static void say_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool)
+{
+    mastra_json_t *chunk = tool->outcome;
+
+    tool->outcome = NULL;
+    if (tool->is_result) {
         mastra_run_keep(&run->step.result_chunks, chunk);
     }
     if (run->stream) {
@@ -263,6 +273,20 @@ void mastra_run_say_tool_result(mastra_agent_run_t *run,
     }
     else {
         mastra_json_unref(chunk);
+    }
+}
+
+void mastra_run_say_outcomes(mastra_agent_run_t *run)
+{
+    mastra_run_tool_t *tool;
+
+    for (tool = run->step.tools; tool && !run->blocked; tool = tool->next) {
+        if (tool->outcome) {
+            say_outcome(run, tool);
+        }
+        else if (!tool->over && !mastra_run_waits(run, tool)) {
+            return;
+        }
     }
 }
 

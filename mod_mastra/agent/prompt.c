@@ -256,8 +256,8 @@ static int is_signal(const char *role)
     return role && !strcmp(role, "signal");
 }
 
-void mastra_message_to_prompt(mastra_json_t *prompt,
-                              const mastra_json_t *messages)
+static void convert(mastra_json_t *made, const mastra_json_t *messages,
+                    int for_client)
 {
     apr_size_t i;
 
@@ -268,18 +268,33 @@ void mastra_message_to_prompt(mastra_json_t *prompt,
                                                       "parts", NULL);
 
         if (role && !strcmp(role, "system")) {
-            mastra_json_append(prompt, mastra_json_ref(message));
-        }
-        else if (role && !strcmp(role, "assistant")) {
-            mastra_message_parts_to_prompt(prompt, parts);
+            mastra_json_append(made, mastra_json_ref(message));
         }
         else if (is_signal(role)) {
-            signal_to(prompt, message, 0);
+            signal_to(made, message, for_client);
+        }
+        else if (role && strcmp(role, "assistant")) {
+            user_to(made, parts, for_client);
+        }
+        else if (for_client) {
+            unfold(made, parts, 1);
         }
         else {
-            user_to(prompt, parts, 0);
+            mastra_message_parts_to_prompt(made, parts);
         }
     }
+}
+
+void mastra_message_to_prompt(mastra_json_t *prompt,
+                              const mastra_json_t *messages)
+{
+    convert(prompt, messages, 0);
+}
+
+void mastra_message_to_model(mastra_json_t *made,
+                             const mastra_json_t *messages)
+{
+    convert(made, messages, 1);
 }
 
 mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
@@ -372,15 +387,16 @@ mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts)
     return made;
 }
 
-const char *mastra_message_last_text(const mastra_json_t *parts)
+mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
+                                        apr_size_t from)
 {
     apr_size_t i;
 
-    for (i = mastra_json_size(parts); i-- > 0;) {
+    for (i = mastra_json_size(parts); i-- > from;) {
         const mastra_json_t *part = mastra_json_at(parts, i);
 
         if (mastra_part_is(part, "text")) {
-            return mastra_json_get_str(part, "text");
+            return mastra_json_get(part, "text");
         }
     }
     return NULL;

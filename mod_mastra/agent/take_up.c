@@ -71,7 +71,7 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_run_row_t row = { NULL };
     int epoch = 0;
     apr_status_t rv = mastra_runs_claim(&snapshot, &epoch, &row, db,
-                                        run->env->host, run->id, MASTRA_RUN_LEASE,
+                                        run->env->host, run->id, run->env->lease,
                                         pool);
 
     if (rv == MASTRA_STORE_EXISTS) {
@@ -175,6 +175,8 @@ static void restore(mastra_agent_run_t *run)
     replace(&run->parts, take(state, "parts"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
+    mastra_run_restore_memory(run, state);
+    run->tool_specs = mastra_run_tool_specs(run);
     restore_step(run);
 }
 
@@ -278,9 +280,8 @@ static void decide(mastra_agent_run_t *run)
                         "approval", approval_of(run, tool, 1));
         mastra_run_start_tool(run, tool);
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void after_claim(void *baton)
@@ -288,11 +289,7 @@ static void after_claim(void *baton)
     mastra_agent_run_t *run = baton;
 
     if (run->job_rv) {
-        run->error = run->job_error ? run->job_error
-                                    : mastra_store_result(run->pool,
-                                                          run->job_rv,
-                                                          "resume the run");
-        mastra_run_end(run);
+        mastra_run_end_early(run, "resume the run");
         return;
     }
     mastra_run_hold_lease(run);

@@ -47,7 +47,7 @@ static const char run_body[] =
     "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
     "\"output\":{},"
     "\"structuredOutput\":{\"type\":\"object\",\"properties\":{"
-    "\"schema\":" MASTRA_SCHEMA_RECORD ","
+    "\"schema\":{\"type\":\"object\"},"
     "\"model\":{},"
     "\"instructions\":{\"type\":\"string\"},"
     "\"jsonPromptInjection\":{\"type\":\"boolean\"},"
@@ -192,6 +192,12 @@ const mastra_route_t mastra_api_agents[] = {
       .summary = "Stream agent response", .tag = "Agents",
       .permission = "agents:execute", .resource = "body:memory.thread",
       .body = run_body, .flags = MASTRA_ROUTE_STREAM },
+    /* an agent has no work in the background: it is idle when its run ends */
+    { .method = "POST", .path = "/agents/:agentId/stream-until-idle",
+      .handler = stream, .summary = "Stream agent response until idle",
+      .tag = "Agents", .permission = "agents:execute",
+      .resource = "body:memory.thread", .body = run_body,
+      .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/stream/vnext",
       .handler = stream_vnext,
       .summary = "Stream agent response, records parted by 0x1E",

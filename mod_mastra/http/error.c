@@ -16,19 +16,15 @@ static int is_internal(const mastra_result_t *result)
            && !strncmp(result->code, "INTERNAL", 8);
 }
 
-const char *mastra_error_text(const mastra_host_t *host,
-                              const char *request_id,
-                              const mastra_result_t *result,
-                              apr_pool_t *pool)
+const char *mastra_error_text_logged(const mastra_host_t *host,
+                                     const char *error_id,
+                                     const mastra_result_t *result,
+                                     apr_pool_t *pool)
 {
     mastra_json_t *body = mastra_result_to_json(result);
-    const char *text, *cause = result->cause ? result->cause : "no more known";
-    char error_id[17];
+    const char *text;
 
     if (is_internal(result)) {
-        mastra_text_random_hex(error_id, 8);
-        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(600) "error %s in request %s: "
-                   "%s: %s", error_id, request_id, result->message, cause);
         if (!host->development) {
             mastra_json_unref(body);
             body = mastra_json_object();
@@ -36,14 +32,30 @@ const char *mastra_error_text(const mastra_host_t *host,
         }
         mastra_json_set_str(body, "errorId", error_id);
     }
+    text = mastra_json_text(body, pool);
+    mastra_json_unref(body);
+    return text;
+}
+
+const char *mastra_error_text(const mastra_host_t *host,
+                              const char *request_id,
+                              const mastra_result_t *result,
+                              apr_pool_t *pool)
+{
+    const char *cause = result->cause ? result->cause : "no more known";
+    char error_id[17] = "";
+
+    if (is_internal(result)) {
+        mastra_text_random_hex(error_id, 8);
+        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(600) "error %s in request %s: "
+                   "%s: %s", error_id, request_id, result->message, cause);
+    }
     else if (result->status >= 500) {
         mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(601) "request %s was "
                    "answered with %d: %s: %s", request_id, result->status,
                    result->message, cause);
     }
-    text = mastra_json_text(body, pool);
-    mastra_json_unref(body);
-    return text;
+    return mastra_error_text_logged(host, error_id, result, pool);
 }
 
 int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result)

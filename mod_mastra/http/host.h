@@ -19,6 +19,7 @@ typedef struct mastra_host_t {
     int development;                 /* MastraMode development */
     apr_size_t body_limit;           /* bytes; 4,718,592 */
     apr_interval_time_t timeout;     /* of a whole JSON answer; 180 s */
+    apr_interval_time_t run_lease;   /* of stored runs; 30 s */
     const char *project;             /* directory, or NULL */
 
     mastra_models_t *models;

@@ -4,6 +4,7 @@
 #include <httpd.h>
 #include <apr_tables.h>
 
+#include "../base/text.h"
 #include "../net/loop.h"
 
 /*
@@ -55,10 +56,13 @@ void mastra_exchange_head(mastra_exchange_t *ex, int status,
                           const apr_table_t *headers);
 /* Data is copied and flushed to the client at once, never blocking. 1: go on;
  * 0: taken, but the client is slow: write no more until drain. A single write
- * may be as large as 64 MiB; one that finds more than 8 MiB waiting cuts the
+ * may be as large as 256 MiB; one that finds more than 8 MiB waiting cuts the
  * exchange, and gone is called. */
 int mastra_exchange_write(mastra_exchange_t *ex, const char *data,
                           apr_size_t len);
+/* An empty buffer of the loop's for what is to be written next, with a ceiling:
+ * the caller's until somebody calls this again. It is not freed. */
+mastra_buf_t *mastra_exchange_scratch(apr_size_t limit);
 /* The answer is complete. */
 void mastra_exchange_end(mastra_exchange_t *ex);
 /* The connection is closed without a proper end. */

@@ -158,14 +158,13 @@ static void plan_http2(int threads)
 static apr_status_t make_shares(server_rec *s)
 {
     apr_pool_t *pool = s->process->pool;
-    apr_shm_t *shm = ap_retained_data_get(SHARE_KEY);
-    apr_shm_t **kept;
+    apr_shm_t *shm;
+    apr_shm_t **kept = ap_retained_data_get(SHARE_KEY);
     int n = 2 * query(AP_MPMQ_HARD_LIMIT_DAEMONS, 1);
     apr_status_t rv;
 
     /* It outlives restarts, as children of before may still be waiting; the
      * number of slots cannot change but by a new start. */
-    kept = ap_retained_data_get(SHARE_KEY);
     if (kept) {
         shm = *kept;
     }

@@ -72,6 +72,11 @@ const char *mastra_error_text(const mastra_host_t *host,
                               const char *request_id,
                               const mastra_result_t *result,
                               apr_pool_t *pool);
+/* The same of an error that the log has already, under error_id. */
+const char *mastra_error_text_logged(const mastra_host_t *host,
+                                     const char *error_id,
+                                     const mastra_result_t *result,
+                                     apr_pool_t *pool);
 
 /* Compiles tables into a router (schemas, segments); configuration time.
  * tables is NULL-terminated. NULL or what is wrong. */
@@ -97,7 +102,11 @@ extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_channel[];
 extern const mastra_route_t mastra_api_tools[];
-extern const mastra_route_t mastra_api_memory[];
+extern const mastra_route_t mastra_api_memory_threads[];
+extern const mastra_route_t mastra_api_memory_messages[];
+extern const mastra_route_t mastra_api_memory_working[];
+extern const mastra_route_t mastra_api_memory_copy[];
+extern const mastra_route_t mastra_api_memory_search[];
 extern const mastra_route_t mastra_api_system[];
 
 #endif

@@ -12,7 +12,9 @@
 
 #define HEARTBEAT apr_time_from_sec(15)
 #define WATCH_HEARTBEAT apr_time_from_sec(25)
-#define FRAME_LIMIT (64 * 1024 * 1024)   /* bytes of one frame */
+/* Bytes of a frame or a whole answer. They show messages in several forms, and
+ * a question or a tool's answer in it may be some megabytes large. */
+#define FRAME_LIMIT (256 * 1024 * 1024)
 
 typedef struct {
     mastra_sink_t sink;              /* first: the sink is the stream */
@@ -21,9 +23,13 @@ typedef struct {
     void *work;                      /* NULL: over or never begun */
     int begun;
     mastra_exchange_t *ex;           /* NULL: the client is gone */
+    const mastra_host_t *host;
     mastra_loop_t *loop;
+    const char *request_id;          /* of the request's pool */
     const apr_table_t *headers;      /* of the request's pool */
     int head_sent;
+    int full;                        /* the client takes less than it is given */
+    int ending;                      /* only the end is still to be written */
     apr_time_t spoke_at;
     mastra_timer_t heartbeat;
 } stream_t;
@@ -50,28 +56,17 @@ static void send_head(stream_t *stream)
     }
 }
 
-static int send_frame(stream_t *stream, mastra_buf_t *buf)
+static mastra_buf_t *open_frame(const stream_t *stream)
 {
-    int go = 1;
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
-    if (stream->ex) {
-        send_head(stream);
-        stream->spoke_at = mastra_loop_now(stream->loop);
-        go = mastra_exchange_write(stream->ex, buf->data, buf->len);
-    }
-    mastra_buf_free(buf);
-    return go;
-}
-
-static void open_frame(stream_t *stream, mastra_buf_t *buf)
-{
-    mastra_buf_init(buf, FRAME_LIMIT);
     if (is_sse(stream)) {
         mastra_buf_add(buf, "data: ", 6);
     }
+    return buf;
 }
 
-static void close_frame(stream_t *stream, mastra_buf_t *buf)
+static int send_frame(stream_t *stream, mastra_buf_t *buf)
 {
     if (is_sse(stream)) {
         mastra_buf_add(buf, "\n\n", 2);
@@ -79,24 +74,26 @@ static void close_frame(stream_t *stream, mastra_buf_t *buf)
     else {
         mastra_buf_add(buf, "\x1e", 1);
     }
+    send_head(stream);
+    stream->spoke_at = mastra_loop_now(stream->loop);
+    stream->full = !mastra_exchange_write(stream->ex, buf->data, buf->len);
+    return !stream->full;
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    if (mastra_json_write(&buf, chunk)) {
+    buf = open_frame(stream);
+    if (mastra_json_write(buf, chunk)) {
         /* a chunk over the ceiling is left out: the stream goes on */
-        mastra_buf_free(&buf);
         return 1;
     }
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    return send_frame(stream, buf);
 }
 
 static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
@@ -104,71 +101,87 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 {
     static const char from[] = ",\"from\":\"AGENT\",\"payload\":{\"id\":\"";
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    mastra_buf_add(&buf, "{\"type\":\"", 9);
-    mastra_buf_puts(&buf, type);
-    mastra_buf_add(&buf, "\",\"runId\":", 10);
-    mastra_buf_json_string(&buf, run_id, strlen(run_id));
-    mastra_buf_add(&buf, from, sizeof(from) - 1);
-    mastra_buf_puts(&buf, id);
-    mastra_buf_add(&buf, "\",\"text\":", 9);
-    mastra_buf_json_string(&buf, text, len);
-    mastra_buf_add(&buf, "}}", 2);
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    buf = open_frame(stream);
+    mastra_buf_add(buf, "{\"type\":\"", 9);
+    mastra_buf_puts(buf, type);
+    mastra_buf_add(buf, "\",\"runId\":", 10);
+    mastra_buf_json_string(buf, run_id, strlen(run_id));
+    mastra_buf_add(buf, from, sizeof(from) - 1);
+    mastra_buf_puts(buf, id);
+    mastra_buf_add(buf, "\",\"text\":", 9);
+    mastra_buf_json_string(buf, text, len);
+    mastra_buf_add(buf, "}}", 2);
+    return send_frame(stream, buf);
 }
 
 static int sink_raw(mastra_sink_t *sink, const char *json, apr_size_t len)
 {
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    mastra_buf_add(&buf, json, len);
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    buf = open_frame(stream);
+    mastra_buf_add(buf, json, len);
+    return send_frame(stream, buf);
 }
 
-static void send_json(stream_t *stream, int status, mastra_json_t *json,
-                      const apr_table_t *headers)
+static void send_text(stream_t *stream, int status, const char *text,
+                      apr_size_t len, const apr_table_t *headers)
 {
-    mastra_buf_t buf;
-
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    if (mastra_json_write(&buf, json)) {
-        mastra_buf_reset(&buf);
-        mastra_buf_puts(&buf, "{\"error\":\"The answer is too large\"}");
-        status = 500;
-    }
     mastra_exchange_head(stream->ex, status, "application/json",
-                         (apr_off_t)buf.len, headers);
-    mastra_exchange_write(stream->ex, buf.data, buf.len);
-    mastra_buf_free(&buf);
+                         (apr_off_t)len, headers);
+    mastra_exchange_write(stream->ex, text, len);
 }
 
-static void send_error(stream_t *stream, const mastra_result_t *error)
+static void send_error(stream_t *stream, const mastra_result_t *error,
+                       const char *log_id)
 {
-    mastra_json_t *body = mastra_result_to_json(error);
     apr_table_t *headers = NULL;
-    apr_pool_t *pool = NULL;
+    apr_pool_t *pool;
+    const char *text;
 
-    if (error->retry_after && !apr_pool_create(&pool, NULL)) {
+    if (apr_pool_create(&pool, NULL)) {
+        mastra_exchange_head(stream->ex, error->status, NULL, 0, NULL);
+        return;
+    }
+    if (error->retry_after) {
         headers = apr_table_make(pool, 1);
         apr_table_setn(headers, "Retry-After",
                        apr_itoa(pool, error->retry_after));
     }
-    send_json(stream, error->status, body, headers);
-    mastra_json_unref(body);
-    if (pool) {
-        apr_pool_destroy(pool);
+    text = log_id ? mastra_error_text_logged(stream->host, log_id, error, pool)
+                  : mastra_error_text(stream->host, stream->request_id, error,
+                                      pool);
+    send_text(stream, error->status, text, strlen(text), headers);
+    apr_pool_destroy(pool);
+}
+
+static void send_answer(stream_t *stream, mastra_json_t *answer)
+{
+    mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
+                                  .message = "The answer is too large" };
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
+
+    if (mastra_json_write(buf, answer)) {
+        send_error(stream, &too_large, NULL);
+    }
+    else {
+        send_text(stream, 200, buf->data, buf->len, NULL);
+    }
+}
+
+static void send_end(stream_t *stream)
+{
+    send_head(stream);
+    if (is_sse(stream)) {
+        mastra_exchange_write(stream->ex, "data: [DONE]\n\n", 14);
     }
 }
 
@@ -177,6 +190,7 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
 {
     stream_t *stream = (stream_t *)sink;
     mastra_exchange_t *ex = stream->ex;
+    void *work = stream->work;
 
     stream->work = NULL;
     mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
@@ -184,16 +198,18 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
         return;
     }
     if (error) {
-        send_error(stream, error);
+        send_error(stream, error, work && stream->vtable->log_id
+                                      ? stream->vtable->log_id(work) : NULL);
     }
     else if (stream->frame == MASTRA_FRAME_JSON) {
-        send_json(stream, 200, answer, NULL);
+        send_answer(stream, answer);
+    }
+    else if (stream->full) {
+        stream->ending = 1;
+        return;
     }
     else {
-        send_head(stream);
-        if (is_sse(stream)) {
-            mastra_exchange_write(ex, "data: [DONE]\n\n", 14);
-        }
+        send_end(stream);
     }
     stream->ex = NULL;
     mastra_exchange_end(ex);
@@ -220,7 +236,7 @@ static void on_heartbeat(void *baton)
         return;
     }
     if (silent >= heartbeat_of(stream)) {
-        if (stream->head_sent) {
+        if (stream->head_sent && !stream->full) {
             mastra_exchange_write(stream->ex, ": heartbeat\n\n", 13);
         }
         stream->spoke_at = mastra_loop_now(stream->loop);
@@ -274,13 +290,37 @@ static void on_gone(void *baton)
 static void on_drain(void *baton)
 {
     stream_t *stream = baton;
+    mastra_exchange_t *ex = stream->ex;
 
-    if (stream->work && stream->ex) {
+    stream->full = 0;
+    if (!ex) {
+        return;
+    }
+    if (stream->ending) {
+        send_end(stream);
+        stream->ex = NULL;
+        mastra_exchange_end(ex);
+    }
+    else if (stream->work) {
         stream->vtable->resume(stream->work);
     }
 }
 
-/* The child stops: the client is told in its own terms and may come again. */
+/* Nothing was sent yet: a client that may come again does so by itself. */
+static void send_stopping(stream_t *stream)
+{
+    mastra_result_t stopping = { .status = 503, .code = "SERVER_STOPPING",
+                                 .message = "The server is restarting",
+                                 .retry_after = 1 };
+
+    if (stream->work && !stream->vtable->may_repeat(stream->work)) {
+        stopping.status = 424;
+        stopping.retry_after = 0;
+    }
+    send_error(stream, &stopping, "");
+}
+
+/* The child stops: the client is told in its own terms. */
 static void on_stopping(void *baton)
 {
     static const char last_words[] =
@@ -292,9 +332,16 @@ static void on_stopping(void *baton)
         "{\"reason\":\"error\",\"isContinued\":false},\"output\":{\"usage\":{}}}}";
     stream_t *stream = baton;
     mastra_exchange_t *ex = stream->ex;
-    mastra_json_t *body;
 
     if (!ex) {
+        return;
+    }
+    if (stream->full) {
+        /* it would not come to the last words in time */
+        stream->ex = NULL;
+        mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
+        mastra_exchange_cut(ex);
+        cancel_work(stream);
         return;
     }
     if (stream->frame == MASTRA_FRAME_WATCH) {
@@ -310,9 +357,7 @@ static void on_stopping(void *baton)
         mastra_exchange_write(ex, "\n\ndata: [DONE]\n\n", 16);
     }
     else if (!stream->head_sent) {
-        body = mastra_json_pack("{s:s}", "error", "The server is restarting");
-        send_json(stream, 503, body, NULL);
-        mastra_json_unref(body);
+        send_stopping(stream);
     }
     stream->ex = NULL;
     mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
@@ -333,10 +378,27 @@ static void on_release(void *baton)
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
                                                     on_stopping, on_release };
 
+/* There is no room. Not logged for each request: there may be many. An idle
+ * connection may hold a worker that others wait for, so it is closed. */
+static int refuse(mastra_req_t *req)
+{
+    static const mastra_result_t full = {
+        .status = 503, .code = "SERVER_FULL",
+        .message = "The server has no room for another answer, try again"
+    };
+    const char *text = mastra_error_text_logged(req->host, "", &full,
+                                                req->pool);
+
+    req->r->connection->keepalive = AP_CONN_CLOSE;
+    req->r->status = full.status;
+    return mastra_reply_text(req, "application/json", text, strlen(text));
+}
+
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work)
 {
     stream_t *stream = calloc(1, sizeof(*stream));
+    int rc;
 
     if (!stream) {
         vtable->discard(work);
@@ -346,7 +408,9 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     stream->frame = frame;
     stream->vtable = vtable;
     stream->work = work;
+    stream->host = req->host;
     stream->loop = req->host->loop;
+    stream->request_id = req->id;
     if (is_sse(stream)) {
         apr_table_t *headers = apr_table_make(req->pool, 2);
 
@@ -354,7 +418,8 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
         apr_table_setn(headers, "X-Accel-Buffering", "no");
         stream->headers = headers;
     }
-    return mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
 }
 
 /* ---- agent runs as work ---- */
@@ -379,8 +444,20 @@ static void run_discard(void *work)
     mastra_agent_run_discard(work);
 }
 
+static const char *run_log_id(const void *work)
+{
+    return mastra_agent_run_id(work);
+}
+
+static int run_may_repeat(const void *work)
+{
+    return mastra_agent_run_may_repeat(work);
+}
+
 const mastra_work_vtable_t mastra_work_agent_run = { run_begin, run_cancel,
-                                                     run_resume, run_discard };
+                                                     run_resume, run_discard,
+                                                     run_log_id,
+                                                     run_may_repeat };
 
 /* ---- watching ---- */
 

@@ -24,6 +24,10 @@ typedef struct {
     void (*cancel)(void *work);
     void (*resume)(void *work);      /* the sink takes chunks again */
     void (*discard)(void *work);     /* never begun: free it; any thread */
+    /* The id under which the work logs its own failures; NULL: it does not. */
+    const char *(*log_id)(const void *work);
+    /* 0: what the work did so far must not be done twice. */
+    int (*may_repeat)(const void *work);
 } mastra_work_vtable_t;
 
 /* Runs work for req; takes it over. Returns what the handler returns. */

@@ -36,7 +36,8 @@ static CURLcode set_request(mastra_transfer_t *t)
     }
     SET(URL, request->ask.url)
     SET(HTTPHEADER, request->lines)
-    SET(CONNECTTIMEOUT_MS, (long)(request->ask.connect_timeout / 1000))
+    /* rounded up: 0 would be curl's own five minutes */
+    SET(CONNECTTIMEOUT_MS, (long)((request->ask.connect_timeout + 999) / 1000))
     if (request->has_body) {
         SET(POST, 1L)
         SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->ask.body_len)

@@ -154,13 +154,14 @@ static void drop_lock(state_t *state)
  * long as this connection. */
 static apr_status_t open_log(mastra_db_t *db, state_t *state)
 {
-    const char *mode, *path;
+    const char *mode = "", *path;
     apr_status_t rv;
 
     rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
     if (rv == APR_SUCCESS) {
         rv = pragma(&mode, db, "PRAGMA journal_mode");
     }
+    /* cppcheck-suppress uninitvar ; pragma() sets it when it succeeds */
     if (rv == APR_SUCCESS && !strcmp(mode, "wal")) {
         path = apr_pstrcat(db->pool, db->params, "-wal", NULL);
         state->wal = open(path, O_RDONLY | O_CLOEXEC);

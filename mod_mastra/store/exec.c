@@ -21,8 +21,7 @@
 #define GROUP_JOBS 128
 #define GROUP_READS 16
 #define GROUP_TIME apr_time_from_msec(20)
-/* a job that waited this long for a database that is away or busy is told so */
-#define JOB_PATIENCE apr_time_from_sec(5)
+#define PATIENCE apr_time_from_sec(5)
 #define BACKOFF_MIN apr_time_from_msec(2)
 #define BACKOFF_MAX apr_time_from_msec(500)
 #define POOL_KEEP (1024 * 1024)
@@ -222,7 +221,7 @@ static void run_alone(worker_t *w, mastra_store_job_t *job)
         /* the job itself may say "busy", too: that is its answer */
         if (!mastra_db_passing(rv) || w->db->error == APR_SUCCESS
             || apr_atomic_read32(&w->store->closing)
-            || apr_time_now() - job->queued_at > JOB_PATIENCE) {
+            || apr_time_now() - job->queued_at > w->store->conf.patience) {
             break;
         }
         back_off(w);
@@ -283,28 +282,47 @@ static void write_turn(worker_t *w)
     w->store->dialect->settle(w->db);
 }
 
-static void read_turn(worker_t *w)
+/* Leaves some for the other threads. */
+static void take_reads(mastra_store_t *store, queue_t *group)
 {
-    mastra_store_job_t *job;
-    apr_status_t rv = APR_SUCCESS;
+    queue_t *queue = &store->queues[MASTRA_STORE_READ];
     int n;
 
-    for (n = 0; n < GROUP_READS && rv == APR_SUCCESS; n++) {
-        job = take(w->store, MASTRA_STORE_READ);
-        if (!job) {
-            break;
-        }
-        rv = run(w, job);
-        if (w->db->error == APR_SUCCESS) {
-            finish(job, rv);
-            rv = APR_SUCCESS;
-        }
-        else {
-            undo(w, rv);
-            run_alone(w, job);
-        }
+    apr_thread_mutex_lock(store->lock);
+    n = queue->count / store->nworkers + 1;
+    n = n > GROUP_READS ? GROUP_READS : n;
+    while (n-- && queue->count) {
+        push(group, pop(queue));
     }
-    if (rv == APR_SUCCESS) {
+    apr_thread_mutex_unlock(store->lock);
+}
+
+/*
+ * One transaction for several jobs, which all were queued before its first
+ * statement: that is when both databases decide what the transaction sees. A
+ * job that came later could miss what its owner was told before.
+ */
+static void read_turn(worker_t *w)
+{
+    queue_t group = { NULL, NULL, 0 };
+    mastra_store_job_t *job;
+    apr_status_t rv;
+    int open = 1;
+
+    take_reads(w->store, &group);
+    while ((job = pop(&group))) {
+        if (open) {
+            rv = run(w, job);
+            if (w->db->error == APR_SUCCESS) {
+                finish(job, rv);
+                continue;
+            }
+            undo(w, rv);
+            open = 0;
+        }
+        run_alone(w, job);
+    }
+    if (open) {
         rv = mastra_db_commit(w->db, MASTRA_STORE_READ);
         if (rv != APR_SUCCESS) {
             undo(w, rv);
@@ -321,7 +339,7 @@ static void turn_away(worker_t *w, mastra_store_mode_e mode, apr_status_t rv)
     int n = 0;
 
     if (mastra_db_passing(rv)) {
-        then -= JOB_PATIENCE;
+        then -= w->store->conf.patience;
     }
     while ((job = take_old(w->store, mode, then))) {
         finish(job, rv);
@@ -473,6 +491,7 @@ apr_status_t mastra_store_open(mastra_store_t **pstore,
     n = n < 2 ? 2 : n;
     store->pool = pool;
     store->conf = *conf;
+    store->conf.patience = conf->patience ? conf->patience : PATIENCE;
     store->max_queued = conf->max_queued ? conf->max_queued : QUEUED_MAX;
     store->workers = apr_pcalloc(pool, sizeof(*store->workers) * n);
     rv = mastra_db_driver(&driver, store->dialect, &why, pool);

@@ -25,6 +25,8 @@ typedef struct {
     int synchronous_normal;  /* sqlite3: 1 for NORMAL, 0 for FULL */
     const char *lock_path;   /* sqlite3: file of the cross-process lock; NULL:
                                 params with "-mastra-lock" */
+    apr_interval_time_t patience; /* after that a job whose database is away or
+                                     busy is given up; 0: five seconds */
 } mastra_store_conf_t;
 
 /* Brings the schema up to date, under a lock, safe when several servers start

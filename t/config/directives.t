@@ -80,7 +80,7 @@ my @bad = (
     [sprintf($tool, 'MastraExecute'), qr/MastraExecute takes a kind and key=value/],
     [sprintf($tool, 'MastraExecute uri x'), qr/MastraExecute takes key=value after the kind/],
     ['MastraProject /nowhere/at/all', qr/\/nowhere\/at\/all: is no directory that can be read/],
-    ['DBDParams ":memory:"', qr/must name a file/],
+    ["DBDriver sqlite3\nDBDParams \":memory:\"", qr/must name a file/],
     ["DBDriver freetds\nDBDParams x", qr/DBDriver|freetds/],
     # faults of what a container defines are told by its lines
     [sprintf($agent, 'MastraTools none'), qr/httpd\.conf:\d+: "tools.*none/],

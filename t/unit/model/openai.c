@@ -201,10 +201,15 @@ static void test_case(const case_t *test,
 
 static void test_cases(void)
 {
-    const mastra_model_provider_t *provider = provider_with("table", -1, 150);
+    const mastra_model_provider_t *patient = provider_with("table", -1, 20000);
+    const mastra_model_provider_t *hasty = provider_with("hasty", -1, 500);
     apr_size_t i;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        /* on a busy machine a server may be slow without meaning it */
+        int silent = cases[i].code && !strcmp(cases[i].code, "MODEL_TIMEOUT");
+        const mastra_model_provider_t *provider = silent ? hasty : patient;
+
         test_case(&cases[i], provider, 0);
         if (cases[i].requests == 1) {
             test_case(&cases[i], provider, 1);
@@ -354,7 +359,7 @@ static void test_unsupported(void)
 /* A caller that never resumes holds up the upstream, in bounded memory. */
 static void test_back_pressure(void)
 {
-    const mastra_model_provider_t *provider = provider_with("press", -1, 100);
+    const mastra_model_provider_t *provider = provider_with("press", -1, 1000);
     static char answer[600000];
     const char *script[] = { answer, NULL };
     char *at = answer;
@@ -374,7 +379,7 @@ static void test_back_pressure(void)
     drive.request.stream = 1;
     drive.request.prompt = drive_prompt("hi");
     drive_start(&drive);
-    apr_sleep(apr_time_from_msec(300));
+    apr_sleep(apr_time_from_msec(1300));
     is_int(drive.trace.events, 100, "while it has paused nothing comes");
     ok(!drive.dones, "… and no time limit is met");
     drive_resume(&drive);

@@ -98,9 +98,17 @@ static inline mastra_store_conf_t test_sqlite3(const char *file)
     return conf;
 }
 
+/* NULL: there is none. */
 static inline const char *test_pgsql_params(void)
 {
-    return getenv("MASTRA_TEST_PGSQL");
+    const char *params = getenv("MASTRA_TEST_PGSQL");
+
+    if (params && *params) {
+        return params;
+    }
+    printf("# pgsql is not tested: MASTRA_TEST_PGSQL is not set "
+           "(t/lib/with-postgres sets it)\n");
+    return NULL;
 }
 
 static inline mastra_store_conf_t test_pgsql(const char *name)
@@ -138,8 +146,6 @@ static inline void test_each(const char *name, test_cb *test)
     test_migrate(&conf);
     test(&conf);
     if (!test_pgsql_params()) {
-        printf("# pgsql is not tested: MASTRA_TEST_PGSQL is not set "
-               "(t/lib/with-postgres sets it)\n");
         return;
     }
     test_label = "pgsql: ";

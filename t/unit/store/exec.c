@@ -155,6 +155,33 @@ static void commits(void)
     IS_INT(rows_from(1000), 2, "and is there once");
 }
 
+static step_t later = { .work = count, .number = 7000 };
+
+/* On the thread that has just run a read job: somebody writes a row, is told,
+ * and asks for it. */
+static void write_and_ask(void *baton, apr_status_t rv)
+{
+    step_t step = { .work = add, .number = 7001 };
+
+    IS_INT(call(&step, MASTRA_STORE_WRITE), APR_SUCCESS, "a row is written "
+           "between two reads");
+    submit(&later, MASTRA_STORE_READ);
+    sem_post(&told);
+}
+
+static void fresh_reads(void)
+{
+    step_t first = { .work = count, .number = 7000 };
+
+    first.job = (mastra_store_job_t){ .mode = MASTRA_STORE_READ,
+        .run = run_step, .done = write_and_ask, .baton = &first };
+    later.runs = 0;
+    mastra_store_submit(store, &first.job);
+    wait_for(&told, 2);
+    IS_INT(first.integer, 0, "the first read does not see it");
+    IS_INT(later.integer, 1, "whoever asks after it was told sees it");
+}
+
 static void errors(void)
 {
     step_t broken = { .work = add_then_break, .number = 2000 };
@@ -354,6 +381,7 @@ static void exec(const mastra_store_conf_t *conf)
                "REAL, data BLOB, big INTEGER, doc TEXT, UNIQUE (id))");
     mastra_store_open(&store, conf, test_pool);
     commits();
+    fresh_reads();
     errors();
     groups();
     values(conf);
