@@ -12,13 +12,6 @@
 
 /* ---- store thread ---- */
 
-static apr_status_t peek(mastra_db_t *db, void *baton, apr_pool_t *pool)
-{
-    mastra_agent_run_t *run = baton;
-
-    return mastra_channel_peek(&run->waiting, run->channel, db, pool);
-}
-
 static mastra_json_t *to_store(mastra_agent_run_t *run,
                                const mastra_json_t *came, apr_pool_t *pool)
 {
@@ -36,6 +29,11 @@ static mastra_json_t *to_store(mastra_agent_run_t *run,
     return made;
 }
 
+static int is_last(const mastra_agent_run_t *run)
+{
+    return !run->step.tools || run->nsteps + 1 >= run->max_steps;
+}
+
 /* They leave the queue and are stored in one transaction, behind what the run
  * has said so far. */
 static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -45,12 +43,17 @@ static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
     apr_status_t rv = mastra_channel_take(&came, run->channel, db, pool);
 
     mastra_json_own(came, pool);
+    run->saved = 0;
     if (rv == APR_SUCCESS && mastra_json_size(came) && run->thread_id
         && !run->read_only) {
         rv = mastra_messages_save(db, mastra_json_own(
                                       mastra_memory_kept(to_store(run, came,
                                                                   pool)),
                                       pool), pool);
+    }
+    if (rv == APR_SUCCESS && !mastra_json_size(came) && is_last(run)) {
+        rv = mastra_run_save_now(run, db, pool);
+        run->saved = rv == APR_SUCCESS;
     }
     if (rv == APR_SUCCESS) {
         mastra_json_unref(run->came);
@@ -93,11 +96,15 @@ static void after_take(void *baton)
     mastra_json_t *came = run->came;
 
     run->came = NULL;
+    run->saved &= run->job_rv == APR_SUCCESS;
     if (run->job_rv == MASTRA_CHANNEL_STALE) {
         run->state = MASTRA_RUN_TOOLS;
-        mastra_run_stop(run, mastra_result_make(run->pool, 409,
-                                                "RUN_TAKEN_OVER", "This thread "
-                                                "is continued elsewhere"));
+        mastra_channel_lost(run->channel);
+    }
+    else if (run->saved) {
+        /* an abort that came meanwhile came too late */
+        run->cancelled = run->aborted = 0;
+        mastra_run_step_done(run);
     }
     else if (run->cancelled) {
         mastra_run_cancelled(run);
@@ -117,39 +124,16 @@ static void after_take(void *baton)
     mastra_json_unref(came);
 }
 
-static void after_peek(void *baton)
-{
-    mastra_agent_run_t *run = baton;
-
-    if (run->cancelled) {
-        mastra_run_cancelled(run);
-    }
-    else if (run->job_rv == APR_SUCCESS && run->waiting) {
-        mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
-    }
-    else {
-        mastra_run_step_done(run);
-    }
-}
-
 int mastra_run_drain(mastra_agent_run_t *run)
 {
-    int last = !run->step.tools || run->nsteps + 1 >= run->max_steps;
-    int pending = run->channel && mastra_channel_pending(run->channel);
-
-    if (!run->channel || (!pending && !last)) {
+    if (!run->channel
+        || (!mastra_channel_pending(run->channel) && !is_last(run))) {
         return 0;
     }
     run->state = MASTRA_RUN_DRAIN;
     if (!run->answered_at) {
         run->answered_at = apr_time_now();
     }
-    if (pending) {
-        mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
-    }
-    else {
-        run->waiting = 0;
-        mastra_run_submit(run, MASTRA_STORE_READ, peek, after_peek);
-    }
+    mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
     return 1;
 }

@@ -115,8 +115,6 @@ void mastra_hub_announce(mastra_hub_t *hub, const mastra_claim_t *claim,
 void mastra_channel_halt(mastra_channel_t *channel);
 /* The child stops: the run's watchers are told, what it said is stored. */
 void mastra_channel_stopping(mastra_channel_t *channel);
-/* Somebody else has the channel. */
-void mastra_channel_lost(mastra_channel_t *channel);
 /* Nothing goes on here any more. */
 void mastra_hub_maybe_stopped(mastra_hub_t *hub);
 

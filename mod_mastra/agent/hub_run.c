@@ -474,16 +474,6 @@ apr_status_t mastra_channel_release(mastra_channel_t *channel, mastra_db_t *db,
     return rv;
 }
 
-apr_status_t mastra_channel_peek(int *pthere, mastra_channel_t *channel,
-                                 mastra_db_t *db, apr_pool_t *pool)
-{
-    mastra_queue_item_t item;
-    apr_status_t rv = mastra_queue_first(&item, db, channel->claim->id, pool);
-
-    *pthere = rv == APR_SUCCESS && !strcmp(item.kind, MASTRA_QUEUE_DELIVER);
-    return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
-}
-
 apr_status_t mastra_channel_take(mastra_json_t **pmessages,
                                  mastra_channel_t *channel, mastra_db_t *db,
                                  apr_pool_t *pool)
@@ -513,7 +503,7 @@ apr_status_t mastra_channel_take(mastra_json_t **pmessages,
                           NULL);
         mastra_json_append(made, item ? mastra_signal_message(
             mastra_json_get(item, "signal"), thread,
-            thread ? claim->resource : NULL, now + (apr_time_t)i * 1000, pool)
+            thread ? claim->resource : NULL, now, pool)
                                       : NULL);
         mastra_json_unref(item);
     }

@@ -150,7 +150,7 @@ struct mastra_agent_run_t {
     mastra_json_t *stored;           /* the state that was claimed */
     struct mastra_channel_t *channel;  /* the thread's, or NULL */
     struct mastra_claim_t *claim;    /* of a channel, on its way */
-    int waiting;                     /* messages wait for the run */
+    int saved;                       /* the answer is stored already */
     mastra_json_t *came;             /* they have been taken out */
     const char *next_id;             /* of the message after those, while
                                         its step is said to end */
@@ -268,7 +268,9 @@ void mastra_run_finish(mastra_agent_run_t *run);
 /* ---- drain.c ---- */
 
 /* Looks for messages that came to the thread while the step went on; 0: there
- * is no need to. Goes on with the run afterwards. */
+ * is no need to. Goes on with the run afterwards. After the last step, when
+ * there are none, the answer is stored in the same transaction: what comes
+ * later finds a thread whose run is over. */
 int mastra_run_drain(mastra_agent_run_t *run);
 
 /* ---- hub_run.c: a run's channel ---- */
@@ -288,10 +290,8 @@ apr_status_t mastra_channel_recalled(mastra_channel_t *channel,
 /* The run's answer, or its state, is about to be stored. */
 apr_status_t mastra_channel_release(mastra_channel_t *channel, mastra_db_t *db,
                                     int suspended, apr_pool_t *pool);
-/* Is there anything to take in? */
-apr_status_t mastra_channel_peek(int *pthere, mastra_channel_t *channel,
-                                 mastra_db_t *db, apr_pool_t *pool);
-/* Takes it: messages of format 2, not yet stored. New reference. */
+/* What came for the run: messages of format 2, not yet stored. New
+ * reference. */
 apr_status_t mastra_channel_take(mastra_json_t **pmessages,
                                  mastra_channel_t *channel, mastra_db_t *db,
                                  apr_pool_t *pool);
@@ -304,6 +304,8 @@ void mastra_channel_adopt(mastra_agent_run_t *run);
 void mastra_channel_settled(mastra_channel_t *channel, apr_status_t rv);
 /* 1: somebody said that there is something to take in; asked once. */
 int mastra_channel_pending(mastra_channel_t *channel);
+/* Somebody else has the channel: its run here stops and writes no more. */
+void mastra_channel_lost(mastra_channel_t *channel);
 /* The client that the run began for has left. */
 void mastra_channel_client_gone(mastra_channel_t *channel);
 
@@ -338,6 +340,9 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
  * outcome (run->job_error when something else than storage was wrong). */
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next);
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next);
+/* The work of that job. */
+apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
+                                 apr_pool_t *pool);
 
 /* ---- memory.c ---- */
 

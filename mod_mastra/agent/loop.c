@@ -110,8 +110,10 @@ void mastra_run_finish(mastra_agent_run_t *run)
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
-        mastra_run_save(run, after_save);
-        return;
+        if (!run->saved) {
+            mastra_run_save(run, after_save);
+            return;
+        }
     }
     run->job_rv = APR_SUCCESS;
     after_save(run);
@@ -222,9 +224,10 @@ static void next_message(mastra_agent_run_t *run)
     const char *old = run->message_id;
     const char *next = mastra_text_uuid_make(run->pool);
 
-    run->message_id = next;
+    run->message_id = run->next_id = next;
     mastra_run_say_step_finish(run, 1);
     run->message_id = old;
+    run->next_id = NULL;
     mastra_run_next_message(run, next);
     mastra_json_unref(run->decision);
     run->decision = NULL;

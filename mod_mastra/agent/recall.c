@@ -191,9 +191,9 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
 /* What the run has said, and, for one that was taken up, the end of its claim:
  * nothing is written when somebody else has the run by now. */
-static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
+                                 apr_pool_t *pool)
 {
-    mastra_agent_run_t *run = baton;
     mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
     mastra_json_t *message = mastra_run_message(run, 0);
     apr_status_t rv = APR_SUCCESS;
@@ -215,6 +215,11 @@ static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     return mastra_messages_save(
         db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
+}
+
+static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    return mastra_run_save_now(baton, db, pool);
 }
 
 static void job_done(void *baton, apr_status_t rv)
