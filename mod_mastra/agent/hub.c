@@ -14,6 +14,7 @@
 #include "../store/events.h"
 
 #define TICK apr_time_from_sec(1)
+#define SEARCH_TICKS 3           /* for leases that have ended */
 #define SWEEP_TICKS 300
 #define EVENTS_AGE apr_time_from_sec(3600)
 #define EVENTS_KEPT apr_time_from_sec(7 * 86400)
@@ -236,7 +237,7 @@ static apr_status_t renew(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_channel_row_t *rows;
     int i, n = 0;
     apr_status_t rv = mastra_channels_renew(&rows, &n, db, op->hub->address,
-                                            MASTRA_CHANNEL_LEASE, pool);
+                                            mastra_hub_lease(op->env), pool);
 
     renewal->now = apr_hash_make(op->pool);
     renewal->halts = apr_hash_make(op->pool);
@@ -308,6 +309,18 @@ int mastra_hub_is_repeated(const mastra_hub_t *hub, int index)
     return 0;
 }
 
+apr_interval_time_t mastra_hub_lease(const mastra_agent_env_t *env)
+{
+    return env->lease > MASTRA_CHANNEL_LEASE_MIN ? env->lease
+                                                 : MASTRA_CHANNEL_LEASE_MIN;
+}
+
+/* A third of the host's lease has passed. */
+static int is_time(const mastra_hub_t *hub, const mastra_agent_env_t *env)
+{
+    return hub->ticks % (unsigned)(mastra_hub_lease(env) / 3 / TICK) == 0;
+}
+
 static void renew_all(mastra_hub_t *hub)
 {
     int i, j;
@@ -319,7 +332,7 @@ static void renew_all(mastra_hub_t *hub)
         apr_array_header_t *all;
         renewal_t *renewal;
 
-        if (mastra_hub_is_repeated(hub, i)) {
+        if (!is_time(hub, env) || mastra_hub_is_repeated(hub, i)) {
             continue;
         }
         op = mastra_hub_op_make(hub, env, sizeof(*renewal));
@@ -380,8 +393,8 @@ static void on_tick(void *baton)
 
     hub->ticks++;
     mastra_hub_poll(hub);
-    if (hub->ticks % MASTRA_CHANNEL_RENEW == 0) {
-        renew_all(hub);
+    renew_all(hub);
+    if (hub->ticks % SEARCH_TICKS == 0) {
         search_all(hub, NULL);
     }
     if (hub->ticks % SWEEP_TICKS == 0) {

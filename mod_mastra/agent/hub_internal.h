@@ -14,8 +14,8 @@
  * (hub_follow.c), and what is done from time to time (hub.c).
  */
 
-#define MASTRA_CHANNEL_LEASE apr_time_from_sec(15)
-#define MASTRA_CHANNEL_RENEW 5       /* ticks of a second */
+/* A lease is renewed when a third of it has passed, in ticks of a second. */
+#define MASTRA_CHANNEL_LEASE_MIN apr_time_from_sec(3)
 
 /* kinds of messages on the bus, beside those of the logs */
 enum { MASTRA_BUS_BEGIN = MASTRA_BUS_LOGS_END + 1, MASTRA_BUS_WAKE };
@@ -120,6 +120,8 @@ void mastra_hub_maybe_stopped(mastra_hub_t *hub);
 
 /* ---- hub.c ---- */
 
+/* How long a claim of the host's lasts without being renewed. */
+apr_interval_time_t mastra_hub_lease(const mastra_agent_env_t *env);
 /* 1: an earlier host has the same store. */
 int mastra_hub_is_repeated(const mastra_hub_t *hub, int index);
 

@@ -79,7 +79,7 @@ apr_status_t mastra_claim_next(mastra_claim_t **pclaim, mastra_hub_t *hub,
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_channels_claim(row, db, agent ? agent : "", run, NULL,
-                                   hub->address, MASTRA_CHANNEL_LEASE, pool);
+                                   hub->address, mastra_hub_lease(env), pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -150,13 +150,14 @@ static apr_status_t had_begun(int *pbegun, mastra_db_t *db,
 
 /* Claims the dead run itself, so that its owner, should it live after all,
  * writes no more; says chunk (taken over, may be NULL), and is done with it. */
-static apr_status_t bury(mastra_hub_t *hub, mastra_channel_row_t *row,
+static apr_status_t bury(mastra_hub_t *hub, mastra_agent_env_t *env,
+                         mastra_channel_row_t *row,
                          mastra_json_t *chunk, mastra_db_t *db,
                          apr_pool_t *pool)
 {
     apr_status_t rv = mastra_channels_claim(row, db, row->agent, row->run,
                                             row->log, hub->address,
-                                            MASTRA_CHANNEL_LEASE, pool);
+                                            mastra_hub_lease(env), pool);
 
     if (chunk) {
         mastra_json_own(chunk, pool);
@@ -185,7 +186,7 @@ apr_status_t mastra_claim_over(mastra_claim_t **pclaim, mastra_hub_t *hub,
     if (*row->run) {
         rv = had_begun(&begun, db, row, pool);
         if (rv == APR_SUCCESS) {
-            rv = bury(hub, row, begun ? lost_chunk(row->run) : NULL, db, pool);
+            rv = bury(hub, env, row, begun ? lost_chunk(row->run) : NULL, db, pool);
         }
     }
     if (rv == APR_SUCCESS) {
@@ -209,7 +210,8 @@ static apr_status_t drop_suspended(mastra_db_t *db,
     mastra_run_row_t run = { NULL };
     int epoch = 0;
     apr_status_t rv = mastra_runs_claim(&snapshot, &epoch, &run, db, row->host,
-                                        row->run, MASTRA_CHANNEL_LEASE, pool);
+                                        row->run, MASTRA_CHANNEL_LEASE_MIN,
+                                        pool);
 
     mastra_json_unref(snapshot);
     if (rv == APR_SUCCESS) {
@@ -226,7 +228,7 @@ apr_status_t mastra_claim_instead(mastra_claim_t **pclaim, mastra_hub_t *hub,
     apr_status_t rv = drop_suspended(db, row, pool);
 
     if (rv == APR_SUCCESS) {
-        rv = bury(hub, row, mastra_json_pack("{s:s, s:s, s:s, s:{}}", "type",
+        rv = bury(hub, env, row, mastra_json_pack("{s:s, s:s, s:s, s:{}}", "type",
                                              "abort", "runId", row->run,
                                              "from", "AGENT", "payload"), db,
                   pool);
