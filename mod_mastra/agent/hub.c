@@ -237,7 +237,7 @@ static apr_status_t renew(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_channel_row_t *rows;
     int i, n = 0;
     apr_status_t rv = mastra_channels_renew(&rows, &n, db, op->hub->address,
-                                            mastra_hub_lease(op->env), pool);
+                                            op->hub->lease, pool);
 
     renewal->now = apr_hash_make(op->pool);
     renewal->halts = apr_hash_make(op->pool);
@@ -309,16 +309,10 @@ int mastra_hub_is_repeated(const mastra_hub_t *hub, int index)
     return 0;
 }
 
-apr_interval_time_t mastra_hub_lease(const mastra_agent_env_t *env)
+/* A third of the lease has passed. */
+static int is_time(const mastra_hub_t *hub)
 {
-    return env->lease > MASTRA_CHANNEL_LEASE_MIN ? env->lease
-                                                 : MASTRA_CHANNEL_LEASE_MIN;
-}
-
-/* A third of the host's lease has passed. */
-static int is_time(const mastra_hub_t *hub, const mastra_agent_env_t *env)
-{
-    return hub->ticks % (unsigned)(mastra_hub_lease(env) / 3 / TICK) == 0;
+    return hub->ticks % (unsigned)(hub->lease / 3 / TICK) == 0;
 }
 
 static void renew_all(mastra_hub_t *hub)
@@ -332,7 +326,7 @@ static void renew_all(mastra_hub_t *hub)
         apr_array_header_t *all;
         renewal_t *renewal;
 
-        if (!is_time(hub, env) || mastra_hub_is_repeated(hub, i)) {
+        if (mastra_hub_is_repeated(hub, i)) {
             continue;
         }
         op = mastra_hub_op_make(hub, env, sizeof(*renewal));
@@ -393,7 +387,9 @@ static void on_tick(void *baton)
 
     hub->ticks++;
     mastra_hub_poll(hub);
-    renew_all(hub);
+    if (is_time(hub)) {
+        renew_all(hub);
+    }
     if (hub->ticks % SEARCH_TICKS == 0) {
         search_all(hub, NULL);
     }
@@ -510,6 +506,7 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
     mastra_text_random_hex(number, 8);
     hub->pool = pool;
     hub->loop = loop;
+    hub->lease = MASTRA_CHANNEL_LEASE_MIN;
     hub->bus = bus;
     hub->address = bus ? mastra_bus_address(bus)
                        : apr_pstrcat(pool, "alone.", number, NULL);
@@ -530,6 +527,9 @@ void mastra_hub_add(mastra_hub_t *hub, mastra_agent_env_t *env)
 {
     APR_ARRAY_PUSH(hub->envs, mastra_agent_env_t *) = env;
     env->hub = hub;
+    if (env->lease > hub->lease) {
+        hub->lease = env->lease;
+    }
     if (hub->envs->nelts == 1) {
         hub->msg.cb = start;
         hub->msg.baton = hub;

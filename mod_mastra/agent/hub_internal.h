@@ -65,6 +65,7 @@ struct mastra_hub_t {
     mastra_loop_t *loop;
     mastra_bus_t *bus;
     const char *address;
+    apr_interval_time_t lease;       /* the longest of the hosts' */
     mastra_events_t *events;
     apr_array_header_t *envs;        /* mastra_agent_env_t * */
     apr_hash_t *owned;               /* mastra_channel_t by id */
@@ -120,8 +121,6 @@ void mastra_hub_maybe_stopped(mastra_hub_t *hub);
 
 /* ---- hub.c ---- */
 
-/* How long a claim of the host's lasts without being renewed. */
-apr_interval_time_t mastra_hub_lease(const mastra_agent_env_t *env);
 /* 1: an earlier host has the same store. */
 int mastra_hub_is_repeated(const mastra_hub_t *hub, int index);
 

@@ -548,7 +548,7 @@ apr_status_t mastra_channel_join(mastra_agent_run_t *run,
     rv = mastra_channels_claim(&row, db, run->agent->id, run->id,
                                row.status == MASTRA_CHANNEL_SUSPENDED
                                    ? row.log : NULL, hub->address,
-                               mastra_hub_lease(run->env), pool);
+                               hub->lease, pool);
     if (rv == APR_SUCCESS) {
         run->claim = mastra_claim_make(run->env, &row);
     }

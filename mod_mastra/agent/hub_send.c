@@ -185,7 +185,7 @@ static apr_status_t show_kept(sending_t *sending, mastra_db_t *db,
         "usage", "inputTokens", 0, "outputTokens", 0, "totalTokens", 0);
     apr_status_t rv = mastra_channels_claim(row, db, agent, run, NULL,
                                             sending->hub->address,
-                                            mastra_hub_lease(sending->send->env),
+                                            sending->hub->lease,
                                             pool);
 
     mastra_json_own(chunks, pool);

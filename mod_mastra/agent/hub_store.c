@@ -79,7 +79,7 @@ apr_status_t mastra_claim_next(mastra_claim_t **pclaim, mastra_hub_t *hub,
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_channels_claim(row, db, agent ? agent : "", run, NULL,
-                                   hub->address, mastra_hub_lease(env), pool);
+                                   hub->address, hub->lease, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -157,7 +157,7 @@ static apr_status_t bury(mastra_hub_t *hub, mastra_agent_env_t *env,
 {
     apr_status_t rv = mastra_channels_claim(row, db, row->agent, row->run,
                                             row->log, hub->address,
-                                            mastra_hub_lease(env), pool);
+                                            hub->lease, pool);
 
     if (chunk) {
         mastra_json_own(chunk, pool);
