@@ -252,6 +252,16 @@ const char *mastra_req_param(const mastra_req_t *req, const char *name)
     return NULL;
 }
 
+static void fill_origin(mastra_full_req_t *full)
+{
+    const mastra_mark_t *mark = mastra_request_origin(full->req.r);
+
+    if (mark) {
+        full->req.internal = mark->internal;
+        full->req.principal.depth = mark->depth;
+    }
+}
+
 static void take_context(mastra_full_req_t *full)
 {
     mastra_json_t *context = mastra_json_get(full->req.body,
@@ -357,5 +367,6 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
                             : mastra_reply_plain(req, HTTP_NOT_FOUND);
     }
     fill_request(full, route, &search);
+    fill_origin(full);
     return run(full);
 }
