@@ -98,7 +98,22 @@ static mastra_json_t *content_json(const char *text)
     return content;
 }
 
-static mastra_json_t *message_json(const mastra_rows_t *rows, int row)
+/* The text of a column; the value of the message before, if it is the same. */
+static void set_again(mastra_json_t *message, const mastra_json_t *before,
+                      const char *key, const char *text)
+{
+    mastra_json_t *value = mastra_json_get(before, key);
+
+    if (value && text && !strcmp(mastra_json_str(value), text)) {
+        mastra_json_set(message, key, mastra_json_ref(value));
+    }
+    else {
+        mastra_json_set_str(message, key, text);
+    }
+}
+
+static mastra_json_t *message_json(const mastra_rows_t *rows, int row,
+                                   const mastra_json_t *before)
 {
     mastra_json_t *message = mastra_json_object();
     const char *content = mastra_rows_text(rows, row, COLUMN_CONTENT);
@@ -110,10 +125,10 @@ static mastra_json_t *message_json(const mastra_rows_t *rows, int row)
                         mastra_rows_text(rows, row, COLUMN_ROLE));
     mastra_json_set_str(message, "createdAt",
                         mastra_rows_iso(rows, row, COLUMN_CREATED));
-    mastra_json_set_str(message, "threadId",
-                        mastra_rows_text(rows, row, COLUMN_THREAD));
-    mastra_json_set_str(message, "resourceId",
-                        mastra_rows_text(rows, row, COLUMN_RESOURCE));
+    set_again(message, before, "threadId",
+              mastra_rows_text(rows, row, COLUMN_THREAD));
+    set_again(message, before, "resourceId",
+              mastra_rows_text(rows, row, COLUMN_RESOURCE));
     if (type && strcmp(type, "v2")) {
         mastra_json_set_str(message, "type", type);
     }
@@ -123,11 +138,12 @@ static mastra_json_t *message_json(const mastra_rows_t *rows, int row)
 static void append_rows(mastra_json_t *messages, const mastra_rows_t *rows,
                         int backwards)
 {
+    mastra_json_t *message = NULL;
     int i, n = mastra_rows_count(rows);
 
     for (i = 0; i < n; i++) {
-        mastra_json_append(messages,
-                           message_json(rows, backwards ? n - 1 - i : i));
+        message = message_json(rows, backwards ? n - 1 - i : i, message);
+        mastra_json_append(messages, message);
     }
 }
 
@@ -448,7 +464,7 @@ static apr_status_t list_matching(mastra_json_t *messages, apr_int64_t *ptotal,
             if (seen >= first && seen - first < size) {
                 mastra_json_insert(messages, filter->ascending
                                    ? mastra_json_size(messages) : 0,
-                                   message_json(rows, i));
+                                   message_json(rows, i, NULL));
             }
             seen++;
         }
@@ -477,7 +493,7 @@ static void include_rows(included_t *included, const mastra_rows_t *rows,
         if (!apr_hash_get(included->ids, id, APR_HASH_KEY_STRING)) {
             apr_hash_set(included->ids, apr_pstrdup(pool, id),
                          APR_HASH_KEY_STRING, "");
-            mastra_json_append(included->messages, message_json(rows, i));
+            mastra_json_append(included->messages, message_json(rows, i, NULL));
         }
     }
 }
