@@ -39,4 +39,5 @@ void mastra_run_system(mastra_agent_run_t *run, mastra_json_t *prompt)
                                             run->agent->instructions));
     }
     add_system(prompt, mastra_json_get(run->options, "system"));
+    mastra_run_add_notes(run, prompt);
 }

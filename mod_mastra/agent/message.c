@@ -429,6 +429,102 @@ static mastra_json_t *stored_message(mastra_json_t *message, apr_time_t at,
     return made;
 }
 
+/* The result of a tool as an invocation, with the arguments of the call it
+ * answers, if that is among messages; NULL: no result. */
+static mastra_json_t *result_part(const mastra_json_t *messages,
+                                  const mastra_json_t *part)
+{
+    const char *id = mastra_json_get_str(part, "toolCallId");
+    const char *name = mastra_json_get_str(part, "toolName");
+    mastra_json_t *result = mastra_json_get(part, "result"), *made, *call;
+
+    if (!id || !mastra_part_is(part, "tool-result")) {
+        return NULL;
+    }
+    if (!result) {
+        result = mastra_json_path(part, "output", "value", NULL);
+    }
+    call = find_invocation(messages, id);
+    if (!name) {
+        name = mastra_json_get_str(call, "toolName");
+    }
+    made = invocation("result", id, name ? name : "unknown",
+                      mastra_json_get(call, "args"));
+    mastra_json_set(mastra_json_get(made, "toolInvocation"), "result",
+                    result ? mastra_json_ref(result) : mastra_json_null());
+    return made;
+}
+
+/* role:"tool": kept as a message of its own. */
+static mastra_json_t *results_of(const mastra_json_t *messages,
+                                 const mastra_json_t *message)
+{
+    const mastra_json_t *content = mastra_json_get(message, "content");
+    mastra_json_t *parts = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(content); i++) {
+        mastra_json_append(parts, result_part(messages,
+                                              mastra_json_at(content, i)));
+    }
+    return parts;
+}
+
+/* The older list of the same calls beside the parts. */
+static mastra_json_t *invocations_of(const mastra_json_t *parts)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(parts); i++) {
+        mastra_json_append(made, mastra_json_ref(
+            mastra_json_get(mastra_json_at(parts, i), "toolInvocation")));
+    }
+    return made;
+}
+
+/* When parts were made is not known of what is only brought here. */
+static void drop_part_times(mastra_json_t *parts)
+{
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(parts); i++) {
+        mastra_json_del(mastra_json_at(parts, i), "createdAt");
+    }
+}
+
+/* A message that is not in format 2; NULL: no message at all. */
+static mastra_json_t *converted(const mastra_json_t *messages,
+                                const mastra_json_t *message, apr_time_t at,
+                                apr_pool_t *pool)
+{
+    const char *role = mastra_json_get_str(message, "role");
+    int tool = role && !strcmp(role, "tool");
+    mastra_json_t *parts, *made, *content;
+
+    if (!role || (!tool && !known_role(role) && strcmp(role, "system"))) {
+        return NULL;
+    }
+    parts = tool ? results_of(messages, message) : parts_of(message, 0);
+    if (!parts) {
+        return NULL;
+    }
+    drop_part_times(parts);
+    made = format2(message, tool ? "assistant" : role, parts, at, pool);
+    content = mastra_json_get(made, "content");
+    if (!mastra_json_is_string(mastra_json_get(message, "content"))) {
+        mastra_json_del(content, "content");
+    }
+    if (tool) {
+        mastra_json_set(content, "toolInvocations", invocations_of(parts));
+    }
+    mastra_json_set_str(made, "threadId",
+                        mastra_json_get_str(message, "threadId"));
+    mastra_json_set_str(made, "resourceId",
+                        mastra_json_get_str(message, "resourceId"));
+    return made;
+}
+
 mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
                                      mastra_result_t **perror,
                                      apr_pool_t *pool)
@@ -437,25 +533,20 @@ mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
     apr_size_t i;
 
     for (i = 0; i < mastra_json_size(input); i++) {
-        mastra_json_t *message = mastra_json_at(input, i), *last;
+        mastra_json_t *message = mastra_json_at(input, i), *made;
         apr_time_t at = now + (apr_time_t)i * 1000;
 
-        if (mastra_json_is_array(mastra_json_path(message, "content", "parts",
-                                                  NULL))
-            && mastra_json_get_str(message, "role")) {
-            mastra_json_append(messages, stored_message(message, at, pool));
-            continue;
-        }
-        if (!add_message(messages, message, at, pool)) {
+        made = mastra_json_is_array(mastra_json_path(message, "content",
+                                                     "parts", NULL))
+                       && mastra_json_get_str(message, "role")
+                   ? stored_message(message, at, pool)
+                   : converted(messages, message, at, pool);
+        if (!made) {
             *perror = bad_message(pool, i);
             mastra_json_unref(messages);
             return NULL;
         }
-        last = mastra_json_at(messages, mastra_json_size(messages) - 1);
-        mastra_json_set_str(last, "threadId",
-                            mastra_json_get_str(message, "threadId"));
-        mastra_json_set_str(last, "resourceId",
-                            mastra_json_get_str(message, "resourceId"));
+        mastra_json_append(messages, made);
     }
     return messages;
 }

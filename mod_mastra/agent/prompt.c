@@ -63,11 +63,21 @@ static mastra_json_t *prompt_file(const mastra_json_t *part)
     return made;
 }
 
-static mastra_json_t *provider_options(const mastra_json_t *part)
+/* What the provider told of the part goes back to it; clients see the time as
+ * well. NULL when there is neither. */
+static mastra_json_t *provider_options(const mastra_json_t *part,
+                                       int for_client)
 {
-    mastra_json_t *at = mastra_json_get(part, "createdAt");
+    mastra_json_t *at = for_client ? mastra_json_get(part, "createdAt") : NULL;
+    mastra_json_t *told = mastra_json_get(part, "providerMetadata");
+    mastra_json_t *made;
 
-    return at ? mastra_json_pack("{s:{s:O}}", "mastra", "createdAt", at) : NULL;
+    if (!at) {
+        return mastra_json_ref(told);
+    }
+    made = told ? mastra_json_copy_flat(told) : mastra_json_object();
+    mastra_json_set(made, "mastra", mastra_json_pack("{s:O}", "createdAt", at));
+    return made;
 }
 
 static mastra_json_t *prompt_text(const mastra_json_t *part, int for_client)
@@ -76,8 +86,9 @@ static mastra_json_t *prompt_text(const mastra_json_t *part, int for_client)
     mastra_json_t *made = mastra_json_pack("{s:s, s:O}", "type", "text", "text",
                                            text);
 
-    if (made && for_client) {
-        mastra_json_set(made, "providerOptions", provider_options(part));
+    if (made) {
+        mastra_json_set(made, "providerOptions",
+                        provider_options(part, for_client));
     }
     return made;
 }
@@ -89,13 +100,14 @@ static mastra_json_t *prompt_reasoning(const mastra_json_t *part,
     mastra_json_t *text = mastra_json_get(mastra_json_at(details, 0), "text");
     mastra_json_t *made;
 
-    if (!text) {
+    if (!text && !mastra_json_get(part, "providerMetadata")) {
         return NULL;
     }
-    made = mastra_json_pack("{s:s, s:O}", "type", "reasoning", "text", text);
-    if (for_client) {
-        mastra_json_set(made, "providerOptions", provider_options(part));
-    }
+    made = mastra_json_pack("{s:s, s:o}", "type", "reasoning", "text",
+                            text ? mastra_json_ref(text)
+                                 : mastra_json_string(""));
+    mastra_json_set(made, "providerOptions",
+                    provider_options(part, for_client));
     return made;
 }
 
@@ -119,15 +131,15 @@ static void unfold_tool(unfold_t *u, const mastra_json_t *part)
 {
     const mastra_json_t *inner = mastra_json_get(part, "toolInvocation");
     mastra_json_t *args = mastra_json_get(inner, "args"), *result;
+    mastra_json_t *call = mastra_json_pack(
+        "{s:s, s:s, s:s, s:O}", "type", "tool-call", "toolCallId",
+        mastra_json_get_str(inner, "toolCallId"), "toolName",
+        mastra_json_get_str(inner, "toolName"), "input", args);
 
-    mastra_json_append(u->assistant,
-                       mastra_json_pack("{s:s, s:s, s:s, s:O}", "type",
-                                        "tool-call", "toolCallId",
-                                        mastra_json_get_str(inner,
-                                                            "toolCallId"),
-                                        "toolName",
-                                        mastra_json_get_str(inner, "toolName"),
-                                        "input", args));
+    if (call) {
+        mastra_json_set(call, "providerOptions", provider_options(part, 0));
+    }
+    mastra_json_append(u->assistant, call);
     if (!is_answered(inner)) {
         return;
     }
@@ -347,7 +359,8 @@ static mastra_json_t *ui_part(mastra_json_t *part)
     else {
         return mastra_json_ref(part);
     }
-    mastra_json_set(made, "providerMetadata", provider_options(part));
+    mastra_json_del(made, "providerOptions");
+    mastra_json_set(made, "providerMetadata", provider_options(part, 1));
     return made;
 }
 

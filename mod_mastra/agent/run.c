@@ -25,6 +25,9 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->usage);
     mastra_json_unref(step->tool_chunks);
     mastra_json_unref(step->result_chunks);
+    mastra_json_unref(step->part_metadata);
+    mastra_json_unref(step->metadata);
+    mastra_json_unref(step->files);
     mastra_json_unref(step->base);
     mastra_json_unref(step->messages);
     mastra_json_unref(step->message);
@@ -51,6 +54,7 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->stored);
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
+    mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
 }
 
@@ -96,50 +100,6 @@ static void set_ids(mastra_agent_run_t *run)
     run->span_id = random_hex(run->pool, 8);
 }
 
-/* memory {thread, resource, readOnly, options.lastMessages} */
-static mastra_result_t *set_memory(mastra_agent_run_t *run,
-                                   const mastra_principal_t *principal)
-{
-    const mastra_json_t *memory = mastra_json_get(run->options, "memory");
-    const mastra_json_t *thread = mastra_json_get(memory, "thread"), *last;
-    const char *resource = principal->resource_id;
-
-    if (!memory) {
-        return NULL;
-    }
-    if (mastra_json_is_object(thread)) {
-        thread = mastra_json_get(thread, "id");
-    }
-    if (!resource) {
-        resource = mastra_json_get_str(memory, "resource");
-    }
-    if (!resource || !mastra_json_len(thread)) {
-        return mastra_result_make(run->pool, 400, "RESOURCE_REQUIRED",
-                                  "A resource ID is required when using memory. "
-                                  "Provide memory.resource in the request body, "
-                                  "or configure server auth to derive it from "
-                                  "the authenticated user.");
-    }
-    if (!run->agent->memory.enabled) {
-        return NULL;
-    }
-    run->thread_id = apr_pstrdup(run->pool, mastra_json_str(thread));
-    run->resource_id = apr_pstrdup(run->pool, resource);
-    run->read_only = mastra_json_get_bool(memory, "readOnly", 0);
-    run->last_messages = run->agent->memory.last_messages;
-    last = mastra_json_path(memory, "options", "lastMessages", NULL);
-    if (mastra_json_is_integer(last)) {
-        run->last_messages = (int)mastra_json_int(last);
-    }
-    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
-        run->last_messages = 0;
-    }
-    if (run->last_messages < 0 || run->last_messages > 1000) {
-        run->last_messages = 1000;
-    }
-    return NULL;
-}
-
 static void own_messages(mastra_agent_run_t *run)
 {
     apr_size_t i;
@@ -164,32 +124,6 @@ static void set_limits(mastra_agent_run_t *run)
 
         run->max_steps = n < 1 ? 1 : n > MAX_STEPS ? MAX_STEPS : (int)n;
     }
-}
-
-/* The agent's tools, or those of them that activeTools names. */
-static mastra_json_t *active_tools(mastra_agent_run_t *run)
-{
-    const mastra_json_t *active = mastra_run_option(run, "activeTools");
-    mastra_json_t *specs;
-    apr_size_t i, j;
-
-    if (!mastra_json_is_array(active)) {
-        return run->agent->tool_specs;
-    }
-    specs = mastra_json_own(mastra_json_array(), run->pool);
-    for (i = 0; i < mastra_json_size(run->agent->tool_specs); i++) {
-        mastra_json_t *spec = mastra_json_at(run->agent->tool_specs, i);
-        const char *name = mastra_json_get_str(spec, "name");
-
-        for (j = 0; j < mastra_json_size(active); j++) {
-            const char *want = mastra_json_str(mastra_json_at(active, j));
-
-            if (want && !strcmp(want, name)) {
-                mastra_json_append(specs, mastra_json_ref(spec));
-            }
-        }
-    }
-    return specs;
 }
 
 static mastra_result_t *set_output(mastra_agent_run_t *run)
@@ -232,14 +166,18 @@ static mastra_result_t *fill_run(mastra_agent_run_t *run,
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    error = set_memory(run, principal);
+    error = mastra_run_choose_model(run, mastra_json_get_str(run->options,
+                                                             "model"));
+    if (!error) {
+        error = mastra_run_set_memory(run, principal);
+    }
     if (!error) {
         error = set_output(run);
     }
     if (error) {
         return error;
     }
-    run->tool_specs = active_tools(run);
+    run->tool_specs = mastra_run_tool_specs(run);
     run->input = mastra_message_normalize(mastra_json_get(run->options,
                                                           "messages"),
                                           apr_time_now(), &error, run->pool);
@@ -280,6 +218,7 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     mastra_result_t **perror, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = alloc_run();
+    mastra_result_t *error;
 
     if (!run) {
         *perror = mastra_result_from_apr(pool, APR_ENOMEM, "make a run");
@@ -297,5 +236,12 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
     run->tool_specs = agent->tool_specs;
+    run->memory = agent->memory;
+    error = mastra_run_choose_model(run, NULL);
+    if (error) {
+        *perror = mastra_result_copy(pool, error);
+        mastra_agent_run_discard(run);
+        return NULL;
+    }
     return run;
 }

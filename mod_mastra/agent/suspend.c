@@ -89,6 +89,8 @@ static mastra_json_t *step_state(mastra_agent_run_t *run)
     put(state, "request", step->request);
     put(state, "body", step->body);
     put(state, "usage", step->usage);
+    put(state, "metadata", step->metadata);
+    put(state, "files", step->files);
     put(state, "toolChunks", step->tool_chunks);
     put(state, "resultChunks", step->result_chunks);
     return state;
@@ -106,8 +108,9 @@ static mastra_json_t *kept_options(mastra_agent_run_t *run)
 static mastra_json_t *run_state(mastra_agent_run_t *run)
 {
     mastra_json_t *state = mastra_json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s*, s:s*, s:b, s:i, s:i, s:I, s:i}",
-        "version", 1, "agentId", run->agent->id, "messageId", run->message_id,
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:b, s:i, s:i, s:I, s:i}",
+        "version", 1, "agentId", run->agent->id, "model", run->model->spec,
+        "messageId", run->message_id,
         "traceId", run->trace_id, "spanId", run->span_id, "threadId",
         run->thread_id, "resourceId", run->resource_id, "readOnly",
         run->read_only, "lastMessages", run->last_messages, "nsteps",
@@ -115,6 +118,8 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
         run->depth);
 
     mastra_json_set(state, "options", kept_options(run));
+    mastra_json_set_str(state, "workingMemory", run->working_text);
+    mastra_json_set_bool(state, "titled", run->titled);
     put(state, "requestContext", run->context);
     put(state, "input", run->input);
     put(state, "remembered", run->remembered);
@@ -219,6 +224,7 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
                              .resource_id = run->resource_id
                                                 ? run->resource_id : run->owner,
                              .thread_id = run->thread_id };
+    mastra_json_t *messages;
     apr_status_t rv;
 
     row.snapshot = mastra_json_own(make_snapshot(run), pool);
@@ -227,9 +233,11 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     if (rv || !run->thread_id || run->read_only) {
         return rv;
     }
+    messages = mastra_json_own(mastra_json_pack("[o]",
+                                                mastra_run_message(run, 0)),
+                               pool);
     return mastra_messages_save(
-        db, mastra_json_own(mastra_json_pack("[o]", mastra_run_message(run, 0)),
-                            pool), pool);
+        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
 }
 
 static void say_waiting(mastra_agent_run_t *run, const mastra_run_tool_t *tool)

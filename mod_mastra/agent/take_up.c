@@ -143,6 +143,8 @@ static void restore_step(mastra_agent_run_t *run)
     step->request = take(state, "request");
     step->body = take(state, "body");
     step->usage = take(state, "usage");
+    step->metadata = take(state, "metadata");
+    step->files = take(state, "files");
     step->tool_chunks = take(state, "toolChunks");
     step->result_chunks = take(state, "resultChunks");
 }
@@ -159,6 +161,8 @@ static void restore(mastra_agent_run_t *run)
     run->read_only = mastra_json_get_bool(state, "readOnly", 0);
     run->last_messages = (int)mastra_json_get_int(state, "lastMessages", 0);
     run->nsteps = (int)mastra_json_get_int(state, "nsteps", 0);
+    /* others of the step may have been called before */
+    run->tools_ran = 1;
     run->answered_at = mastra_json_get_int(state, "answeredAt", 0);
     replace(&run->options, take(state, "options"));
     if (!run->context) {
@@ -170,6 +174,12 @@ static void restore(mastra_agent_run_t *run)
     replace(&run->parts, take(state, "parts"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
+    /* what it was talking to may be gone since */
+    if (mastra_run_choose_model(run, mastra_json_get_str(state, "model"))) {
+        mastra_run_choose_model(run, NULL);
+    }
+    mastra_run_restore_memory(run, state);
+    run->tool_specs = mastra_run_tool_specs(run);
     restore_step(run);
 }
 
@@ -273,9 +283,8 @@ static void decide(mastra_agent_run_t *run)
                         "approval", approval_of(run, tool, 1));
         mastra_run_start_tool(run, tool);
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void after_claim(void *baton)

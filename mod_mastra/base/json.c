@@ -168,6 +168,12 @@ apr_size_t mastra_json_len(const mastra_json_t *json)
     return json_string_length(json);
 }
 
+static int is_int64(double value)
+{
+    /* cppcheck-suppress incorrectLogicOperator ; it reads no such literals */
+    return value >= -0x1p63 && value < 0x1p63;
+}
+
 apr_int64_t mastra_json_int(const mastra_json_t *json)
 {
     double value;
@@ -176,7 +182,7 @@ apr_int64_t mastra_json_int(const mastra_json_t *json)
         return json_integer_value(json);
     }
     value = mastra_json_num(json);
-    return value >= -0x1p63 && value < 0x1p63 ? (apr_int64_t)value : 0;
+    return is_int64(value) ? (apr_int64_t)value : 0;
 }
 
 double mastra_json_num(const mastra_json_t *json)
@@ -250,6 +256,12 @@ void mastra_json_set(mastra_json_t *object, const char *key,
         return;
     }
     json_object_setn_new_nocheck(object, key, len, value);
+}
+
+int mastra_json_has(const mastra_json_t *object, const char *key,
+                    apr_size_t len)
+{
+    return json_object_getn(object, key, len) != NULL;
 }
 
 int mastra_json_put(mastra_json_t *object, const char *key, apr_size_t len,
@@ -365,7 +377,7 @@ static int numbers_equal(const mastra_json_t *a, const mastra_json_t *b)
     }
     /* as integers: a double holds no more than 53 bits */
     value = mastra_json_num(b);
-    return value == floor(value) && value >= -0x1p63 && value < 0x1p63
+    return value == floor(value) && is_int64(value)
            && json_integer_value(a) == (json_int_t)value;
 }
 

@@ -47,6 +47,12 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
 apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
                                    apr_size_t len, mastra_json_error_t *err);
 
+/* The same as mastra_json_parse at the default depth, but a name that an object
+ * has twice is refused: for what is signed, where readers must not differ. */
+apr_status_t mastra_json_parse_unique(mastra_json_t **pjson, const char *text,
+                                      apr_size_t len,
+                                      mastra_json_error_t *err);
+
 /* Appends json to buf, compact, numbers at their shortest as ECMAScript
  * prints them. APR_ENOSPC when the ceiling of buf is met. */
 apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);

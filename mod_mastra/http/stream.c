@@ -10,10 +10,9 @@
 #include "../base/text.h"
 
 #define HEARTBEAT apr_time_from_sec(15)
-#define FRAME_LIMIT (64 * 1024 * 1024)   /* bytes of one frame */
-/* A whole answer shows the messages in several forms, each of which may be as
- * large as the largest body that hosts usually take. */
-#define ANSWER_LIMIT (256 * 1024 * 1024)
+/* Bytes of a frame or a whole answer. They show messages in several forms, and
+ * a question or a tool's answer in it may be some megabytes large. */
+#define FRAME_LIMIT (256 * 1024 * 1024)
 
 typedef struct {
     mastra_sink_t sink;              /* first: the sink is the stream */
@@ -27,6 +26,8 @@ typedef struct {
     const char *request_id;          /* of the request's pool */
     const apr_table_t *headers;      /* of the request's pool */
     int head_sent;
+    int full;                        /* the client takes less than it is given */
+    int ending;                      /* only the end is still to be written */
     apr_time_t spoke_at;
     mastra_timer_t heartbeat;
 } stream_t;
@@ -66,7 +67,8 @@ static int send_frame(stream_t *stream, mastra_buf_t *buf)
     }
     send_head(stream);
     stream->spoke_at = mastra_loop_now(stream->loop);
-    return mastra_exchange_write(stream->ex, buf->data, buf->len);
+    stream->full = !mastra_exchange_write(stream->ex, buf->data, buf->len);
+    return !stream->full;
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
@@ -143,13 +145,21 @@ static void send_answer(stream_t *stream, mastra_json_t *answer)
 {
     mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
                                   .message = "The answer is too large" };
-    mastra_buf_t *buf = mastra_exchange_scratch(ANSWER_LIMIT);
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
     if (mastra_json_write(buf, answer)) {
         send_error(stream, &too_large, NULL);
     }
     else {
         send_text(stream, 200, buf->data, buf->len, NULL);
+    }
+}
+
+static void send_end(stream_t *stream)
+{
+    send_head(stream);
+    if (stream->frame == MASTRA_FRAME_SSE) {
+        mastra_exchange_write(stream->ex, "data: [DONE]\n\n", 14);
     }
 }
 
@@ -172,11 +182,12 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
     else if (stream->frame == MASTRA_FRAME_JSON) {
         send_answer(stream, answer);
     }
+    else if (stream->full) {
+        stream->ending = 1;
+        return;
+    }
     else {
-        send_head(stream);
-        if (stream->frame == MASTRA_FRAME_SSE) {
-            mastra_exchange_write(ex, "data: [DONE]\n\n", 14);
-        }
+        send_end(stream);
     }
     stream->ex = NULL;
     mastra_exchange_end(ex);
@@ -197,7 +208,7 @@ static void on_heartbeat(void *baton)
         return;
     }
     if (silent >= HEARTBEAT) {
-        if (stream->head_sent) {
+        if (stream->head_sent && !stream->full) {
             mastra_exchange_write(stream->ex, ": heartbeat\n\n", 13);
         }
         stream->spoke_at = mastra_loop_now(stream->loop);
@@ -247,8 +258,18 @@ static void on_gone(void *baton)
 static void on_drain(void *baton)
 {
     stream_t *stream = baton;
+    mastra_exchange_t *ex = stream->ex;
 
-    if (stream->work && stream->ex) {
+    stream->full = 0;
+    if (!ex) {
+        return;
+    }
+    if (stream->ending) {
+        send_end(stream);
+        stream->ex = NULL;
+        mastra_exchange_end(ex);
+    }
+    else if (stream->work) {
         stream->vtable->resume(stream->work);
     }
 }
@@ -283,6 +304,14 @@ static void on_stopping(void *baton)
     if (!ex) {
         return;
     }
+    if (stream->full) {
+        /* it would not come to the last words in time */
+        stream->ex = NULL;
+        mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
+        mastra_exchange_cut(ex);
+        cancel_work(stream);
+        return;
+    }
     if (stream->frame == MASTRA_FRAME_SSE) {
         send_head(stream);
         mastra_exchange_write(ex, "data: ", 6);
@@ -313,10 +342,27 @@ static void on_release(void *baton)
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
                                                     on_stopping, on_release };
 
+/* There is no room. Not logged for each request: there may be many. An idle
+ * connection may hold a worker that others wait for, so it is closed. */
+static int refuse(mastra_req_t *req)
+{
+    static const mastra_result_t full = {
+        .status = 503, .code = "SERVER_FULL",
+        .message = "The server has no room for another answer, try again"
+    };
+    const char *text = mastra_error_text_logged(req->host, "", &full,
+                                                req->pool);
+
+    req->r->connection->keepalive = AP_CONN_CLOSE;
+    req->r->status = full.status;
+    return mastra_reply_text(req, "application/json", text, strlen(text));
+}
+
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work)
 {
     stream_t *stream = calloc(1, sizeof(*stream));
+    int rc;
 
     if (!stream) {
         vtable->discard(work);
@@ -336,7 +382,8 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
         apr_table_setn(headers, "X-Accel-Buffering", "no");
         stream->headers = headers;
     }
-    return mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
 }
 
 /* ---- agent runs as work ---- */

@@ -296,17 +296,27 @@ static mastra_json_t *invalid_input(const mastra_tool_t *tool,
                             "validationErrors", root);
 }
 
-mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
+mastra_json_t *mastra_tool_check_value(const mastra_tool_t *tool,
+                                       const mastra_schema_t *schema,
+                                       const mastra_json_t *value,
                                        const mastra_json_t *input,
                                        apr_pool_t *pool)
 {
     mastra_schema_errors_t errors;
 
-    if (!tool->input
-        || mastra_schema_validate(tool->input, input, &errors, pool)) {
+    if (mastra_schema_validate(schema, value, &errors, pool)) {
         return NULL;
     }
     return invalid_input(tool, input, &errors, pool);
+}
+
+mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
+                                       const mastra_json_t *input,
+                                       apr_pool_t *pool)
+{
+    return tool->input ? mastra_tool_check_value(tool, tool->input, input,
+                                                 input, pool)
+                       : NULL;
 }
 
 /* ---- calls ---- */
