@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 
 /* ---- format 2 to prompts ---- */
 
@@ -253,6 +254,20 @@ static void user_to(mastra_json_t *messages, const mastra_json_t *parts,
     }
 }
 
+static void signal_to(mastra_json_t *messages, const mastra_json_t *message,
+                      int for_client)
+{
+    mastra_json_t *parts = mastra_signal_parts(message);
+
+    user_to(messages, parts, for_client);
+    mastra_json_unref(parts);
+}
+
+static int is_signal(const char *role)
+{
+    return role && !strcmp(role, "signal");
+}
+
 static void convert(mastra_json_t *made, const mastra_json_t *messages,
                     int for_client)
 {
@@ -266,6 +281,9 @@ static void convert(mastra_json_t *made, const mastra_json_t *messages,
 
         if (role && !strcmp(role, "system")) {
             mastra_json_append(made, mastra_json_ref(message));
+        }
+        else if (is_signal(role)) {
+            signal_to(made, message, for_client);
         }
         else if (role && strcmp(role, "assistant")) {
             user_to(made, parts, for_client);
@@ -303,6 +321,9 @@ mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
         if (role && !strcmp(role, "user")) {
             user_to(made, mastra_json_path(message, "content", "parts", NULL),
                     1);
+        }
+        else if (is_signal(role)) {
+            signal_to(made, message, 1);
         }
     }
     return made;

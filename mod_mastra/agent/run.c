@@ -54,6 +54,8 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->stored);
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
+    mastra_json_unref(run->came);
+    mastra_claim_free(run->claim);
     mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
 }
