@@ -275,16 +275,18 @@ static int observe(mastra_req_t *req)
 
 #define AGENT .tag = "Agents"
 #define THREAD .permission = "agents:execute", .resource = "body:threadId"
+#define SENDING .permission = "agents:execute", \
+    .resource = "body:threadId body:runId"
 
 const mastra_route_t mastra_api_channel[] = {
     { .method = "POST", .path = "/agents/:agentId/send-message",
-      .handler = send_now, .summary = "Send agent message", AGENT, THREAD,
+      .handler = send_now, .summary = "Send agent message", AGENT, SENDING,
       .body = message_body },
     { .method = "POST", .path = "/agents/:agentId/queue-message",
-      .handler = send_next, .summary = "Queue agent message", AGENT, THREAD,
+      .handler = send_next, .summary = "Queue agent message", AGENT, SENDING,
       .body = message_body },
     { .method = "POST", .path = "/agents/:agentId/signals",
-      .handler = send_signal, .summary = "Send agent signal", AGENT, THREAD,
+      .handler = send_signal, .summary = "Send agent signal", AGENT, SENDING,
       .body = signal_body },
     { .method = "POST", .path = "/agents/:agentId/threads/abort",
       .handler = abort_run, .summary = "Abort active agent thread run", AGENT,

@@ -4,6 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "../store/channels.h"
+#include "../store/runs.h"
 #include "../store/threads.h"
 #include "auth.h"
 #include "internal.h"
@@ -147,74 +149,123 @@ static const char *named(const mastra_req_t *req, const char *where)
 }
 
 typedef struct {
-    const char *thread_id, *owner;
+    const char *id, *host, *owner;
     int foreign;
 } question_t;
+
+static void compare(question_t *question, const char *resource)
+{
+    question->foreign = !resource || strcmp(resource, question->owner);
+}
 
 static apr_status_t read_thread(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     question_t *question = baton;
     mastra_json_t *thread;
-    const char *resource;
-    apr_status_t rv = mastra_threads_get(&thread, db, question->thread_id,
-                                         pool);
+    apr_status_t rv = mastra_threads_get(&thread, db, question->id, pool);
 
-    question->foreign = 0;
-    if (rv) {
-        /* one that is not there is the handler's to tell */
-        return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
+    if (rv == APR_SUCCESS) {
+        compare(question, mastra_json_get_str(thread, "resourceId"));
+        mastra_json_unref(thread);
     }
-    resource = mastra_json_get_str(thread, "resourceId");
-    question->foreign = !resource || strcmp(resource, question->owner);
-    mastra_json_unref(thread);
-    return APR_SUCCESS;
+    return rv;
 }
 
-static int is_thread(const char *where)
+static apr_status_t read_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    static const char *const names[] = { ":threadId", ".thread", NULL };
-    const char *const *name;
-    apr_size_t len = strlen(where);
+    question_t *question = baton;
+    mastra_channel_row_t channel;
+    mastra_run_row_t run;
+    apr_status_t rv = mastra_channels_of_run(&channel, db, question->host,
+                                             question->id, pool);
 
-    for (name = names; *name; name++) {
-        apr_size_t n = strlen(*name);
-
-        if (len > n && !strcmp(where + len - n, *name)) {
-            return 1;
+    if (rv == APR_SUCCESS) {
+        compare(question, channel.resource);
+    }
+    else if (rv == MASTRA_STORE_NOT_FOUND) {
+        rv = mastra_runs_get(&run, db, question->host, question->id, pool);
+        if (rv == APR_SUCCESS) {
+            compare(question, run.resource_id);
         }
     }
-    return 0;
+    return rv;
 }
 
-/* Threads of others are refused here, whatever the handler would do. Suspended
- * runs are taken by one function alone, which asks for their owner. */
-static int is_theirs(int *panswer, mastra_full_req_t *full)
+/* What rows are about, by the end of their .resource. */
+static const struct {
+    const char *name;
+    mastra_store_run_cb *read;
+    int status;
+    const char *refusal;
+} kinds[] = {
+    { ":threadId", read_thread, HTTP_FORBIDDEN,
+      "Access denied: thread belongs to a different resource" },
+    { ".thread", read_thread, HTTP_FORBIDDEN,
+      "Access denied: thread belongs to a different resource" },
+    { ":runId", read_run, HTTP_NOT_FOUND, "Run not found" },
+    { NULL }
+};
+
+static int kind_of(const char *where)
+{
+    apr_size_t len = strlen(where);
+    int i;
+
+    for (i = 0; kinds[i].name; i++) {
+        apr_size_t n = strlen(kinds[i].name);
+
+        if (len > n && !strcmp(where + len - n, kinds[i].name)) {
+            break;
+        }
+    }
+    return i;
+}
+
+static int is_theirs(int *panswer, mastra_full_req_t *full, const char *where)
 {
     mastra_req_t *req = &full->req;
-    const char *where = req->route->resource;
-    question_t question = { .owner = req->principal.resource_id };
+    question_t question = { .owner = req->principal.resource_id,
+                            .host = req->host->agent_env.host };
+    int kind = kind_of(where);
     apr_status_t rv;
 
-    if (!question.owner || !where || !is_thread(where)
-        || !(question.thread_id = named(req, where))) {
+    if (!kinds[kind].name || !(question.id = named(req, where))) {
         return 1;
     }
-    rv = mastra_store_call(req->host->store, MASTRA_STORE_READ, read_thread,
-                           &question);
-    if (rv) {
+    rv = mastra_store_call(req->host->store, MASTRA_STORE_READ,
+                           kinds[kind].read, &question);
+    if (rv && rv != MASTRA_STORE_NOT_FOUND) {
         *panswer = mastra_reply_error(req, mastra_store_result(
-                                          req->pool, rv, "ask whose thread "
-                                          "this is"));
+                                          req->pool, rv, "ask whose this is"));
         return 0;
     }
-    if (question.foreign) {
-        *panswer = mastra_reply_fail(req, HTTP_FORBIDDEN, "Access denied: "
-                                     "thread belongs to a different resource");
+    if (rv == APR_SUCCESS && question.foreign) {
+        *panswer = mastra_reply_fail(req, kinds[kind].status,
+                                     kinds[kind].refusal);
+        return 0;
     }
-    return !question.foreign;
+    return 1;
+}
+
+/* What belongs to others is refused here, whatever the handler would do. What
+ * is not there is the handler's to tell. */
+static int all_theirs(int *panswer, mastra_full_req_t *full)
+{
+    mastra_req_t *req = &full->req;
+    const char *words = req->route->resource, *word;
+
+    if (!req->principal.resource_id || !words) {
+        return 1;
+    }
+    while (*(word = ap_getword_white(req->pool, &words))) {
+        if (!is_theirs(panswer, full, word)) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 int mastra_access_check(int *panswer, mastra_full_req_t *full)
 {
-    return may(panswer, full) && is_theirs(panswer, full);
+    return may(panswer, full) && all_theirs(panswer, full);
 }

@@ -29,7 +29,8 @@ typedef struct mastra_route_t {
     const char *permission;      /* "agents:execute"; NULL: by the rule */
     const char *resource;        /* how to find what it touches:
                                     "path:threadId", "body:memory.thread",
-                                    "query:threadId"; NULL: nothing owned */
+                                    "query:threadId", or several with
+                                    spaces; NULL: nothing owned */
     const char *query;           /* JSON Schemas as text, or NULL */
     const char *body;
     const char *answer;          /* for OpenAPI, or NULL */

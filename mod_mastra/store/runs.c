@@ -163,6 +163,25 @@ static void fill_row(mastra_run_row_t *row, const mastra_rows_t *rows,
     row->thread_id = mastra_rows_text(rows, 0, 3);
 }
 
+apr_status_t mastra_runs_get(mastra_run_row_t *row, mastra_db_t *db,
+                             const char *host, const char *id,
+                             apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    apr_status_t rv = find_run(&rows, db, id, pool);
+    const char *its_host;
+
+    if (rv) {
+        return rv;
+    }
+    its_host = mastra_rows_count(rows) ? mastra_rows_text(rows, 0, 6) : NULL;
+    if (!its_host || strcmp(its_host, host)) {
+        return MASTRA_STORE_NOT_FOUND;
+    }
+    fill_row(row, rows, host, id);
+    return APR_SUCCESS;
+}
+
 apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
                                mastra_run_row_t *row, mastra_db_t *db,
                                const char *host, const char *id,

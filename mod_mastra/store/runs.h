@@ -42,6 +42,12 @@ apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
                                const char *host, const char *id,
                                apr_interval_time_t lease, apr_pool_t *pool);
 
+/* Reads whose run it is, suspended or running; row is filled from pool.
+ * NOT_FOUND: no such run is stored. */
+apr_status_t mastra_runs_get(mastra_run_row_t *row, mastra_db_t *db,
+                             const char *host, const char *id,
+                             apr_pool_t *pool);
+
 /* The owner goes on: the lease is extended. MASTRA_STORE_STALE: stop. */
 apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
                                const char *id, int epoch,

@@ -65,6 +65,7 @@ my %body  = (
     runId => 'run-1', toolCallId => $call, resumeData => { approved => true }, title => 'changed',
     metadata => {}, messageIds => [map { $_->{id} } @$before], data => { city => 'Rome' },
     workingMemory => 'changed', newResourceId => 'two', targetResourceId => 'two', newThreadId => 'thread-2',
+    message => 'changed', signal => { type => 'user', contents => 'changed' }, approved => true,
     agentId => 'weather-agent', email => 'a@b.cc', password => 'x', code => 'x',
 );
 
@@ -99,6 +100,8 @@ is as(two => GET => '/agents/weather-agent/suspended-runs?resourceId=one')->{jso
     'others have none';
 my $list = as(two => GET => '/memory/threads?agentId=weather-agent&resourceId=one')->{json};
 is_deeply [grep { $_->{resourceId} ne 'two' } @{ $list->{threads} }], [], 'a list is of what is one\'s own';
+as(one => POST => '/agents/weather-agent/generate', json => { messages => 'delete x', runId => 'run-2',
+    memory => { thread => 'thread-1', resource => 'one' } });
 is as(one => POST => '/agents/weather-agent/approve-tool-call-generate',
     json => { runId => 'run-1', toolCallId => $call })->{status}, 200, 'one decides about it';
 
@@ -120,6 +123,13 @@ is as(two => POST => '/agents/weather-agent/generate', json => { messages => 'x'
     thread => 'thread-of-two', resource => 'one' } })->{status}, 200, 'a new thread is one\'s own';
 is as(two => GET => '/memory/threads/thread-of-two?agentId=weather-agent')->{json}{resourceId}, 'two',
     '... whatever resource the request names';
+
+for my $case (['send-message', message => 'x'], ['queue-message', message => 'x'],
+    ['signals', signal => { type => 'user', contents => 'x' }]) {
+    my ($path, %what) = @$case;
+    is as(two => POST => "/agents/weather-agent/$path", json => { runId => 'run-2', %what })->{status},
+        404, "$path to a run of somebody else's";
+}
 
 # --- claims ----------------------------------------------------------------------
 
