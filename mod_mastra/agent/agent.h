@@ -50,6 +50,7 @@ typedef struct {
     mastra_store_t *store;
     mastra_tool_env_t *tools;
     const mastra_agents_t *agents;
+    const mastra_models_t *models;
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */

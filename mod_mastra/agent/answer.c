@@ -500,7 +500,7 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     if (run->object) {
         mastra_json_set(answer, "object", mastra_json_ref(run->object));
     }
-    mastra_json_set_bool(answer, "usedFallbackValue", 0);
+    mastra_json_set_bool(answer, "usedFallbackValue", run->used_fallback);
     mastra_json_set_str(answer, "traceId", run->trace_id);
     mastra_json_set_str(answer, "spanId", run->span_id);
     mastra_json_set_str(answer, "runId", run->id);

@@ -136,54 +136,6 @@ static void fail_with(mastra_agent_run_t *run, int status, const char *code,
     mastra_run_fail(run, mastra_result_make(run->pool, status, code, "%s", message));
 }
 
-/* ---- structured output ---- */
-
-static mastra_json_t *fallback_object(mastra_agent_run_t *run,
-                                      mastra_result_t **perror)
-{
-    const mastra_json_t *wanted = mastra_json_get(run->options,
-                                                  "structuredOutput");
-    const char *strategy = mastra_json_get_str(wanted, "errorStrategy");
-
-    if (strategy && !strcmp(strategy, "fallback")) {
-        return mastra_json_ref(mastra_json_get(wanted, "fallbackValue"));
-    }
-    if (!strategy || strcmp(strategy, "warn")) {
-        *perror = mastra_result_make(run->pool, 422, "STRUCTURED_OUTPUT_INVALID",
-                                     "Structured output validation failed: the "
-                                     "model's answer does not fit the schema");
-    }
-    return NULL;
-}
-
-/* The last step's text as the object that was asked for. */
-static mastra_result_t *take_object(mastra_agent_run_t *run)
-{
-    const char *text = mastra_message_last_text(run->parts);
-    mastra_json_t *object = NULL;
-    mastra_result_t *error = NULL;
-
-    if (!text || mastra_json_parse(&object, text, strlen(text), 0, NULL)
-        || (run->output
-            && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
-        mastra_json_unref(object);
-        object = fallback_object(run, &error);
-    }
-    mastra_json_unref(run->object);
-    run->object = object;
-    if (object && run->stream) {
-        mastra_json_t *chunk = mastra_json_pack(
-            "{s:s, s:s, s:s, s:O}", "from", "AGENT", "runId", run->id, "type",
-            "object-result", "object", object);
-
-        if (run->sink && !run->cancelled) {
-            run->sink->vtable->chunk(run->sink, chunk);
-        }
-        mastra_json_unref(chunk);
-    }
-    return error;
-}
-
 /* ---- tools ---- */
 
 /* A step that waited for a person ends the message it belongs to. */
@@ -200,6 +152,35 @@ static void next_message(mastra_agent_run_t *run)
     run->decision = NULL;
 }
 
+static void go_on(mastra_agent_run_t *run)
+{
+    mastra_run_free_step(&run->step);
+    start_step(run);
+}
+
+static void after_step_save(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    if (run->cancelled) {
+        mastra_run_end(run);
+        return;
+    }
+    if (run->job_rv) {
+        mastra_run_fail(run, mastra_store_result(run->pool, run->job_rv,
+                                                 "save the step"));
+        return;
+    }
+    go_on(run);
+}
+
+/* A claimed run is stored by its end or its next wait, which end the claim. */
+static int saves_steps(mastra_agent_run_t *run)
+{
+    return has_answer(run) && !run->epoch
+           && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
+}
+
 static void next_step(mastra_agent_run_t *run)
 {
     if (run->decision) {
@@ -213,27 +194,35 @@ static void next_step(mastra_agent_run_t *run)
                                             mastra_text_now_ms(), "model",
                                             run->agent->model));
     }
-    mastra_run_free_step(&run->step);
-    start_step(run);
+    if (saves_steps(run)) {
+        mastra_run_save(run, after_step_save);
+        return;
+    }
+    go_on(run);
 }
 
-static void step_over(mastra_agent_run_t *run)
+void mastra_run_structured(mastra_agent_run_t *run,
+                           const mastra_result_t *error)
 {
-    mastra_result_t *error = NULL;
-
-    if (!run->step.tools && run->output_schema) {
-        error = take_object(run);
-    }
     if (error) {
         mastra_run_fail(run, error);
         return;
     }
-    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
+    mastra_run_say_step_finish(run, 0);
+    finish(run);
+}
+
+static void step_over(mastra_agent_run_t *run)
+{
+    if (run->step.tools && !mastra_run_is_last_step(run)) {
         next_step(run);
         return;
     }
-    mastra_run_say_step_finish(run, 0);
-    finish(run);
+    if (run->output && !run->step.tools) {
+        mastra_run_structure(run);
+        return;
+    }
+    mastra_run_structured(run, NULL);
 }
 
 void mastra_run_tools_over(mastra_agent_run_t *run)
@@ -310,39 +299,32 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     }
 }
 
+/* 1: the call is to be carried out here and now. */
+static int is_ours(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+{
+    return !tool->client && !mastra_run_waits(run, tool);
+}
+
 static void start_tools(mastra_agent_run_t *run)
 {
     mastra_run_tool_t *tool, *next;
 
     run->state = MASTRA_RUN_TOOLS;
     for (tool = run->step.tools; tool; tool = tool->next) {
-        run->step.tools_open += !mastra_run_waits(run, tool);
+        run->step.tools_open += is_ours(run, tool);
     }
     /* one more, so that the last to end early does not end the step while
      * others are still to be started */
     run->step.tools_open++;
     for (tool = run->step.tools; tool; tool = next) {
         next = tool->next;
-        if (!mastra_run_waits(run, tool)) {
+        if (is_ours(run, tool)) {
             mastra_run_start_tool(run, tool);
         }
     }
     if (--run->step.tools_open == 0) {
         mastra_run_tools_over(run);
     }
-}
-
-const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
-                                          const char *name)
-{
-    int i;
-
-    for (i = 0; i < run->agent->ntools; i++) {
-        if (!strcmp(run->agent->tools[i]->key, name)) {
-            return run->agent->tools[i];
-        }
-    }
-    return NULL;
 }
 
 static void add_tool_call(mastra_agent_run_t *run,
@@ -354,6 +336,7 @@ static void add_tool_call(mastra_agent_run_t *run,
     tool->id = apr_pstrdup(run->pool, event->id);
     tool->name = apr_pstrdup(run->pool, event->name);
     tool->tool = mastra_run_find_tool(run, event->name);
+    tool->client = mastra_run_is_client_tool(run, event->name);
     tool->args = event->json ? mastra_json_ref(event->json)
                              : mastra_json_stringn(event->text ? event->text
                                                                : "",
@@ -432,6 +415,7 @@ static void on_tool_input(mastra_agent_run_t *run,
     if (event->type == MASTRA_MODEL_TOOL_START) {
         payload = mastra_json_pack("{s:s, s:s}", "toolCallId", event->id,
                                    "toolName", event->name);
+        mastra_run_add_traceparent(run, event->name, payload);
         mastra_run_say(run, "tool-call-input-streaming-start", payload);
     }
     else if (event->type == MASTRA_MODEL_TOOL_DELTA) {
@@ -482,6 +466,7 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         on_finish(run, event);
         break;
     case MASTRA_MODEL_RAW:
+        mastra_run_say(run, "raw", mastra_json_ref(event->json));
         break;
     }
     return !run->blocked;
@@ -512,10 +497,13 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     mastra_json_t *prompt = mastra_json_array();
 
     mastra_run_system(run, prompt);
+    mastra_run_describe_output(run, prompt);
     mastra_message_to_prompt(prompt, run->remembered);
+    mastra_message_to_prompt(prompt, run->background);
     mastra_message_to_prompt(prompt, run->input);
     mastra_message_to_prompt(prompt, run->prior);
     mastra_message_parts_to_prompt(prompt, run->parts);
+    mastra_message_end_prompt(prompt);
     return prompt;
 }
 
@@ -526,8 +514,10 @@ static void start_step(void *baton)
         .model_id = run->agent->model_id, .stream = run->stream,
         .tools = run->tool_specs, .tool_choice = mastra_run_option(run, "toolChoice"),
         .settings = mastra_run_option(run, "modelSettings"),
-        .response_schema = run->output_schema,
+        .response_schema = mastra_run_response_schema(run),
         .provider_options = mastra_run_option(run, "providerOptions"),
+        .include_raw = run->stream && mastra_json_is_true(
+            mastra_run_option(run, "includeRawChunks")),
     };
     apr_status_t rv;
 

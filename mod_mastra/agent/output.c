@@ -155,8 +155,8 @@ int mastra_run_say_text(mastra_agent_run_t *run, const char *text,
     if (mastra_buf_add(&step->text, text, len)) {
         return -1;
     }
-    if (run->output_schema) {
-        mastra_run_say_object(run);
+    if (run->output && !run->structurer) {
+        mastra_run_say_object(run, step->text.data, step->text.len);
     }
     return say_delta(run, "text-delta", "txt-0", text, len);
 }
@@ -187,13 +187,28 @@ void mastra_run_keep(mastra_json_t **pchunks, mastra_json_t *chunk)
     mastra_json_append(*pchunks, mastra_json_ref(chunk));
 }
 
+void mastra_run_add_traceparent(mastra_agent_run_t *run, const char *name,
+                                mastra_json_t *payload)
+{
+    if (mastra_run_is_client_tool(run, name)) {
+        mastra_json_set(payload, "observability",
+                        mastra_json_pack("{s:s}", "traceparent",
+                                         apr_psprintf(run->step.pool,
+                                                      "00-%s-%s-01",
+                                                      run->trace_id,
+                                                      run->span_id)));
+    }
+}
+
 void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool)
 {
-    mastra_json_t *chunk =
-        mastra_run_envelope(run, "tool-call",
-                 mastra_json_pack("{s:s, s:s, s:O}", "toolCallId", tool->id,
-                                  "toolName", tool->name, "args", tool->args));
+    mastra_json_t *payload = mastra_json_pack(
+        "{s:s, s:s, s:O}", "toolCallId", tool->id, "toolName", tool->name,
+        "args", tool->args);
+    mastra_json_t *chunk;
 
+    mastra_run_add_traceparent(run, tool->name, payload);
+    chunk = mastra_run_envelope(run, "tool-call", payload);
     mastra_run_keep(&run->step.tool_chunks, chunk);
     if (run->stream) {
         deliver(run, chunk);
@@ -348,27 +363,39 @@ static mastra_json_t *parse_partial(const char *text, apr_size_t len)
     return json;
 }
 
-void mastra_run_say_object(mastra_agent_run_t *run)
+void mastra_run_say_object_chunk(mastra_agent_run_t *run, const char *type)
 {
-    mastra_run_step_t *step = &run->step;
-    mastra_json_t *object;
+    mastra_json_t *chunk;
 
     if (!run->stream || run->cancelled) {
         return;
     }
-    object = parse_partial(step->text.data, step->text.len);
-    if (!mastra_json_is_object(object) && !mastra_json_is_array(object)) {
-        mastra_json_unref(object);
+    chunk = mastra_json_pack("{s:s, s:s, s:s, s:O}", "from", "AGENT", "runId",
+                             run->id, "type", type, "object", run->object);
+    if (run->structurer) {
+        mastra_json_set(chunk, "metadata",
+                        mastra_json_pack("{s:s}", "from", "structured-output"));
+    }
+    deliver(run, chunk);
+}
+
+/* Each look reads the whole text: the longer it is, the rarer they are. */
+void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
+                           apr_size_t len)
+{
+    mastra_json_t *object;
+
+    if (!run->stream || run->cancelled
+        || len < run->object_seen + run->object_seen / 32) {
         return;
     }
-    if (!mastra_json_size(object)
-        || (run->object && mastra_json_equal(run->object, object))) {
+    run->object_seen = len;
+    object = mastra_run_partial_object(run, parse_partial(text, len));
+    if (!object || (run->object && mastra_json_equal(run->object, object))) {
         mastra_json_unref(object);
         return;
     }
     mastra_json_unref(run->object);
     run->object = object;
-    deliver(run, mastra_json_pack("{s:s, s:s, s:s, s:O}", "from", "AGENT",
-                                  "runId", run->id, "type", "object", "object",
-                                  object));
+    mastra_run_say_object_chunk(run, "object");
 }

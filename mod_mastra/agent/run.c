@@ -6,8 +6,6 @@
 
 #include "internal.h"
 
-#define MAX_STEPS 100            /* ceiling of maxSteps */
-
 void mastra_run_free_step(mastra_run_step_t *step)
 {
     mastra_run_tool_t *tool;
@@ -42,19 +40,15 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->parts);
     mastra_json_unref(run->steps);
     mastra_json_unref(run->usage);
-    mastra_json_unref(run->object);
     mastra_json_unref(run->decision);
     mastra_json_unref(run->stored);
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
+    mastra_json_unref(run->background);
+    mastra_json_unref(run->offered);
+    mastra_json_unref(run->tool_specs);
+    mastra_run_free_output(run);
     apr_pool_destroy(run->pool);
-}
-
-mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name)
-{
-    mastra_json_t *value = mastra_json_get(run->options, name);
-
-    return value ? value : mastra_json_get(run->agent->default_options, name);
 }
 
 static mastra_agent_run_t *alloc_run(void)
@@ -157,65 +151,6 @@ static void own_messages(mastra_agent_run_t *run)
     }
 }
 
-static void set_limits(mastra_agent_run_t *run)
-{
-    const mastra_json_t *steps = mastra_run_option(run, "maxSteps");
-
-    run->max_steps = run->env->max_steps;
-    if (mastra_json_is_number(steps)) {
-        double n = mastra_json_num(steps);
-
-        run->max_steps = n < 1 ? 1 : n > MAX_STEPS ? MAX_STEPS : (int)n;
-    }
-}
-
-/* The agent's tools, or those of them that activeTools names. */
-static mastra_json_t *active_tools(mastra_agent_run_t *run)
-{
-    const mastra_json_t *active = mastra_run_option(run, "activeTools");
-    mastra_json_t *specs;
-    apr_size_t i, j;
-
-    if (!mastra_json_is_array(active)) {
-        return run->agent->tool_specs;
-    }
-    specs = mastra_json_own(mastra_json_array(), run->pool);
-    for (i = 0; i < mastra_json_size(run->agent->tool_specs); i++) {
-        mastra_json_t *spec = mastra_json_at(run->agent->tool_specs, i);
-        const char *name = mastra_json_get_str(spec, "name");
-
-        for (j = 0; j < mastra_json_size(active); j++) {
-            const char *want = mastra_json_str(mastra_json_at(active, j));
-
-            if (want && !strcmp(want, name)) {
-                mastra_json_append(specs, mastra_json_ref(spec));
-            }
-        }
-    }
-    return specs;
-}
-
-static mastra_result_t *set_output(mastra_agent_run_t *run)
-{
-    mastra_json_t *schema = mastra_json_path(run->options, "structuredOutput",
-                                             "schema", NULL);
-    mastra_result_t *error = NULL;
-
-    if (!schema) {
-        schema = mastra_json_get(run->options, "output");
-    }
-    if (!mastra_json_is_object(schema)) {
-        return NULL;
-    }
-    run->output_schema = schema;
-    if (mastra_schema_compile(&run->output, schema, &error, run->pool)) {
-        return mastra_result_make(run->pool, 400, "SCHEMA_UNUSABLE",
-                                  "structuredOutput.schema is not usable: %s",
-                                  error ? error->message : "unknown");
-    }
-    return NULL;
-}
-
 static void set_principal(mastra_agent_run_t *run,
                           const mastra_principal_t *principal)
 {
@@ -224,29 +159,48 @@ static void set_principal(mastra_agent_run_t *run,
     run->depth = principal->depth;
 }
 
+/* The messages of the request, and those that stand before them without being
+ * remembered. */
+static mastra_result_t *set_messages(mastra_agent_run_t *run)
+{
+    const mastra_json_t *context = mastra_json_get(run->options, "context");
+    mastra_result_t *error = NULL;
+
+    run->input = mastra_message_normalize(mastra_json_get(run->options,
+                                                          "messages"),
+                                          "messages", apr_time_now(), &error,
+                                          run->pool);
+    if (!error && mastra_json_size(context)) {
+        run->background = mastra_message_normalize(context, "context",
+                                                   apr_time_now(), &error,
+                                                   run->pool);
+    }
+    own_messages(run);
+    return error;
+}
+
 static mastra_result_t *fill_run(mastra_agent_run_t *run,
                                  const mastra_principal_t *principal)
 {
-    mastra_result_t *error = NULL;
+    mastra_result_t *error = mastra_run_check_options(run);
 
+    if (error) {
+        return error;
+    }
     set_ids(run);
-    set_limits(run);
+    mastra_run_set_limits(run);
     set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
     error = set_memory(run, principal);
     if (!error) {
-        error = set_output(run);
+        error = mastra_run_set_output(run);
     }
-    if (error) {
-        return error;
+    if (!error) {
+        error = set_messages(run);
     }
-    run->tool_specs = active_tools(run);
-    run->input = mastra_message_normalize(mastra_json_get(run->options,
-                                                          "messages"),
-                                          apr_time_now(), &error, run->pool);
-    own_messages(run);
+    mastra_run_offer(run);
     return error;
 }
 
@@ -294,11 +248,11 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     run->id = apr_pstrdup(run->pool, run_id);
     run->decision = mastra_json_ref(decision);
     run->options = mastra_json_object();
-    set_limits(run);
+    mastra_run_set_limits(run);
     set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    run->tool_specs = agent->tool_specs;
+    mastra_run_offer(run);
     return run;
 }

@@ -117,6 +117,7 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
     mastra_json_set(state, "options", kept_options(run));
     put(state, "requestContext", run->context);
     put(state, "input", run->input);
+    put(state, "background", run->background);
     put(state, "remembered", run->remembered);
     put(state, "prior", run->prior);
     put(state, "parts", run->parts);

@@ -166,11 +166,16 @@ static void restore(mastra_agent_run_t *run)
     }
     replace(&run->input, take(state, "input"));
     replace(&run->remembered, take(state, "remembered"));
+    replace(&run->background, take(state, "background"));
     replace(&run->prior, take(state, "prior"));
     replace(&run->parts, take(state, "parts"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
     restore_step(run);
+    mastra_run_set_limits(run);
+    mastra_run_offer(run);
+    /* the schema was usable when the run began */
+    mastra_run_set_output(run);
 }
 
 static mastra_json_t *find_part(mastra_agent_run_t *run, const char *id)
