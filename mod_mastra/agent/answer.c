@@ -83,12 +83,19 @@ static mastra_json_t *response_base(mastra_agent_run_t *run)
     return base;
 }
 
-static const char *step_text(mastra_agent_run_t *run)
+const char *mastra_run_step_text(mastra_agent_run_t *run)
 {
     mastra_json_t *parts = slice(run->parts, run->step.first_part);
     const char *text = mastra_message_last_text(parts);
 
     mastra_json_unref(parts);
+    return text;
+}
+
+static const char *step_text(mastra_agent_run_t *run)
+{
+    const char *text = mastra_run_step_text(run);
+
     return text ? text : "";
 }
 
@@ -268,11 +275,12 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
 
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *user = mastra_message_user_to_model(run->input);
+    mastra_json_t *user = mastra_json_array(), *all = mastra_json_array();
     mastra_json_t *other = mastra_message_parts_to_model(run->parts);
-    mastra_json_t *all = mastra_json_array();
 
+    mastra_message_to_model(user, run->input);
     mastra_message_to_model(all, run->remembered);
+    mastra_message_to_model(all, run->background);
     mastra_json_extend(all, user);
     mastra_json_extend(all, other);
     return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
@@ -383,10 +391,11 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
     if (!mastra_json_size(run->parts)) {
         return NULL;
     }
-    metadata = mastra_json_pack("{s:s, s:s, s:s}", "modelId",
-                                run->agent->model_id, "provider",
-                                run->agent->provider->id, "traceId",
-                                run->trace_id);
+    metadata = run->metadata ? mastra_json_copy_flat(run->metadata)
+                             : mastra_json_object();
+    mastra_json_set_str(metadata, "modelId", run->agent->model_id);
+    mastra_json_set_str(metadata, "provider", run->agent->provider->id);
+    mastra_json_set_str(metadata, "traceId", run->trace_id);
     if (run->object) {
         mastra_json_set(metadata, "structuredOutput",
                         mastra_json_ref(run->object));
@@ -422,22 +431,30 @@ static mastra_json_t *gather(const mastra_json_t *steps, const char *key)
     return made;
 }
 
-/* What was remembered, what the request brought (system messages are not kept
- * as messages), what the agent said. */
+/* System messages are not kept as messages. */
+static void add_kept(mastra_json_t *made, const mastra_json_t *messages)
+{
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(messages); i++) {
+        mastra_json_t *message = mastra_json_at(messages, i);
+
+        if (mastra_json_get(message, "id")) {
+            mastra_json_append(made, mastra_json_ref(message));
+        }
+    }
+}
+
+/* What was remembered, what the request brought, what the agent said. */
 static mastra_json_t *answer_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *made = run->remembered
                               ? mastra_json_copy_flat(run->remembered)
                               : mastra_json_array();
     mastra_json_t *message;
-    apr_size_t i;
 
-    for (i = 0; i < mastra_json_size(run->input); i++) {
-        message = mastra_json_at(run->input, i);
-        if (mastra_json_get(message, "id")) {
-            mastra_json_append(made, mastra_json_ref(message));
-        }
-    }
+    add_kept(made, run->background);
+    add_kept(made, run->input);
     mastra_json_extend(made, run->prior);
     message = mastra_run_message(run, 1);
     if (message) {

@@ -23,7 +23,8 @@ mastra_json_t *mastra_part_text(const char *text, apr_size_t len,
                                 apr_int64_t at);
 mastra_json_t *mastra_part_file(const mastra_json_t *part, apr_pool_t *pool);
 /* The call that a result tells of, without the result. */
-mastra_json_t *mastra_part_of_result(const mastra_json_t *result);
+mastra_json_t *mastra_part_of_result(const mastra_json_t *result,
+                                     apr_int64_t at);
 void mastra_part_set_result(mastra_json_t *part, const mastra_json_t *result);
 /* What part says to providers, or NULL: lent. */
 mastra_json_t *mastra_part_provider(const mastra_json_t *part);
@@ -52,7 +53,6 @@ void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts);
 /* The same as the API's "messages" of steps: with providerOptions.mastra. */
 mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts);
-mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages);
 /* Parts of an assistant message as AI SDK UI parts. */
 mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts);
 /* All text of a format 2 message, joined; a new string value. */
@@ -177,6 +177,8 @@ struct mastra_agent_run_t {
                                         run was taken up, or NULL */
     mastra_json_t *remembered;       /* from storage */
     mastra_json_t *parts;            /* of the assistant's message */
+    mastra_json_t *metadata;         /* of the message that this goes on, or
+                                        NULL */
     mastra_json_t *steps;            /* finished steps, for the answer */
     mastra_json_t *usage;            /* sums */
     mastra_json_t *object;           /* structured output, or NULL */
@@ -210,6 +212,8 @@ int mastra_run_say_text(mastra_agent_run_t *run, const char *text,
                         apr_size_t len);
 int mastra_run_say_reasoning(mastra_agent_run_t *run, const char *text,
                              apr_size_t len);
+/* Marks where the next step begins in the assistant's message. */
+void mastra_run_add_step_start(mastra_agent_run_t *run);
 /* Ends text and reasoning that are open and makes parts of them. */
 void mastra_run_close_text(mastra_agent_run_t *run);
 /* Sends such a chunk when the run streams. Returns what the sink does. */
@@ -236,6 +240,8 @@ void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
                            apr_size_t len);
 /* The object as it is now, as such a chunk. */
 void mastra_run_say_object_chunk(mastra_agent_run_t *run, const char *type);
+/* What the present step says, or NULL: lent. */
+const char *mastra_run_step_text(mastra_agent_run_t *run);
 /* The whole answer of generate. New reference. */
 mastra_json_t *mastra_run_answer(mastra_agent_run_t *run);
 /* The assistant's message in format 2; for_client adds toolInvocations. New

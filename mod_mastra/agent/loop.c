@@ -188,11 +188,7 @@ static void next_step(mastra_agent_run_t *run)
     }
     else {
         mastra_run_say_step_finish(run, 1);
-        mastra_json_append(run->parts,
-                           mastra_json_pack("{s:s, s:I, s:s}", "type",
-                                            "step-start", "createdAt",
-                                            mastra_text_now_ms(), "model",
-                                            run->agent->model));
+        mastra_run_add_step_start(run);
     }
     if (saves_steps(run)) {
         mastra_run_save(run, after_step_save);
@@ -633,7 +629,9 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
     cancel_work(run);
     mastra_run_close_text(run);
     if (has_answer(run) || run->epoch) {
-        run->answered_at = apr_time_now();
+        if (!run->answered_at) {
+            run->answered_at = apr_time_now();
+        }
         mastra_run_save(run, after_cancel);
         return;
     }

@@ -113,14 +113,14 @@ static void add_part(convert_t *c, mastra_json_t *parts, mastra_json_t *part)
 /* A result goes to the call that it answers; when that is in storage or
  * nowhere, the result tells of the call, too. */
 static void add_result(convert_t *c, mastra_json_t *parts,
-                       const mastra_json_t *result)
+                       const mastra_json_t *result, apr_int64_t at)
 {
     const char *id = mastra_json_get_str(result, "toolCallId");
     mastra_json_t *part = id ? apr_hash_get(c->calls, id, APR_HASH_KEY_STRING)
                              : NULL;
 
     if (!part) {
-        part = mastra_part_of_result(result);
+        part = mastra_part_of_result(result, at);
         add_part(c, parts, part);
     }
     if (part) {
@@ -144,7 +144,7 @@ static void add_parts(convert_t *c, mastra_json_t *parts,
                                                        at));
         }
         else if (mastra_part_is(part, "tool-result")) {
-            add_result(c, parts, part);
+            add_result(c, parts, part, at);
         }
         else {
             add_part(c, parts, mastra_part_convert(part, at, c->pool));
@@ -168,7 +168,7 @@ static void add_attachments(convert_t *c, mastra_json_t *parts,
 
 /* Those that the parts have, too, are taken from there. */
 static void add_invocations(convert_t *c, mastra_json_t *parts,
-                            const mastra_json_t *message)
+                            const mastra_json_t *message, apr_int64_t at)
 {
     const mastra_json_t *list = mastra_json_get(message, "toolInvocations");
     apr_size_t i;
@@ -182,7 +182,7 @@ static void add_invocations(convert_t *c, mastra_json_t *parts,
         }
         part = mastra_json_pack("{s:s, s:O}", "type", "tool-invocation",
                                 "toolInvocation", inner);
-        add_part(c, parts, mastra_part_convert(part, 0, c->pool));
+        add_part(c, parts, mastra_part_convert(part, at, c->pool));
         mastra_json_unref(part);
     }
 }
@@ -202,7 +202,7 @@ static int take_parts(convert_t *c, mastra_json_t *head, mastra_json_t *parts,
     }
     add_parts(c, parts, given, at);
     add_attachments(c, head, holder);
-    add_invocations(c, head, holder);
+    add_invocations(c, head, holder, at);
     if (!mastra_json_size(given) && mastra_json_is_string(content)) {
         any = 1;
         if (mastra_json_len(content) || !mastra_json_size(head)) {
@@ -423,6 +423,51 @@ static int add_any(convert_t *c, const mastra_json_t *input, const char *where)
     return add_object(c, input, where, at);
 }
 
+/* A call that is told of twice is told of once: where it was first, with the
+ * result if one of them has it. 0: the part goes. */
+static int keep_part(apr_hash_t *seen, const mastra_json_t *part)
+{
+    mastra_json_t *inner = mastra_json_get(part, "toolInvocation"), *first;
+    const char *id = mastra_json_get_str(inner, "toolCallId");
+
+    if (!id) {
+        return 1;
+    }
+    first = apr_hash_get(seen, id, APR_HASH_KEY_STRING);
+    if (!first) {
+        apr_hash_set(seen, id, APR_HASH_KEY_STRING, inner);
+        return 1;
+    }
+    if (!mastra_json_get(first, "result") && mastra_json_get(inner, "result")) {
+        mastra_json_merge(first, inner);
+    }
+    return 0;
+}
+
+static void drop_repeated(convert_t *c)
+{
+    apr_hash_t *seen = apr_hash_make(c->pool);
+    apr_size_t i, j;
+
+    for (i = 0; i < mastra_json_size(c->messages); i++) {
+        mastra_json_t *content = mastra_json_get(mastra_json_at(c->messages, i),
+                                                 "content");
+        const mastra_json_t *parts = mastra_json_get(content, "parts");
+        mastra_json_t *kept = mastra_json_array();
+
+        for (j = 0; j < mastra_json_size(parts); j++) {
+            if (keep_part(seen, mastra_json_at(parts, j))) {
+                mastra_json_append(kept,
+                                   mastra_json_ref(mastra_json_at(parts, j)));
+            }
+        }
+        if (mastra_json_size(kept) < mastra_json_size(parts)) {
+            mastra_json_set(content, "parts", mastra_json_ref(kept));
+        }
+        mastra_json_unref(kept);
+    }
+}
+
 mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
                                         const char *field, apr_time_t now,
                                         mastra_result_t **perror,
@@ -435,6 +480,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
         *perror = c.error;
         mastra_json_unref(c.messages);
         return NULL;
+    }
+    if (apr_hash_count(c.calls)) {
+        drop_repeated(&c);
     }
     return c.messages;
 }

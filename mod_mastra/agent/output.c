@@ -289,6 +289,14 @@ void mastra_run_say_outcomes(mastra_agent_run_t *run)
     }
 }
 
+void mastra_run_add_step_start(mastra_agent_run_t *run)
+{
+    mastra_json_append(run->parts,
+                       mastra_json_pack("{s:s, s:I, s:s}", "type", "step-start",
+                                        "createdAt", mastra_text_now_ms(),
+                                        "model", run->agent->model));
+}
+
 /* ---- structured output while it arrives ---- */
 
 /* Closes what is open in a cut JSON text; APR_EINVAL when it ends where no

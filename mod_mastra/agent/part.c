@@ -228,9 +228,15 @@ static mastra_json_t *call_part(const mastra_json_t *part)
     return id && name ? invocation("call", id, name, args_of(part)) : NULL;
 }
 
-mastra_json_t *mastra_part_of_result(const mastra_json_t *result)
+mastra_json_t *mastra_part_of_result(const mastra_json_t *result,
+                                     apr_int64_t at)
 {
-    return call_part(result);
+    mastra_json_t *part = call_part(result);
+
+    if (part) {
+        mastra_json_set_int(part, "createdAt", at);
+    }
+    return part;
 }
 
 void mastra_part_set_result(mastra_json_t *part, const mastra_json_t *result)
@@ -338,30 +344,36 @@ static mastra_json_t *convert_tool(const mastra_json_t *part, const char *type)
     return ui_tool_part(part, type);
 }
 
+static mastra_json_t *convert(const mastra_json_t *part, const char *type,
+                              apr_int64_t at, apr_pool_t *pool)
+{
+    const mastra_json_t *text = mastra_json_get(part, "text");
+
+    if (!strcmp(type, "text")) {
+        return mastra_json_is_string(text)
+                   ? mastra_part_text(mastra_json_str(text),
+                                      mastra_json_len(text), at) : NULL;
+    }
+    if (!strcmp(type, "image") || !strcmp(type, "file")) {
+        return mastra_part_file(part, pool);
+    }
+    if (!strcmp(type, "reasoning") || !strcmp(type, "redacted-reasoning")) {
+        return reasoning_part(part);
+    }
+    if (!strncmp(type, "tool-", 5) || !strcmp(type, "dynamic-tool")) {
+        return convert_tool(part, type);
+    }
+    return mastra_json_copy(part);
+}
+
 mastra_json_t *mastra_part_convert(const mastra_json_t *part, apr_int64_t at,
                                    apr_pool_t *pool)
 {
     const char *type = mastra_json_get_str(part, "type");
-    const mastra_json_t *text = mastra_json_get(part, "text");
+    mastra_json_t *made = type ? convert(part, type, at, pool) : NULL;
 
-    if (!type) {
-        return NULL;
+    if (made && at && !mastra_json_get(made, "createdAt")) {
+        mastra_json_set_int(made, "createdAt", at);
     }
-    if (!strcmp(type, "text")) {
-        return mastra_json_is_string(text)
-                   ? with_provider(mastra_part_text(mastra_json_str(text),
-                                                    mastra_json_len(text), at),
-                                   part)
-                   : NULL;
-    }
-    if (!strcmp(type, "image") || !strcmp(type, "file")) {
-        return with_provider(mastra_part_file(part, pool), part);
-    }
-    if (!strcmp(type, "reasoning") || !strcmp(type, "redacted-reasoning")) {
-        return with_provider(reasoning_part(part), part);
-    }
-    if (!strncmp(type, "tool-", 5) || !strcmp(type, "dynamic-tool")) {
-        return with_provider(convert_tool(part, type), part);
-    }
-    return mastra_json_copy(part);
+    return with_provider(made, part);
 }

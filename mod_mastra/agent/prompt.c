@@ -176,10 +176,7 @@ static void unfold_tool(unfold_t *u, const mastra_json_t *part)
         mastra_json_get_str(inner, "toolCallId"), "toolName",
         mastra_json_get_str(inner, "toolName"), "input", args);
 
-    if (!u->for_client) {
-        with_options(call, part, 0);
-    }
-    mastra_json_append(u->assistant, call);
+    mastra_json_append(u->assistant, with_options(call, part, u->for_client));
     if (!is_answered(inner)) {
         return;
     }
@@ -194,6 +191,7 @@ static void unfold_tool(unfold_t *u, const mastra_json_t *part)
                               instead ? mastra_json_ref(instead)
                                       : result_output(inner));
     if (u->for_client) {
+        with_options(result, part, 1);
         mastra_json_set(result, "input", mastra_json_ref(args));
     }
     mastra_json_append(u->results, result);
@@ -304,12 +302,10 @@ static void convert(mastra_json_t *made, const mastra_json_t *messages,
         const mastra_json_t *parts = mastra_json_path(message, "content",
                                                       "parts", NULL);
 
-        if (role && !strcmp(role, "system")) {
-            if (for_client) {
-                mastra_json_append(made, mastra_json_ref(message));
-            }
+        if (!parts) {
+            continue;
         }
-        else if (role && strcmp(role, "assistant")) {
+        if (role && strcmp(role, "assistant")) {
             user_to(made, message, for_client);
         }
         else {
@@ -361,22 +357,6 @@ void mastra_message_to_model(mastra_json_t *made,
     convert(made, messages, 1);
 }
 
-mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
-{
-    mastra_json_t *made = mastra_json_array();
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(messages); i++) {
-        const mastra_json_t *message = mastra_json_at(messages, i);
-        const char *role = mastra_json_get_str(message, "role");
-
-        if (role && !strcmp(role, "user")) {
-            user_to(made, message, 1);
-        }
-    }
-    return made;
-}
-
 /* ---- format 2 to UI ---- */
 
 static mastra_json_t *ui_tool(const mastra_json_t *part)
@@ -391,6 +371,7 @@ static mastra_json_t *ui_tool(const mastra_json_t *part)
     made = mastra_json_pack("{s:s, s:s, s:O}", "type", type, "toolCallId",
                             mastra_json_get_str(inner, "toolCallId"), "input",
                             mastra_json_get(inner, "args"));
+    mastra_json_set(made, "callProviderMetadata", provider_options(part, 1));
     if (error) {
         mastra_json_set_str(made, "errorText", error);
         mastra_json_set_str(made, "state", "output-error");

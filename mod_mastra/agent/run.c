@@ -1,10 +1,13 @@
 /* Making a run from a request: identity, memory, limits, structured output. */
 
+#include <math.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include "internal.h"
+
+#define MAX_REMEMBERED 1000      /* messages of a thread */
 
 void mastra_run_free_step(mastra_run_step_t *step)
 {
@@ -45,6 +48,7 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
     mastra_json_unref(run->background);
+    mastra_json_unref(run->metadata);
     mastra_json_unref(run->offered);
     mastra_json_unref(run->tool_specs);
     mastra_run_free_output(run);
@@ -93,12 +97,34 @@ static void set_ids(mastra_agent_run_t *run)
     run->span_id = random_hex(run->pool, 8);
 }
 
-/* memory {thread, resource, readOnly, options.lastMessages} */
+/* A number, or false for none; without one the agent's. */
+static mastra_result_t *set_last_messages(mastra_agent_run_t *run,
+                                          const mastra_json_t *last)
+{
+    double n = mastra_json_num(last);
+
+    run->last_messages = run->agent->memory.last_messages;
+    if (mastra_json_is_number(last)) {
+        if (n < 0 || n != floor(n)) {
+            return mastra_run_issue(run->pool, "memory.options.lastMessages",
+                                    "Invalid input: expected a number of "
+                                    "messages or false");
+        }
+        run->last_messages = n > MAX_REMEMBERED ? MAX_REMEMBERED : (int)n;
+    }
+    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
+        run->last_messages = 0;
+    }
+    return NULL;
+}
+
+/* memory {thread, resource, readOnly, options} */
 static mastra_result_t *set_memory(mastra_agent_run_t *run,
                                    const mastra_principal_t *principal)
 {
     const mastra_json_t *memory = mastra_json_get(run->options, "memory");
-    const mastra_json_t *thread = mastra_json_get(memory, "thread"), *last;
+    const mastra_json_t *thread = mastra_json_get(memory, "thread");
+    const mastra_json_t *options = mastra_json_get(memory, "options");
     const char *resource = principal->resource_id;
 
     if (!memory) {
@@ -110,7 +136,7 @@ static mastra_result_t *set_memory(mastra_agent_run_t *run,
     if (!resource) {
         resource = mastra_json_get_str(memory, "resource");
     }
-    if (!resource || !mastra_json_len(thread)) {
+    if (!resource || !*resource || !mastra_json_len(thread)) {
         return mastra_result_make(run->pool, 400, "RESOURCE_REQUIRED",
                                   "A resource ID is required when using memory. "
                                   "Provide memory.resource in the request body, "
@@ -122,17 +148,42 @@ static mastra_result_t *set_memory(mastra_agent_run_t *run,
     }
     run->thread_id = apr_pstrdup(run->pool, mastra_json_str(thread));
     run->resource_id = apr_pstrdup(run->pool, resource);
-    run->read_only = mastra_json_get_bool(memory, "readOnly", 0);
-    run->last_messages = run->agent->memory.last_messages;
-    last = mastra_json_path(memory, "options", "lastMessages", NULL);
-    if (mastra_json_is_integer(last)) {
-        run->last_messages = (int)mastra_json_int(last);
-    }
-    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
-        run->last_messages = 0;
-    }
-    if (run->last_messages < 0 || run->last_messages > 1000) {
-        run->last_messages = 1000;
+    run->read_only = mastra_json_get_bool(memory, "readOnly", 0)
+                     || mastra_json_get_bool(options, "readOnly", 0);
+    return set_last_messages(run, mastra_json_get(options, "lastMessages"));
+}
+
+static void set_principal(mastra_agent_run_t *run,
+                          const mastra_principal_t *principal)
+{
+    run->context = mastra_json_ref(principal->request_context);
+    run->owner = apr_pstrdup(run->pool, principal->resource_id);
+    run->depth = principal->depth;
+}
+
+/* The last of messages is of now, those before it are each a little older. */
+static apr_time_t first_time(const mastra_json_t *messages)
+{
+    apr_size_t n = mastra_json_size(messages);
+
+    return apr_time_now() - (n ? (apr_time_t)(n - 1) * 1000 : 0);
+}
+
+static mastra_result_t *check_threads(mastra_agent_run_t *run,
+                                      const mastra_json_t *messages)
+{
+    apr_size_t i;
+
+    for (i = 0; run->thread_id && i < mastra_json_size(messages); i++) {
+        const char *thread = mastra_json_get_str(mastra_json_at(messages, i),
+                                                 "threadId");
+
+        if (thread && *thread && strcmp(thread, run->thread_id)) {
+            return mastra_run_issue(run->pool,
+                                    apr_psprintf(run->pool, "messages.%"
+                                                 APR_SIZE_T_FMT ".threadId", i),
+                                    "The message belongs to another thread");
+        }
     }
     return NULL;
 }
@@ -151,31 +202,54 @@ static void own_messages(mastra_agent_run_t *run)
     }
 }
 
-static void set_principal(mastra_agent_run_t *run,
-                          const mastra_principal_t *principal)
+/* A request that ends with what the assistant said, such as the call of a tool
+ * that the client has carried out, wants that message to go on. */
+static void continue_last(mastra_agent_run_t *run)
 {
-    run->context = mastra_json_ref(principal->request_context);
-    run->owner = apr_pstrdup(run->pool, principal->resource_id);
-    run->depth = principal->depth;
+    apr_size_t n = mastra_json_size(run->input), parts;
+    const mastra_json_t *last = n ? mastra_json_at(run->input, n - 1) : NULL;
+    const mastra_json_t *content = mastra_json_get(last, "content");
+    const char *role = mastra_json_get_str(last, "role");
+
+    if (!role || strcmp(role, "assistant")) {
+        return;
+    }
+    run->message_id = apr_pstrdup(run->pool, mastra_json_get_str(last, "id"));
+    run->metadata = mastra_json_ref(mastra_json_get(content, "metadata"));
+    mastra_text_iso_parse(&run->answered_at,
+                          mastra_json_get_str(last, "createdAt"));
+    mastra_json_extend(run->parts, mastra_json_get(content, "parts"));
+    mastra_json_remove(run->input, n - 1);
+    parts = mastra_json_size(run->parts);
+    if (parts && mastra_part_is(mastra_json_at(run->parts, parts - 1),
+                                "tool-invocation")) {
+        mastra_run_add_step_start(run);
+    }
 }
 
 /* The messages of the request, and those that stand before them without being
  * remembered. */
 static mastra_result_t *set_messages(mastra_agent_run_t *run)
 {
+    const mastra_json_t *messages = mastra_json_get(run->options, "messages");
     const mastra_json_t *context = mastra_json_get(run->options, "context");
-    mastra_result_t *error = NULL;
+    mastra_result_t *error = check_threads(run, messages);
 
-    run->input = mastra_message_normalize(mastra_json_get(run->options,
-                                                          "messages"),
-                                          "messages", apr_time_now(), &error,
+    if (error) {
+        return error;
+    }
+    run->input = mastra_message_normalize(messages, "messages",
+                                          first_time(messages), &error,
                                           run->pool);
     if (!error && mastra_json_size(context)) {
         run->background = mastra_message_normalize(context, "context",
-                                                   apr_time_now(), &error,
+                                                   first_time(context), &error,
                                                    run->pool);
     }
-    own_messages(run);
+    if (!error) {
+        own_messages(run);
+        continue_last(run);
+    }
     return error;
 }
 

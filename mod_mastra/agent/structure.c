@@ -20,8 +20,8 @@ static const char say_fields[] =
     "another form.\n";
 static const char say_convert[] =
     "You turn text into JSON. Your whole answer is one JSON value that fits the "
-    "schema below. Take over what the text says, in its words; where it says "
-    "nothing, use null or an empty value.\n\nJSON schema:\n";
+    "schema given. Take over what the text says, in its words; where it says "
+    "nothing, use null or an empty value.";
 
 /* ---- the schema ---- */
 
@@ -413,13 +413,16 @@ static mastra_json_t *structurer_prompt(mastra_agent_run_t *run,
     const char *own = mastra_json_get_str(wanted(run), "instructions");
     mastra_json_t *prompt = mastra_json_pack(
         "[{s:s, s:s}, {s:s, s:[{s:s, s:o}]}]", "role", "system", "content",
-        own ? own : with_schema(run, say_convert), "role", "user", "content",
+        own ? own : say_convert, "role", "user", "content",
         "type", "text", "text",
         mastra_json_string(apr_pstrcat(run->pool, "The text to convert:\n\n",
                                        text, NULL)));
 
     if (in_prompt(run)) {
         add_to_system(prompt, with_schema(run, say_json));
+    }
+    else if (!own) {
+        add_to_system(prompt, with_schema(run, "JSON schema:\n"));
     }
     return prompt;
 }
@@ -444,7 +447,7 @@ static apr_status_t start_structurer(mastra_agent_run_t *run, const char *text)
 
 void mastra_run_structure(mastra_agent_run_t *run)
 {
-    const char *text = mastra_message_last_text(run->parts);
+    const char *text = mastra_run_step_text(run);
     apr_status_t rv;
 
     if (!run->structurer) {

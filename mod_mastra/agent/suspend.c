@@ -121,6 +121,7 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
     put(state, "remembered", run->remembered);
     put(state, "prior", run->prior);
     put(state, "parts", run->parts);
+    put(state, "metadata", run->metadata);
     put(state, "steps", run->steps);
     put(state, "usage", run->usage);
     mastra_json_set(state, "step", step_state(run));

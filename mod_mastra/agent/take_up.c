@@ -169,6 +169,7 @@ static void restore(mastra_agent_run_t *run)
     replace(&run->background, take(state, "background"));
     replace(&run->prior, take(state, "prior"));
     replace(&run->parts, take(state, "parts"));
+    replace(&run->metadata, take(state, "metadata"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
     restore_step(run);
@@ -324,6 +325,8 @@ void mastra_run_next_message(mastra_agent_run_t *run, const char *next_id)
     mastra_json_append(run->prior, message);
     mastra_json_unref(run->parts);
     run->parts = mastra_json_array();
+    mastra_json_unref(run->metadata);
+    run->metadata = NULL;
     run->message_id = next_id;
     run->answered_at = 0;
 }
