@@ -134,6 +134,7 @@ struct mastra_agent_run_t {
     int started;                     /* "start" was sent */
     int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
+    int nested;                      /* a tool's: it cannot wait for a person */
     mastra_sink_t *sink;
 
     const char *id, *message_id, *trace_id, *span_id;
@@ -223,6 +224,8 @@ void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool);
 /* What a client needs to put its work on a tool of its own into the trace. */
 void mastra_run_add_traceparent(mastra_agent_run_t *run, const char *name,
                                 mastra_json_t *payload);
+/* What a tool says while it runs; the baton is its mastra_run_tool_t. */
+int mastra_run_say_tool_output(void *baton, mastra_json_t *output);
 /* What came of a call, into the message; result is lent, error NULL: it worked.
  * Told to the client by the next: in the order of the calls, so that one that
  * overtook another waits for it. */
@@ -321,7 +324,10 @@ void mastra_run_end(mastra_agent_run_t *run);
 int mastra_run_is_human(const mastra_run_tool_t *tool);
 void mastra_run_hold_lease(mastra_agent_run_t *run);
 
-/* 1 when the call may not run before a person has answered. */
+/* 1 when the call may not run before a person has answered, ... */
+int mastra_run_needs_person(mastra_agent_run_t *run,
+                            const mastra_run_tool_t *tool);
+/* ... and the run is one that waits for that. */
 int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool);
 /* Stores the run, says what it waits for, and ends it here. */
 void mastra_run_suspend(mastra_agent_run_t *run);

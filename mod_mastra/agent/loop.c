@@ -278,6 +278,13 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
                                      "Tool \"%s\" not found", tool->name));
         return;
     }
+    if (run->nested && mastra_run_needs_person(run, tool)) {
+        mastra_run_tool_over(tool, NULL,
+                  mastra_result_make(run->pool, 409, "TOOL_WAITS",
+                                     "This call needs a person, whom an agent "
+                                     "that is itself a tool cannot ask"));
+        return;
+    }
     invalid = mastra_tool_check_input(tool->tool, tool->args, run->pool);
     if (invalid) {
         mastra_run_tool_over(tool, invalid, NULL);
@@ -285,6 +292,10 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         return;
     }
     run->tools_ran = 1;
+    if (run->stream) {
+        args.say = mastra_run_say_tool_output;
+        args.say_baton = tool;
+    }
     args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
                                         tool->id);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
@@ -640,9 +651,18 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
 
 void mastra_agent_run_resume(mastra_agent_run_t *run)
 {
+    const mastra_run_tool_t *tool, *next;
+
     run->blocked = 0;
     if (run->call) {
         mastra_model_resume(run->call);
+        return;
+    }
+    for (tool = run->step.tools; tool && !run->blocked; tool = next) {
+        next = tool->next;
+        if (tool->call) {
+            mastra_tool_resume(tool->call);
+        }
     }
 }
 

@@ -218,6 +218,31 @@ void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     }
 }
 
+int mastra_run_say_tool_output(void *baton, mastra_json_t *output)
+{
+    mastra_run_tool_t *tool = baton;
+    mastra_agent_run_t *run = tool->run;
+
+    return deliver(run, mastra_json_pack(
+        "{s:s, s:s, s:s, s:{s:O, s:s, s:s}}", "type", "tool-output", "runId",
+        run->id, "from", "USER", "payload", "output", output, "toolCallId",
+        tool->id, "toolName", tool->name));
+}
+
+/* {mastra: {modelOutput}}, where a tool has something else than its result for
+ * the model to read; or NULL. */
+static mastra_json_t *output_metadata(const mastra_run_tool_t *tool,
+                                      const mastra_json_t *result)
+{
+    const mastra_tool_kind_t *kind = tool->tool ? tool->tool->kind : NULL;
+    mastra_json_t *output = kind && kind->model_output
+                                ? kind->model_output(result) : NULL;
+
+    return output ? mastra_json_pack("{s:{s:o}}", "mastra", "modelOutput",
+                                     output)
+                  : NULL;
+}
+
 /* The error of a tool as the real server shows it, without a stack. */
 static mastra_json_t *tool_error(mastra_agent_run_t *run,
                                  mastra_run_tool_t *tool,
@@ -239,6 +264,7 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
                              const mastra_result_t *error)
 {
     mastra_json_t *inner = mastra_json_get(tool->part, "toolInvocation");
+    mastra_json_t *payload, *metadata;
 
     tool->over = 1;
     tool->is_result = !error;
@@ -252,11 +278,16 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
     mastra_json_set_str(inner, "state", "result");
     mastra_json_set(inner, "result", result ? mastra_json_ref(result)
                                             : mastra_json_null());
-    tool->outcome = mastra_run_envelope(
-        run, "tool-result",
-        mastra_json_pack("{s:O, s:s, s:s, s:O}", "args", tool->args,
-                         "toolCallId", tool->id, "toolName", tool->name,
-                         "result", mastra_json_get(inner, "result")));
+    payload = mastra_json_pack("{s:O, s:s, s:s, s:O}", "args", tool->args,
+                               "toolCallId", tool->id, "toolName", tool->name,
+                               "result", mastra_json_get(inner, "result"));
+    metadata = output_metadata(tool, result);
+    if (metadata) {
+        mastra_json_set(tool->part, "providerMetadata",
+                        mastra_json_ref(metadata));
+        mastra_json_set(payload, "providerMetadata", metadata);
+    }
+    tool->outcome = mastra_run_envelope(run, "tool-result", payload);
 }
 
 static void say_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool)
@@ -283,7 +314,8 @@ void mastra_run_say_outcomes(mastra_agent_run_t *run)
         if (tool->outcome) {
             say_outcome(run, tool);
         }
-        else if (!tool->over && !mastra_run_waits(run, tool)) {
+        else if (!tool->over && !tool->client
+                 && !mastra_run_waits(run, tool)) {
             return;
         }
     }

@@ -18,7 +18,8 @@ static const char approval_schema[] =
 
 /* ---- who waits ---- */
 
-int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+int mastra_run_needs_person(mastra_agent_run_t *run,
+                            const mastra_run_tool_t *tool)
 {
     if (!tool->tool || tool->decided) {
         return 0;
@@ -26,6 +27,11 @@ int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
     return tool->tool->require_approval
            || tool->tool->kind == &mastra_tool_human
            || mastra_json_get_bool(run->options, "requireToolApproval", 0);
+}
+
+int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+{
+    return !run->nested && mastra_run_needs_person(run, tool);
 }
 
 int mastra_run_is_human(const mastra_run_tool_t *tool)
