@@ -12,6 +12,7 @@
 #include <http_request.h>
 #include <mod_auth.h>
 
+#include "base/pool.h"
 #include "http/park.h"
 #include "http/request.h"
 #include "mod_mastra_config.h"
@@ -65,7 +66,9 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
 {
     static const mastra_route_t *const tables[] = {
         mastra_api_agents, mastra_api_approvals, mastra_api_tools,
-        mastra_api_memory,
+        mastra_api_memory_threads, mastra_api_memory_messages,
+        mastra_api_memory_working, mastra_api_memory_copy,
+        mastra_api_memory_search,
         mastra_api_system, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
@@ -173,7 +176,7 @@ static apr_status_t stop_child(void *baton)
     int i;
 
     if (shared->jobs) {
-        mastra_jobs_stop(shared->jobs);
+        mastra_jobs_stop(shared->jobs, 0);
     }
     for (i = 0; i < shared->databases->nelts; i++) {
         mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
@@ -246,7 +249,10 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (!shared) {
         return;
     }
-    rv = mastra_loop_start(&shared->loop, NULL, pool);
+    rv = mastra_pool_share();
+    if (rv == APR_SUCCESS) {
+        rv = mastra_loop_start(&shared->loop, NULL, pool);
+    }
     if (rv == APR_SUCCESS) {
         apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,

@@ -7,8 +7,6 @@
 
 #include "internal.h"
 
-#define LAST_MESSAGES 10         /* default of memory.options.lastMessages */
-
 struct mastra_agents_t {
     apr_pool_t *pool;
     apr_array_header_t *list;    /* const mastra_agent_t * in order */
@@ -170,43 +168,27 @@ static void make_tool_specs(mastra_agent_t *agent, apr_pool_t *pool)
     }
 }
 
-/* false or absent: none. What GET /memory/config shows is made here. */
-static mastra_result_t *read_memory(mastra_agent_t *agent, apr_pool_t *pool)
+/* false or absent: none */
+static mastra_result_t *read_memory(mastra_agent_t *agent,
+                                    const mastra_models_t *models,
+                                    apr_pool_t *pool)
 {
     mastra_json_t *memory = mastra_json_get(agent->definition, "memory");
-    mastra_json_t *options = mastra_json_get(memory, "options");
-    mastra_json_t *last = mastra_json_get(options, "lastMessages");
-    mastra_json_t *config;
+    mastra_result_t *error;
+    const char *field;
 
     if (!mastra_json_is_object(memory) && !mastra_json_is_true(memory)) {
         return NULL;
     }
-    agent->memory.enabled = 1;
-    agent->memory.last_messages = LAST_MESSAGES;
-    if (mastra_json_is_integer(last) && mastra_json_int(last) >= 0
-        && mastra_json_int(last) <= 1000) {
-        agent->memory.last_messages = (int)mastra_json_int(last);
+    error = mastra_memory_read(&agent->memory,
+                               mastra_json_get(memory, "options"), models,
+                               pool);
+    if (error) {
+        field = mastra_json_get_str(error->detail, "field");
+        mastra_json_set_str(error->detail, "field",
+                            apr_pstrcat(pool, "memory.options.", field, NULL));
     }
-    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
-        agent->memory.last_messages = 0;
-    }
-    else if (last) {
-        return fault(pool, "memory.options.lastMessages",
-                     "neither false nor a number from 0 to 1000%s", "");
-    }
-    config = mastra_json_pack("{s:o, s:b, s:b}", "lastMessages",
-                              last ? mastra_json_ref(last)
-                                   : mastra_json_integer(LAST_MESSAGES),
-                              "semanticRecall", 0, "generateTitle", 0);
-    if (options) {
-        mastra_json_merge(config, options);
-    }
-    if (!mastra_json_get(config, "observationalMemory")) {
-        mastra_json_set(config, "observationalMemory",
-                        mastra_json_pack("{s:b}", "enabled", 0));
-    }
-    agent->memory.config = mastra_json_own(config, pool);
-    return NULL;
+    return error;
 }
 
 static const char *text_of(const mastra_agent_t *agent, const char *name,
@@ -237,7 +219,7 @@ static const mastra_result_t *read_definition(mastra_agent_t *agent,
         error = read_tools(agent, tools, pool);
     }
     if (!error) {
-        error = read_memory(agent, pool);
+        error = read_memory(agent, models, pool);
     }
     return error;
 }
@@ -303,6 +285,16 @@ static void make_describe(mastra_agent_t *agent, apr_pool_t *pool)
     agent->describe_len = strlen(agent->describe_text);
 }
 
+static void make_metadata(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    agent->model_metadata = mastra_json_own(
+        mastra_json_pack("{s:s, s:s, s:s}", "modelId", agent->model_id,
+                         "modelVersion", "v2", "modelProvider",
+                         agent->provider->id), pool);
+    agent->provider_metadata = mastra_json_own(
+        mastra_json_pack("{s:{}}", agent->provider->id), pool);
+}
+
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
                                          mastra_json_t *definition,
@@ -328,6 +320,7 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
     }
     make_tool_specs(agent, agents->pool);
     make_describe(agent, agents->pool);
+    make_metadata(agent, agents->pool);
     APR_ARRAY_PUSH(agents->list, const mastra_agent_t *) = agent;
     apr_hash_set(agents->by_name, agent->key, APR_HASH_KEY_STRING, agent);
     apr_hash_set(agents->by_name, agent->id, APR_HASH_KEY_STRING, agent);

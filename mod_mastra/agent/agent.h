@@ -3,6 +3,7 @@
 
 #include "../base/json.h"
 #include "../base/result.h"
+#include "../memory/memory.h"
 #include "../model/model.h"
 #include "../run/sink.h"
 #include "../tool/tool.h"
@@ -14,12 +15,6 @@
 typedef struct mastra_agent_t mastra_agent_t;
 typedef struct mastra_agents_t mastra_agents_t;       /* registry of one host */
 typedef struct mastra_agent_run_t mastra_agent_run_t;
-
-typedef struct {
-    int enabled;
-    int last_messages;               /* 0: none */
-    mastra_json_t *config;           /* as GET /memory/config shows it */
-} mastra_agent_memory_t;
 
 struct mastra_agent_t {
     const char *key;
@@ -33,8 +28,10 @@ struct mastra_agent_t {
     const mastra_tool_t **tools;     /* in order, ntools of them */
     int ntools;
     mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
-    mastra_agent_memory_t memory;
+    mastra_memory_t memory;
     mastra_json_t *default_options;  /* object or NULL */
+    mastra_json_t *model_metadata;   /* what answers say of the model */
+    mastra_json_t *provider_metadata;
     mastra_json_t *definition;
     mastra_json_t *describe;         /* answer of GET /agents/:id */
     mastra_json_t *describe_list;    /* element of GET /agents */
@@ -54,6 +51,7 @@ typedef struct {
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
+    int titles;                      /* loop: titles that are being made */
 } mastra_agent_env_t;
 
 mastra_agents_t *mastra_agents_make(apr_pool_t *pool);

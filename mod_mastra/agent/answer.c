@@ -18,21 +18,26 @@ static mastra_json_t *slice(const mastra_json_t *array, apr_size_t from)
     return made;
 }
 
-/* The step's own parts as the flat "content" of a step. */
-static mastra_json_t *step_content(mastra_agent_run_t *run)
+/* What the agent has said, as model messages: also before it was suspended. */
+static mastra_json_t *said_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *parts = slice(run->parts, run->step.first_part);
-    mastra_json_t *messages = mastra_message_parts_to_model(parts);
-    mastra_json_t *content = mastra_json_array();
+    mastra_json_t *made = mastra_json_array();
+    mastra_json_t *own = mastra_message_parts_to_model(run->parts);
+
+    mastra_message_to_model(made, run->prior);
+    mastra_json_extend(made, own);
+    mastra_json_unref(own);
+    return made;
+}
+
+static void join_content(mastra_json_t *content, const mastra_json_t *messages)
+{
     apr_size_t i;
 
     for (i = 0; i < mastra_json_size(messages); i++) {
         mastra_json_extend(content, mastra_json_get(mastra_json_at(messages, i),
                                                     "content"));
     }
-    mastra_json_unref(messages);
-    mastra_json_unref(parts);
-    return content;
 }
 
 static mastra_json_t *or_empty(mastra_json_t *object)
@@ -42,24 +47,22 @@ static mastra_json_t *or_empty(mastra_json_t *object)
 
 static mastra_json_t *or_array(mastra_json_t *array)
 {
-    return array ? mastra_json_ref(array) : mastra_json_array();
+    return array ? mastra_json_ref(array) : mastra_json_none();
 }
 
 static mastra_json_t *provider_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_pack("{s:{}}", run->agent->provider->id);
+    return mastra_json_ref(run->agent->provider_metadata);
 }
 
 static mastra_json_t *model_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_pack("{s:s, s:s, s:s}", "modelId", run->agent->model_id,
-                            "modelVersion", "v2", "modelProvider",
-                            run->agent->provider->id);
+    return mastra_json_ref(run->agent->model_metadata);
 }
 
 /* id, timestamp, modelId, headers of the upstream's answer; a failed call has
  * none, then they are made up as the real server does. */
-static mastra_json_t *response_base(mastra_agent_run_t *run)
+static mastra_json_t *make_response(mastra_agent_run_t *run)
 {
     mastra_json_t *base = run->step.response
                               ? mastra_json_copy_flat(run->step.response)
@@ -83,20 +86,49 @@ static mastra_json_t *response_base(mastra_agent_run_t *run)
     return base;
 }
 
-const char *mastra_run_step_text(mastra_agent_run_t *run)
+/* The same, made once for all that is said when a step is over. Lent. */
+static mastra_json_t *step_response(mastra_agent_run_t *run)
 {
-    mastra_json_t *parts = slice(run->parts, run->step.first_part);
-    const char *text = mastra_message_last_text(parts);
-
-    mastra_json_unref(parts);
-    return text;
+    if (!run->step.base) {
+        run->step.base = make_response(run);
+    }
+    return run->step.base;
 }
 
-static const char *step_text(mastra_agent_run_t *run)
+/* What was said up to then, which stays as it is. Lent. */
+static mastra_json_t *step_messages(mastra_agent_run_t *run)
 {
-    const char *text = mastra_run_step_text(run);
+    if (!run->step.messages) {
+        run->step.messages = said_messages(run);
+    }
+    return run->step.messages;
+}
 
-    return text ? text : "";
+/* The step's own parts as the flat "content" of a step. */
+static mastra_json_t *step_content(mastra_agent_run_t *run)
+{
+    mastra_json_t *content = mastra_json_array(), *parts, *own;
+
+    if (!run->step.first_part && !run->prior) {
+        join_content(content, step_messages(run));
+        return content;
+    }
+    parts = slice(run->parts, run->step.first_part);
+    own = mastra_message_parts_to_model(parts);
+    join_content(content, own);
+    mastra_json_unref(own);
+    mastra_json_unref(parts);
+    return content;
+}
+
+static mastra_json_t *or_text(mastra_json_t *text)
+{
+    return text ? mastra_json_ref(text) : mastra_json_string("");
+}
+
+static mastra_json_t *step_text(mastra_agent_run_t *run)
+{
+    return or_text(mastra_message_last_text(run->parts, run->step.first_part));
 }
 
 static mastra_json_t *step_reasoning(mastra_agent_run_t *run)
@@ -153,24 +185,61 @@ static mastra_json_t *ui_message(mastra_agent_run_t *run)
                             mastra_message_parts_to_ui(run->parts));
 }
 
+/* A completed message as a UI message: its content's metadata and its own. */
+static mastra_json_t *prior_ui_message(const mastra_json_t *message)
+{
+    static const char *const names[] = { "createdAt", "threadId", "resourceId",
+                                         NULL };
+    const mastra_json_t *content = mastra_json_get(message, "content");
+    mastra_json_t *metadata =
+        mastra_json_copy_flat(mastra_json_get(content, "metadata"));
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        mastra_json_set_str(metadata, names[i],
+                            mastra_json_get_str(message, names[i]));
+    }
+    return mastra_json_pack("{s:s, s:s, s:o, s:o}", "id",
+                            mastra_json_get_str(message, "id"), "role",
+                            "assistant", "metadata", metadata, "parts",
+                            mastra_message_parts_to_ui(
+                                mastra_json_get(content, "parts")));
+}
+
+static mastra_json_t *ui_messages(mastra_agent_run_t *run)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(run->prior); i++) {
+        mastra_json_append(made,
+                           prior_ui_message(mastra_json_at(run->prior, i)));
+    }
+    if (mastra_json_size(run->parts)) {
+        mastra_json_append(made, ui_message(run));
+    }
+    return made;
+}
+
 /* "response" of generate: the base, the upstream's body and the messages. */
 static mastra_json_t *full_response(mastra_agent_run_t *run)
 {
-    mastra_json_t *response = response_base(run);
+    mastra_json_t *response = make_response(run);
     mastra_json_t *message = mastra_run_message(run, 1);
 
+    run->step.message = mastra_json_ref(message);
     if (run->step.body) {
         mastra_json_set(response, "body", mastra_json_ref(run->step.body));
     }
     mastra_json_set(response, "modelMetadata", model_metadata(run));
-    mastra_json_set(response, "messages",
-                    mastra_message_parts_to_model(run->parts));
+    mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
     mastra_json_set(response, "dbMessages",
-                    message ? mastra_json_pack("[o]", message)
-                            : mastra_json_array());
-    mastra_json_set(response, "uiMessages",
-                    message ? mastra_json_pack("[o]", ui_message(run))
-                            : mastra_json_array());
+                    run->prior ? mastra_json_copy_flat(run->prior)
+                               : mastra_json_array());
+    if (message) {
+        mastra_json_append(mastra_json_get(response, "dbMessages"), message);
+    }
+    mastra_json_set(response, "uiMessages", ui_messages(run));
     return response;
 }
 
@@ -179,7 +248,7 @@ static mastra_json_t *reasoning_chunks(mastra_agent_run_t *run)
     mastra_json_t *text = step_reasoning(run);
 
     if (!text) {
-        return mastra_json_array();
+        return mastra_json_none();
     }
     return mastra_json_pack("[o]",
                             mastra_run_envelope(run, "reasoning",
@@ -192,20 +261,20 @@ static mastra_json_t *reasoning_chunks(mastra_agent_run_t *run)
 static mastra_json_t *whole_step(mastra_agent_run_t *run)
 {
     mastra_run_step_t *step = &run->step;
-    mastra_json_t *reasoning = step_reasoning(run);
+    mastra_json_t *none = mastra_json_none();
     mastra_json_t *made = mastra_json_pack(
-        "{s:s, s:[], s:[], s:o, s:o, s:o, s:s, s:o, s:o, s:[], s:[], s:[], s:[]}",
-        "stepType", run->nsteps ? "tool-result" : "initial", "sources", "files",
-        "toolCalls", or_array(step->tool_chunks), "toolResults",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "stepType", run->nsteps ? "tool-result" : "initial", "sources", none,
+        "files", none, "toolCalls", or_array(step->tool_chunks), "toolResults",
         or_array(step->result_chunks), "content", step_content(run), "text",
-        step_text(run), "reasoningText",
-        reasoning ? mastra_json_ref(reasoning) : mastra_json_string(""),
-        "reasoning", reasoning_chunks(run), "staticToolCalls",
-        "dynamicToolCalls", "staticToolResults", "dynamicToolResults");
+        step_text(run), "reasoningText", or_text(step_reasoning(run)),
+        "reasoning", reasoning_chunks(run), "staticToolCalls", none,
+        "dynamicToolCalls", none, "staticToolResults", none,
+        "dynamicToolResults", none);
 
     mastra_json_set_str(made, "finishReason", step->reason);
     mastra_json_set(made, "usage", or_empty(step->usage));
-    mastra_json_set(made, "warnings", mastra_json_array());
+    mastra_json_set(made, "warnings", mastra_json_none());
     mastra_json_set(made, "request", or_empty(step->request));
     mastra_json_set(made, "response", full_response(run));
     mastra_json_set(made, "providerMetadata", provider_metadata(run));
@@ -213,9 +282,9 @@ static mastra_json_t *whole_step(mastra_agent_run_t *run)
 }
 
 /* A step as streams show it in output.steps. */
-static mastra_json_t *stream_step(mastra_agent_run_t *run,
-                                  mastra_json_t *response)
+static mastra_json_t *stream_step(mastra_agent_run_t *run)
 {
+    mastra_json_t *response = mastra_json_copy_flat(step_response(run));
     mastra_json_t *made = mastra_json_pack("{s:o}", "content",
                                            step_content(run));
 
@@ -223,10 +292,8 @@ static mastra_json_t *stream_step(mastra_agent_run_t *run,
         mastra_json_set_str(made, "finishReason", run->step.reason);
     }
     mastra_json_set(made, "usage", or_empty(run->step.usage));
-    mastra_json_set(made, "warnings", mastra_json_array());
-    response = mastra_json_copy_flat(response);
-    mastra_json_set(response, "messages",
-                    mastra_message_parts_to_model(run->parts));
+    mastra_json_set(made, "warnings", mastra_json_none());
+    mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
     mastra_json_set(made, "response", response);
     if (!run->error) {
         mastra_json_set(made, "providerMetadata", provider_metadata(run));
@@ -253,10 +320,8 @@ static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
                                          : mastra_json_pack(
                                                "{s:o}", "providerMetadata",
                                                provider_metadata(run));
-    mastra_json_t *base = response_base(run);
 
-    mastra_json_merge(metadata, base);
-    mastra_json_unref(base);
+    mastra_json_merge(metadata, step_response(run));
     mastra_json_set(metadata, "modelMetadata", model_metadata(run));
     return metadata;
 }
@@ -276,14 +341,14 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *user = mastra_json_array(), *all = mastra_json_array();
-    mastra_json_t *other = mastra_message_parts_to_model(run->parts);
+    mastra_json_t *other = step_messages(run);
 
     mastra_message_to_model(user, run->input);
     mastra_message_to_model(all, run->remembered);
     mastra_message_to_model(all, run->background);
     mastra_json_extend(all, user);
     mastra_json_extend(all, other);
-    return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
+    return mastra_json_pack("{s:o, s:o, s:O}", "all", all, "user", user,
                             "nonUser", other);
 }
 
@@ -307,8 +372,6 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
 
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
 {
-    mastra_json_t *base;
-
     if (!run->answered_at) {
         run->answered_at = apr_time_now();
     }
@@ -318,9 +381,7 @@ void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
         run->nsteps++;
         return;
     }
-    base = response_base(run);
-    mastra_json_append(run->steps, stream_step(run, base));
-    mastra_json_unref(base);
+    mastra_json_append(run->steps, stream_step(run));
     run->nsteps++;
     if (!run->cancelled) {
         mastra_run_say(run, "step-finish",
@@ -353,13 +414,12 @@ void mastra_run_say_finish(mastra_agent_run_t *run)
                                       "outputTokens", 0, "totalTokens", 0);
     }
     payload = finish_payload(run, 0, run->usage);
-    if (run->thread_id && !run->error) {
-        response = response_base(run);
+    if (run->agent->memory.enabled) {
+        response = mastra_json_copy_flat(step_response(run));
         mastra_json_set(response, "modelMetadata", model_metadata(run));
         mastra_json_set(response, "messages",
-                        mastra_message_parts_to_model(run->parts));
-        mastra_json_set(response, "uiMessages",
-                        mastra_json_pack("[o]", ui_message(run)));
+                        mastra_json_ref(step_messages(run)));
+        mastra_json_set(response, "uiMessages", ui_messages(run));
         mastra_json_set(payload, "response", response);
     }
     mastra_run_say(run, "finish", payload);
@@ -386,7 +446,7 @@ static mastra_json_t *invocations(const mastra_json_t *parts)
 mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
 {
     mastra_json_t *content, *metadata;
-    const char *text = mastra_message_last_text(run->parts);
+    mastra_json_t *text = mastra_message_last_text(run->parts, 0);
 
     if (!mastra_json_size(run->parts)) {
         return NULL;
@@ -407,7 +467,7 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
     content = mastra_json_pack("{s:i, s:o, s:o}", "format", 2, "parts",
                                mastra_json_copy_flat(run->parts), "metadata",
                                metadata);
-    mastra_json_set_str(content, "content", text);
+    mastra_json_set(content, "content", mastra_json_ref(text));
     if (for_client) {
         mastra_json_set(content, "toolInvocations", invocations(run->parts));
     }
@@ -456,20 +516,14 @@ static mastra_json_t *answer_messages(mastra_agent_run_t *run)
     add_kept(made, run->background);
     add_kept(made, run->input);
     mastra_json_extend(made, run->prior);
-    message = mastra_run_message(run, 1);
+    /* the last step has shown it already, but not what it waits for */
+    message = run->step.message && !run->suspended
+                  ? mastra_json_ref(run->step.message)
+                  : mastra_run_message(run, 1);
     if (message) {
         mastra_json_append(made, message);
     }
     return made;
-}
-
-static mastra_json_t *lend(mastra_json_t *value, mastra_json_t *otherwise)
-{
-    if (value) {
-        mastra_json_unref(otherwise);
-        return mastra_json_ref(value);
-    }
-    return otherwise;
 }
 
 /* What comes from the last step; a run that was suspended may have none. */
@@ -477,21 +531,20 @@ static mastra_json_t *answer_base(mastra_agent_run_t *run,
                                   const mastra_json_t *last)
 {
     mastra_json_t *answer = mastra_json_pack(
-        "{s:o, s:O, s:O}", "text",
-        lend(mastra_json_get(last, "text"), mastra_json_string("")), "usage",
-        run->usage, "steps", run->steps);
+        "{s:o, s:O, s:O}", "text", or_text(mastra_json_get(last, "text")),
+        "usage", run->usage, "steps", run->steps);
+    mastra_json_t *reason = mastra_json_get(last, "finishReason");
 
     mastra_json_set(answer, "finishReason",
-                    run->suspended
-                        ? mastra_json_string("suspended")
-                        : lend(mastra_json_get(last, "finishReason"),
-                               mastra_json_string("unknown")));
-    mastra_json_set(answer, "warnings", mastra_json_array());
+                    run->suspended ? mastra_json_string("suspended")
+                    : reason ? mastra_json_ref(reason)
+                             : mastra_json_string("unknown"));
+    mastra_json_set(answer, "warnings", mastra_json_none());
     mastra_json_set(answer, "providerMetadata", provider_metadata(run));
-    mastra_json_set(answer, "request", lend(mastra_json_get(last, "request"),
-                                            mastra_json_object()));
-    mastra_json_set(answer, "reasoning", lend(mastra_json_get(last, "reasoning"),
-                                              mastra_json_array()));
+    mastra_json_set(answer, "request",
+                    or_empty(mastra_json_get(last, "request")));
+    mastra_json_set(answer, "reasoning",
+                    or_array(mastra_json_get(last, "reasoning")));
     return answer;
 }
 
@@ -499,7 +552,7 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
 {
     mastra_json_t *last = mastra_json_at(run->steps,
                                          mastra_json_size(run->steps) - 1);
-    mastra_json_t *answer = answer_base(run, last);
+    mastra_json_t *answer = answer_base(run, last), *response;
 
     if (mastra_json_size(mastra_json_get(answer, "reasoning"))) {
         mastra_json_set(answer, "reasoningText",
@@ -508,11 +561,12 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     }
     mastra_json_set(answer, "toolCalls", gather(run->steps, "toolCalls"));
     mastra_json_set(answer, "toolResults", gather(run->steps, "toolResults"));
-    mastra_json_set(answer, "sources", mastra_json_array());
-    mastra_json_set(answer, "files", mastra_json_array());
+    mastra_json_set(answer, "sources", mastra_json_none());
+    mastra_json_set(answer, "files", mastra_json_none());
+    response = mastra_json_get(last, "response");
     mastra_json_set(answer, "response",
-                    lend(mastra_json_get(last, "response"),
-                         mastra_json_pack("{s:[]}", "dbMessages")));
+                    response ? mastra_json_ref(response)
+                             : mastra_json_pack("{s:[]}", "dbMessages"));
     mastra_json_set(answer, "totalUsage", mastra_json_ref(run->usage));
     if (run->object) {
         mastra_json_set(answer, "object", mastra_json_ref(run->object));

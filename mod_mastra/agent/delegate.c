@@ -67,10 +67,11 @@ static int on_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 
 static mastra_json_t *result_of(const mastra_agent_run_t *run)
 {
-    const char *text = mastra_message_last_text(run->parts);
+    mastra_json_t *text = mastra_message_last_text(run->parts, 0);
     mastra_json_t *result = mastra_json_pack(
-        "{s:s, s:s, s:O}", "text", text ? text : "", "subAgentRunId", run->id,
-        "usage", run->usage);
+        "{s:o, s:s, s:O}", "text",
+        text ? mastra_json_ref(text) : mastra_json_string(""), "subAgentRunId",
+        run->id, "usage", run->usage);
 
     if (run->object) {
         mastra_json_set(result, "object", mastra_json_ref(run->object));

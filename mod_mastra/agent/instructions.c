@@ -97,4 +97,5 @@ void mastra_run_system(mastra_agent_run_t *run, mastra_json_t *prompt)
     mastra_message_systems(prompt, run->background);
     mastra_message_systems(prompt, run->input);
     add_system(prompt, mastra_json_get(run->options, "system"));
+    mastra_run_add_notes(run, prompt);
 }

@@ -22,6 +22,8 @@ mastra_json_t *mastra_part_convert(const mastra_json_t *part, apr_int64_t at,
 mastra_json_t *mastra_part_text(const char *text, apr_size_t len,
                                 apr_int64_t at);
 mastra_json_t *mastra_part_file(const mastra_json_t *part, apr_pool_t *pool);
+mastra_json_t *mastra_part_invocation(const char *state, const char *id,
+                                      const char *name, mastra_json_t *args);
 /* The call that a result tells of, without the result. */
 mastra_json_t *mastra_part_of_result(const mastra_json_t *result,
                                      apr_int64_t at);
@@ -29,6 +31,16 @@ void mastra_part_set_result(mastra_json_t *part, const mastra_json_t *result);
 /* What part says to providers, or NULL: lent. */
 mastra_json_t *mastra_part_provider(const mastra_json_t *part);
 
+int mastra_message_is_role(const char *role);
+/* The parts of one message of any form but role "tool"; NULL: none that is
+ * known. */
+mastra_json_t *mastra_message_parts(const mastra_json_t *message,
+                                    apr_pool_t *pool);
+/* A message of format 2 with the id, metadata and time of message (may be
+ * NULL); parts is taken over. */
+mastra_json_t *mastra_message_make(const mastra_json_t *message,
+                                   const char *role, mastra_json_t *parts,
+                                   apr_time_t at, apr_pool_t *pool);
 /* Messages of a request body as an array of format 2 messages {id, role,
  * createdAt, content}; system messages stay as {role:"system", content:"…"}.
  * NULL and *perror for what is no message: an issue below field. now:
@@ -57,8 +69,9 @@ mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts);
 mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts);
 /* All text of a format 2 message, joined; a new string value. */
 mastra_json_t *mastra_message_text(const mastra_json_t *message);
-/* The text of the last text part, or NULL: lent. */
-const char *mastra_message_last_text(const mastra_json_t *parts);
+/* The text of the last text part from an index on, or NULL: lent. */
+mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
+                                        apr_size_t from);
 
 /* ---- the run ---- */
 
@@ -68,6 +81,7 @@ typedef enum {
     MASTRA_RUN_MODEL,        /* a model call is open */
     MASTRA_RUN_TOOLS,        /* tool calls are open */
     MASTRA_RUN_SAVE,         /* storage: the answer */
+    MASTRA_RUN_LAST,         /* all is stored, "finish" is to be said */
     MASTRA_RUN_END
 } mastra_run_state_e;
 
@@ -105,6 +119,9 @@ typedef struct {
     int tools_open;
     mastra_json_t *tool_chunks;      /* tool-call chunks */
     mastra_json_t *result_chunks;    /* tool-result chunks */
+    mastra_json_t *base;             /* answer.c: the response's base, */
+    mastra_json_t *messages;         /* the parts as messages, */
+    mastra_json_t *message;          /* and what the answer showed */
 } mastra_run_step_t;
 
 /* A resumed run's claim, renewed while it goes on. Loop thread; outlives the
@@ -135,13 +152,20 @@ struct mastra_agent_run_t {
     int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
     int nested;                      /* a tool's: it cannot wait for a person */
+    /* What comes next when it has taken what it was given; NULL: nothing */
+    void (*held)(struct mastra_agent_run_t *run);
     mastra_sink_t *sink;
 
     const char *id, *message_id, *trace_id, *span_id;
     const char *thread_id, *resource_id;  /* NULL: no memory */
     const char *owner;               /* resource that auth gives, or NULL */
-    int read_only;
+    int read_only;                   /* no messages are stored */
     int last_messages;
+    mastra_memory_t memory;          /* the agent's, with what the request
+                                        brings along */
+    const char *working_text;        /* working memory as it was at first */
+    int titled;                      /* the thread has a title */
+    void (*after_title)(mastra_agent_run_t *run);
     int max_steps;
     int depth;
     mastra_json_t *options;          /* the body */
@@ -243,8 +267,6 @@ void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
                            apr_size_t len);
 /* The object as it is now, as such a chunk. */
 void mastra_run_say_object_chunk(mastra_agent_run_t *run, const char *type);
-/* What the present step says, or NULL: lent. */
-const char *mastra_run_step_text(mastra_agent_run_t *run);
 /* The whole answer of generate. New reference. */
 mastra_json_t *mastra_run_answer(mastra_agent_run_t *run);
 /* The assistant's message in format 2; for_client adds toolInvocations. New
@@ -305,8 +327,9 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool);
 /* The outcome of one call; the last one ends the step. */
 void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                           const mastra_result_t *error);
-/* All calls that could run are over: the step ends, or waits for a person. */
-void mastra_run_tools_over(mastra_agent_run_t *run);
+/* Tells what came of the calls; once all that could run are over, the step ends,
+ * or waits for a person. */
+void mastra_run_tell_outcomes(mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */
@@ -350,6 +373,26 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
  * outcome (run->job_error when something else than storage was wrong). */
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next);
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next);
+
+/* ---- memory.c ---- */
+
+/* Thread, resource and options from the request. */
+mastra_result_t *mastra_run_set_memory(mastra_agent_run_t *run,
+                                       const mastra_principal_t *principal);
+/* The same for a run that is taken up, whose options are there already. */
+void mastra_run_restore_memory(mastra_agent_run_t *run,
+                               const mastra_json_t *state);
+/* The tool of the memory that the model is offered, or NULL: lent. */
+mastra_json_t *mastra_run_memory_spec(mastra_agent_run_t *run);
+/* The memory's tool of that name, or NULL. */
+const mastra_tool_t *mastra_run_memory_tool(mastra_agent_run_t *run,
+                                            const char *name);
+/* Appends the message that brings working memory along. */
+void mastra_run_add_notes(mastra_agent_run_t *run, mastra_json_t *prompt);
+/* Has a title made when the thread lacks one. 1: the run waits for it, next
+ * is called then. */
+int mastra_run_give_title(mastra_agent_run_t *run,
+                          void (*next)(mastra_agent_run_t *run));
 
 /* ---- instructions.c, template.c ---- */
 

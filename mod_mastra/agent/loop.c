@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "../base/log.h"
 
-static void start_step(void *baton);
+static void start_step(mastra_agent_run_t *run);
 
 /* ---- life ---- */
 
@@ -47,11 +47,39 @@ static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
     }
 }
 
+/* A chunk may be as large as a tool's answer, several times over. While the
+ * client has not taken what it was given, the run does not go on: 1. */
+static int hold(mastra_agent_run_t *run, void (*next)(mastra_agent_run_t *run))
+{
+    if (!run->blocked || run->cancelled) {
+        return 0;
+    }
+    run->held = next;
+    return 1;
+}
+
 /* ---- the end, with memory ---- */
 
 static int has_answer(mastra_agent_run_t *run)
 {
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
+}
+
+static void say_last(mastra_agent_run_t *run)
+{
+    if (hold(run, say_last)) {
+        return;
+    }
+    if (run->stream && run->started) {
+        mastra_run_say_finish(run);
+    }
+    mastra_run_end(run);
+}
+
+static void last_words(mastra_agent_run_t *run)
+{
+    run->state = MASTRA_RUN_LAST;
+    say_last(run);
 }
 
 static void after_save(void *baton)
@@ -70,10 +98,9 @@ static void after_save(void *baton)
             mastra_run_say_error(run, run->error);
         }
     }
-    if (run->stream && run->started) {
-        mastra_run_say_finish(run);
+    if (!mastra_run_give_title(run, last_words)) {
+        last_words(run);
     }
-    mastra_run_end(run);
 }
 
 static void finish(mastra_agent_run_t *run)
@@ -210,6 +237,9 @@ void mastra_run_structured(mastra_agent_run_t *run,
 
 static void step_over(mastra_agent_run_t *run)
 {
+    if (hold(run, step_over)) {
+        return;
+    }
     if (run->step.tools && !mastra_run_is_last_step(run)) {
         next_step(run);
         return;
@@ -221,7 +251,7 @@ static void step_over(mastra_agent_run_t *run)
     mastra_run_structured(run, NULL);
 }
 
-void mastra_run_tools_over(mastra_agent_run_t *run)
+static void tools_over(mastra_agent_run_t *run)
 {
     const mastra_run_tool_t *tool;
 
@@ -232,6 +262,14 @@ void mastra_run_tools_over(mastra_agent_run_t *run)
         }
     }
     step_over(run);
+}
+
+void mastra_run_tell_outcomes(mastra_agent_run_t *run)
+{
+    mastra_run_say_outcomes(run);
+    if (!hold(run, mastra_run_tell_outcomes) && !run->step.tools_open) {
+        tools_over(run);
+    }
 }
 
 void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
@@ -246,10 +284,8 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                    error->cause ? error->cause : "");
     }
     mastra_run_note_outcome(run, tool, result, error);
-    mastra_run_say_outcomes(run);
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void tool_done(void *baton, mastra_json_t *result,
@@ -329,9 +365,8 @@ static void start_tools(mastra_agent_run_t *run)
             mastra_run_start_tool(run, tool);
         }
     }
-    if (--run->step.tools_open == 0) {
-        mastra_run_tools_over(run);
-    }
+    run->step.tools_open--;
+    mastra_run_tell_outcomes(run);
 }
 
 static void add_tool_call(mastra_agent_run_t *run,
@@ -514,9 +549,8 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     return prompt;
 }
 
-static void start_step(void *baton)
+static void start_step(mastra_agent_run_t *run)
 {
-    mastra_agent_run_t *run = baton;
     mastra_model_request_t request = {
         .model_id = run->agent->model_id, .stream = run->stream,
         .tools = run->tool_specs, .tool_choice = mastra_run_option(run, "toolChoice"),
@@ -528,9 +562,12 @@ static void start_step(void *baton)
     };
     apr_status_t rv;
 
-    run->state = MASTRA_RUN_MODEL;
     run->step.pool = run->pool;
     run->step.reason = "unknown";
+    if (hold(run, start_step)) {
+        return;
+    }
+    run->state = MASTRA_RUN_MODEL;
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
     request.prompt = make_prompt(run);
@@ -581,6 +618,7 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
     if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
         run->read_only = 1;
         run->epoch = 0;
+        run->held = NULL;
         cancel_work(run);
         mastra_run_fail(run, error);
     }
@@ -634,7 +672,12 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
 
     run->cancelled = 1;
     run->sink = NULL;
+    run->held = NULL;
     if (busy || run->state == MASTRA_RUN_END) {
+        return;
+    }
+    if (run->state == MASTRA_RUN_LAST) {
+        mastra_run_end(run);
         return;
     }
     cancel_work(run);
@@ -649,20 +692,33 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
     mastra_run_end(run);
 }
 
-void mastra_agent_run_resume(mastra_agent_run_t *run)
+/* Those that say something while they run wait, too. */
+static void resume_tools(mastra_agent_run_t *run)
 {
     const mastra_run_tool_t *tool, *next;
 
-    run->blocked = 0;
-    if (run->call) {
-        mastra_model_resume(run->call);
-        return;
-    }
     for (tool = run->step.tools; tool && !run->blocked; tool = next) {
         next = tool->next;
         if (tool->call) {
             mastra_tool_resume(tool->call);
         }
+    }
+}
+
+void mastra_agent_run_resume(mastra_agent_run_t *run)
+{
+    void (*next)(mastra_agent_run_t *run) = run->held;
+
+    run->blocked = 0;
+    if (next) {
+        run->held = NULL;
+        next(run);
+    }
+    else if (run->call) {
+        mastra_model_resume(run->call);
+    }
+    else {
+        resume_tools(run);
     }
 }
 

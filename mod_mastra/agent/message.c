@@ -233,6 +233,18 @@ static mastra_json_t *parts_of(convert_t *c, const mastra_json_t *message,
     return head;
 }
 
+mastra_json_t *mastra_message_parts(const mastra_json_t *message,
+                                    apr_pool_t *pool)
+{
+    mastra_json_t *parts;
+    convert_t c;
+
+    init(&c, 0, pool);
+    parts = parts_of(&c, message, 0);
+    mastra_json_unref(c.messages);
+    return parts;
+}
+
 mastra_json_t *mastra_message_text(const mastra_json_t *message)
 {
     const mastra_json_t *content = mastra_json_get(message, "content");
@@ -255,7 +267,7 @@ mastra_json_t *mastra_message_text(const mastra_json_t *message)
 
 /* ---- messages ---- */
 
-static int known_role(const char *role)
+int mastra_message_is_role(const char *role)
 {
     return !strcmp(role, "user") || !strcmp(role, "assistant")
            || !strcmp(role, "signal");
@@ -268,9 +280,9 @@ static const char *given_id(const mastra_json_t *message)
     return id && *id ? id : NULL;
 }
 
-static mastra_json_t *format2(const mastra_json_t *message, const char *role,
-                              mastra_json_t *parts, apr_time_t at,
-                              apr_pool_t *pool)
+mastra_json_t *mastra_message_make(const mastra_json_t *message,
+                                   const char *role, mastra_json_t *parts,
+                                   apr_time_t at, apr_pool_t *pool)
 {
     const char *id = given_id(message);
     const char *created = mastra_json_get_str(message, "createdAt");
@@ -332,7 +344,7 @@ static int add_content(convert_t *c, const mastra_json_t *message,
                    "or parts, received %s",
                    type_name(mastra_json_get(message, "content")));
     }
-    put_message(c, format2(message, role, parts, at, c->pool),
+    put_message(c, mastra_message_make(message, role, parts, at, c->pool),
                 given_id(message));
     return 1;
 }
@@ -345,7 +357,7 @@ static void add_results(convert_t *c, const mastra_json_t *message,
 
     add_parts(c, parts, mastra_json_get(message, "content"), at / 1000);
     if (mastra_json_size(parts)) {
-        put_message(c, format2(message, "assistant", parts, at, c->pool),
+        put_message(c, mastra_message_make(message, "assistant", parts, at, c->pool),
                     given_id(message));
         return;
     }
@@ -384,7 +396,7 @@ static int add_object(convert_t *c, const mastra_json_t *message,
         add_system(c, message);
         return 1;
     }
-    if (!known_role(role) && strcmp(role, "tool")) {
+    if (!mastra_message_is_role(role) && strcmp(role, "tool")) {
         return bad(c, below(c, where, "role"), "Unsupported role: %s", role);
     }
     return add_content(c, message, strcmp(role, "tool") ? role : "assistant",
@@ -409,7 +421,7 @@ static int add_any(convert_t *c, const mastra_json_t *input, const char *where)
         return 1;
     }
     if (mastra_json_is_string(input)) {
-        put_message(c, format2(NULL, "user",
+        put_message(c, mastra_message_make(NULL, "user",
                                mastra_json_pack("[o]", mastra_part_text(
                                    mastra_json_str(input),
                                    mastra_json_len(input), at / 1000)),
@@ -483,56 +495,6 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
     }
     if (apr_hash_count(c.calls)) {
         drop_repeated(&c);
-    }
-    return c.messages;
-}
-
-/* ---- messages to be stored as they are ---- */
-
-static mastra_json_t *stored_message(mastra_json_t *message, apr_time_t at,
-                                     apr_pool_t *pool)
-{
-    mastra_json_t *made = mastra_json_copy_flat(message);
-
-    if (!mastra_json_get_str(made, "id")) {
-        mastra_json_set_str(made, "id", mastra_text_uuid_make(pool));
-    }
-    if (!mastra_json_get_str(made, "createdAt")) {
-        mastra_json_set_str(made, "createdAt", mastra_text_iso_make(pool, at));
-    }
-    return made;
-}
-
-mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
-                                     mastra_result_t **perror,
-                                     apr_pool_t *pool)
-{
-    convert_t c;
-    apr_size_t i;
-
-    init(&c, now, pool);
-    for (i = 0; i < mastra_json_size(input); i++) {
-        mastra_json_t *message = mastra_json_at(input, i), *last;
-        apr_time_t at = now + (apr_time_t)i * 1000;
-
-        if (mastra_json_is_array(mastra_json_path(message, "content", "parts",
-                                                  NULL))
-            && mastra_json_get_str(message, "role")) {
-            put_message(&c, stored_message(message, at, pool),
-                        given_id(message));
-            continue;
-        }
-        if (!add_any(&c, message,
-                     apr_psprintf(pool, "messages.%" APR_SIZE_T_FMT, i))) {
-            *perror = c.error;
-            mastra_json_unref(c.messages);
-            return NULL;
-        }
-        last = mastra_json_at(c.messages, mastra_json_size(c.messages) - 1);
-        mastra_json_set_str(last, "threadId",
-                            mastra_json_get_str(message, "threadId"));
-        mastra_json_set_str(last, "resourceId",
-                            mastra_json_get_str(message, "resourceId"));
     }
     return c.messages;
 }

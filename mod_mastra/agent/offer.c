@@ -89,6 +89,7 @@ static mastra_json_t *all_specs(mastra_agent_run_t *run)
 {
     const mastra_json_t *sets = mastra_json_get(run->options, "toolsets");
     mastra_json_t *specs = mastra_json_object();
+    mastra_json_t *notes = mastra_run_memory_spec(run);
     apr_size_t i;
     void *at;
 
@@ -97,6 +98,10 @@ static mastra_json_t *all_specs(mastra_agent_run_t *run)
 
         mastra_json_set(specs, mastra_json_get_str(spec, "name"),
                         mastra_json_ref(spec));
+    }
+    if (notes) {
+        mastra_json_set(specs, mastra_json_get_str(notes, "name"),
+                        mastra_json_ref(notes));
     }
     for (at = mastra_json_iter(sets); at; at = mastra_json_next(sets, at)) {
         add_client_tools(specs, mastra_json_value(at));
@@ -145,6 +150,18 @@ static int is_plain(mastra_agent_run_t *run)
            && !is_none(mastra_run_option(run, "toolChoice"));
 }
 
+static mastra_json_t *own_specs(mastra_agent_run_t *run)
+{
+    mastra_json_t *notes = mastra_run_memory_spec(run), *specs;
+
+    if (!notes) {
+        return mastra_json_ref(run->agent->tool_specs);
+    }
+    specs = mastra_json_copy_flat(run->agent->tool_specs);
+    mastra_json_append(specs, mastra_json_ref(notes));
+    return specs;
+}
+
 void mastra_run_offer(mastra_agent_run_t *run)
 {
     const mastra_json_t *active = mastra_run_option(run, "activeTools");
@@ -154,7 +171,7 @@ void mastra_run_offer(mastra_agent_run_t *run)
     mastra_json_unref(run->tool_specs);
     run->offered = NULL;
     if (is_plain(run)) {
-        run->tool_specs = mastra_json_ref(run->agent->tool_specs);
+        run->tool_specs = own_specs(run);
         return;
     }
     run->offered = is_none(mastra_run_option(run, "toolChoice"))
@@ -190,5 +207,5 @@ const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
             return run->agent->tools[i];
         }
     }
-    return NULL;
+    return mastra_run_memory_tool(run, name);
 }

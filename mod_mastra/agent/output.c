@@ -310,7 +310,7 @@ void mastra_run_say_outcomes(mastra_agent_run_t *run)
 {
     mastra_run_tool_t *tool;
 
-    for (tool = run->step.tools; tool; tool = tool->next) {
+    for (tool = run->step.tools; tool && !run->blocked; tool = tool->next) {
         if (tool->outcome) {
             say_outcome(run, tool);
         }

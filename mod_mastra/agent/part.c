@@ -200,8 +200,8 @@ mastra_json_t *mastra_part_file(const mastra_json_t *part, apr_pool_t *pool)
 
 /* ---- calls of tools ---- */
 
-static mastra_json_t *invocation(const char *state, const char *id,
-                                 const char *name, mastra_json_t *args)
+mastra_json_t *mastra_part_invocation(const char *state, const char *id,
+                                      const char *name, mastra_json_t *args)
 {
     mastra_json_t *inner = mastra_json_pack("{s:s, s:s, s:s}", "state", state,
                                             "toolCallId", id, "toolName", name);
@@ -225,7 +225,7 @@ static mastra_json_t *call_part(const mastra_json_t *part)
     const char *id = mastra_json_get_str(part, "toolCallId");
     const char *name = mastra_json_get_str(part, "toolName");
 
-    return id && name ? invocation("call", id, name, args_of(part)) : NULL;
+    return id && name ? mastra_part_invocation("call", id, name, args_of(part)) : NULL;
 }
 
 mastra_json_t *mastra_part_of_result(const mastra_json_t *result,
@@ -269,7 +269,7 @@ static mastra_json_t *ui_tool_part(const mastra_json_t *part, const char *type)
     if (!id || !name) {
         return NULL;
     }
-    made = invocation(output ? "result" : "call", id, name,
+    made = mastra_part_invocation(output ? "result" : "call", id, name,
                       mastra_json_get(part, "input"));
     inner = mastra_json_get(made, "toolInvocation");
     if (output) {

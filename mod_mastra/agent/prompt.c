@@ -429,15 +429,16 @@ mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts)
     return made;
 }
 
-const char *mastra_message_last_text(const mastra_json_t *parts)
+mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
+                                        apr_size_t from)
 {
     apr_size_t i;
 
-    for (i = mastra_json_size(parts); i-- > 0;) {
+    for (i = mastra_json_size(parts); i-- > from;) {
         const mastra_json_t *part = mastra_json_at(parts, i);
 
         if (mastra_part_is(part, "text")) {
-            return mastra_json_get_str(part, "text");
+            return mastra_json_get(part, "text");
         }
     }
     return NULL;

@@ -27,6 +27,13 @@ static mastra_json_t *new_thread(mastra_agent_run_t *run, apr_pool_t *pool)
     return mastra_json_own(thread, pool);
 }
 
+static int has_title(const mastra_json_t *thread)
+{
+    const char *title = mastra_json_get_str(thread, "title");
+
+    return title && *title;
+}
+
 static apr_status_t open_thread(mastra_agent_run_t *run, mastra_db_t *db,
                                 apr_pool_t *pool)
 {
@@ -35,14 +42,15 @@ static apr_status_t open_thread(mastra_agent_run_t *run, mastra_db_t *db,
     apr_status_t rv = mastra_threads_get(&thread, db, run->thread_id, pool);
 
     if (rv == MASTRA_STORE_NOT_FOUND) {
-        return run->read_only ? APR_SUCCESS
-                              : mastra_threads_save(db, new_thread(run, pool),
-                                                    pool);
+        thread = new_thread(run, pool);
+        run->titled = has_title(thread);
+        return mastra_threads_save(db, thread, pool);
     }
     if (rv) {
         return rv;
     }
     mastra_json_own(thread, pool);
+    run->titled = has_title(thread);
     owner = mastra_json_get_str(thread, "resourceId");
     if (!owner || strcmp(owner, run->resource_id)) {
         run->job_error = mastra_result_make(
@@ -66,7 +74,7 @@ static mastra_json_t *storable(mastra_agent_run_t *run, apr_pool_t *pool)
             mastra_json_append(made, mastra_json_ref(message));
         }
     }
-    return made;
+    return mastra_json_own(mastra_memory_kept(made), pool);
 }
 
 static int same_text(const mastra_json_t *a, const mastra_json_t *b)
@@ -145,7 +153,11 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
     apr_status_t rv = open_thread(run, db, pool);
 
-    if (!rv) {
+    if (!rv && run->memory.working) {
+        rv = mastra_working_get(&run->working_text, db, run->memory.working,
+                                run->thread_id, run->resource_id, run->pool);
+    }
+    if (!rv && run->last_messages) {
         rv = mastra_messages_last(&stored, db, run->thread_id,
                                   run->last_messages + 1, pool);
     }
@@ -182,7 +194,8 @@ static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
         return rv;
     }
-    return mastra_messages_save(db, messages, pool);
+    return mastra_messages_save(
+        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
 }
 
 static void job_done(void *baton, apr_status_t rv)
@@ -218,9 +231,7 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next)
 {
     run->state = MASTRA_RUN_RECALL;
-    mastra_run_submit(run, run->read_only ? MASTRA_STORE_READ
-                                          : MASTRA_STORE_WRITE,
-                      recall_run, next);
+    mastra_run_submit(run, MASTRA_STORE_WRITE, recall_run, next);
 }
 
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next)

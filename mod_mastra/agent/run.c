@@ -1,13 +1,11 @@
 /* Making a run from a request: identity, memory, limits, structured output. */
 
-#include <math.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include "internal.h"
-
-#define MAX_REMEMBERED 1000      /* messages of a thread */
+#include "../base/pool.h"
 
 void mastra_run_free_step(mastra_run_step_t *step)
 {
@@ -25,6 +23,9 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->usage);
     mastra_json_unref(step->tool_chunks);
     mastra_json_unref(step->result_chunks);
+    mastra_json_unref(step->base);
+    mastra_json_unref(step->messages);
+    mastra_json_unref(step->message);
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
@@ -57,19 +58,12 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
 
 static mastra_agent_run_t *alloc_run(void)
 {
-    apr_allocator_t *allocator;
     mastra_agent_run_t *run;
     apr_pool_t *pool;
 
-    if (apr_allocator_create(&allocator)) {
+    if (mastra_pool_make(&pool, "mastra_run")) {
         return NULL;
     }
-    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
-        apr_allocator_destroy(allocator);
-        return NULL;
-    }
-    apr_allocator_owner_set(allocator, pool);
-    apr_pool_tag(pool, "mastra_run");
     run = apr_pcalloc(pool, sizeof(*run));
     run->pool = pool;
     return run;
@@ -95,62 +89,6 @@ static void set_ids(mastra_agent_run_t *run)
     run->trace_id = trace && strlen(trace) == 32 ? apr_pstrdup(run->pool, trace)
                                                  : random_hex(run->pool, 16);
     run->span_id = random_hex(run->pool, 8);
-}
-
-/* A number, or false for none; without one the agent's. */
-static mastra_result_t *set_last_messages(mastra_agent_run_t *run,
-                                          const mastra_json_t *last)
-{
-    double n = mastra_json_num(last);
-
-    run->last_messages = run->agent->memory.last_messages;
-    if (mastra_json_is_number(last)) {
-        if (n < 0 || n != floor(n)) {
-            return mastra_run_issue(run->pool, "memory.options.lastMessages",
-                                    "Invalid input: expected a number of "
-                                    "messages or false");
-        }
-        run->last_messages = n > MAX_REMEMBERED ? MAX_REMEMBERED : (int)n;
-    }
-    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
-        run->last_messages = 0;
-    }
-    return NULL;
-}
-
-/* memory {thread, resource, readOnly, options} */
-static mastra_result_t *set_memory(mastra_agent_run_t *run,
-                                   const mastra_principal_t *principal)
-{
-    const mastra_json_t *memory = mastra_json_get(run->options, "memory");
-    const mastra_json_t *thread = mastra_json_get(memory, "thread");
-    const mastra_json_t *options = mastra_json_get(memory, "options");
-    const char *resource = principal->resource_id;
-
-    if (!memory) {
-        return NULL;
-    }
-    if (mastra_json_is_object(thread)) {
-        thread = mastra_json_get(thread, "id");
-    }
-    if (!resource) {
-        resource = mastra_json_get_str(memory, "resource");
-    }
-    if (!resource || !*resource || !mastra_json_len(thread)) {
-        return mastra_result_make(run->pool, 400, "RESOURCE_REQUIRED",
-                                  "A resource ID is required when using memory. "
-                                  "Provide memory.resource in the request body, "
-                                  "or configure server auth to derive it from "
-                                  "the authenticated user.");
-    }
-    if (!run->agent->memory.enabled) {
-        return NULL;
-    }
-    run->thread_id = apr_pstrdup(run->pool, mastra_json_str(thread));
-    run->resource_id = apr_pstrdup(run->pool, resource);
-    run->read_only = mastra_json_get_bool(memory, "readOnly", 0)
-                     || mastra_json_get_bool(options, "readOnly", 0);
-    return set_last_messages(run, mastra_json_get(options, "lastMessages"));
 }
 
 static void set_principal(mastra_agent_run_t *run,
@@ -267,7 +205,7 @@ static mastra_result_t *fill_run(mastra_agent_run_t *run,
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    error = set_memory(run, principal);
+    error = mastra_run_set_memory(run, principal);
     if (!error) {
         error = mastra_run_set_output(run);
     }
@@ -327,6 +265,7 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
+    run->memory = agent->memory;
     mastra_run_offer(run);
     return run;
 }

@@ -447,15 +447,16 @@ static apr_status_t start_structurer(mastra_agent_run_t *run, const char *text)
 
 void mastra_run_structure(mastra_agent_run_t *run)
 {
-    const char *text = mastra_run_step_text(run);
+    const mastra_json_t *text = mastra_message_last_text(run->parts,
+                                                         run->step.first_part);
     apr_status_t rv;
 
     if (!run->structurer) {
-        mastra_run_structured(run, take_object(run, text,
-                                               text ? strlen(text) : 0));
+        mastra_run_structured(run, take_object(run, mastra_json_str(text),
+                                               mastra_json_len(text)));
         return;
     }
-    rv = start_structurer(run, text ? text : "");
+    rv = start_structurer(run, text ? mastra_json_str(text) : "");
     if (rv) {
         mastra_run_structured(run, mastra_result_from_apr(run->pool, rv,
                                                           "call the model"));

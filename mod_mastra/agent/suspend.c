@@ -121,6 +121,8 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
         run->depth);
 
     mastra_json_set(state, "options", kept_options(run));
+    mastra_json_set_str(state, "workingMemory", run->working_text);
+    mastra_json_set_bool(state, "titled", run->titled);
     put(state, "requestContext", run->context);
     put(state, "input", run->input);
     put(state, "background", run->background);
@@ -227,6 +229,7 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
                              .resource_id = run->resource_id
                                                 ? run->resource_id : run->owner,
                              .thread_id = run->thread_id };
+    mastra_json_t *messages;
     apr_status_t rv;
 
     row.snapshot = mastra_json_own(make_snapshot(run), pool);
@@ -235,9 +238,11 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     if (rv || !run->thread_id || run->read_only) {
         return rv;
     }
+    messages = mastra_json_own(mastra_json_pack("[o]",
+                                                mastra_run_message(run, 0)),
+                               pool);
     return mastra_messages_save(
-        db, mastra_json_own(mastra_json_pack("[o]", mastra_run_message(run, 0)),
-                            pool), pool);
+        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
 }
 
 static void say_waiting(mastra_agent_run_t *run, const mastra_run_tool_t *tool)

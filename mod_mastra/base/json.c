@@ -1,4 +1,4 @@
-/* JSON values: the one file that knows jansson. */
+/* JSON values: with json_pack.c the one place that knows jansson. */
 
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +22,24 @@ _Static_assert((int)MASTRA_JSON_OBJECT == (int)JSON_OBJECT
 /* jansson makes no real of NaN; its count, the highest, is never changed */
 static json_t nan_value = { JSON_REAL, (size_t)-1 };
 
+static json_t *none;
+
+static __attribute__((constructor)) void make_none(void)
+{
+    none = json_array();
+    if (!none) {
+        abort();
+    }
+    none->refcount = (size_t)-1;
+}
+
+/* also when the module is unloaded at a restart */
+static __attribute__((destructor)) void free_none(void)
+{
+    none->refcount = 1;
+    json_decref(none);
+}
+
 mastra_json_t *mastra_json_ref(mastra_json_t *json)
 {
     return json_incref(json);
@@ -30,6 +48,11 @@ mastra_json_t *mastra_json_ref(mastra_json_t *json)
 void mastra_json_unref(mastra_json_t *json)
 {
     json_decref(json);
+}
+
+int mastra_json_is_shared(const mastra_json_t *json)
+{
+    return json->refcount > 1;
 }
 
 static apr_status_t unref_cb(void *baton)
@@ -57,6 +80,11 @@ mastra_json_t *mastra_json_object(void)
 mastra_json_t *mastra_json_array(void)
 {
     return json_array();
+}
+
+mastra_json_t *mastra_json_none(void)
+{
+    return none;
 }
 
 mastra_json_t *mastra_json_string(const char *value)
@@ -108,18 +136,6 @@ mastra_json_t *mastra_json_bool(int value)
 mastra_json_t *mastra_json_null(void)
 {
     return json_null();
-}
-
-mastra_json_t *mastra_json_pack(const char *fmt, ...)
-{
-    json_error_t err;
-    json_t *json;
-    va_list ap;
-
-    va_start(ap, fmt);
-    json = json_vpack_ex(&err, 0, fmt, ap);
-    va_end(ap);
-    return json;
 }
 
 /* --- types and scalars --------------------------------------------------- */
@@ -184,6 +200,12 @@ apr_size_t mastra_json_len(const mastra_json_t *json)
     return json_string_length(json);
 }
 
+static int is_int64(double value)
+{
+    /* cppcheck-suppress incorrectLogicOperator ; it reads no such literals */
+    return value >= -0x1p63 && value < 0x1p63;
+}
+
 apr_int64_t mastra_json_int(const mastra_json_t *json)
 {
     double value;
@@ -192,7 +214,7 @@ apr_int64_t mastra_json_int(const mastra_json_t *json)
         return json_integer_value(json);
     }
     value = mastra_json_num(json);
-    return value >= -0x1p63 && value < 0x1p63 ? (apr_int64_t)value : 0;
+    return is_int64(value) ? (apr_int64_t)value : 0;
 }
 
 double mastra_json_num(const mastra_json_t *json)
@@ -258,7 +280,20 @@ apr_size_t mastra_json_size(const mastra_json_t *json)
 void mastra_json_set(mastra_json_t *object, const char *key,
                      mastra_json_t *value)
 {
-    json_object_set_new(object, key, value);
+    apr_size_t len = strlen(key);
+
+    /* jansson's own check of a key looks at each byte by itself */
+    if (mastra_text_utf8_valid(key, len) != len) {
+        json_decref(value);
+        return;
+    }
+    json_object_setn_new_nocheck(object, key, len, value);
+}
+
+int mastra_json_has(const mastra_json_t *object, const char *key,
+                    apr_size_t len)
+{
+    return json_object_getn(object, key, len) != NULL;
 }
 
 int mastra_json_put(mastra_json_t *object, const char *key, apr_size_t len,
@@ -271,19 +306,19 @@ void mastra_json_set_str(mastra_json_t *object, const char *key,
                          const char *value)
 {
     if (value) {
-        json_object_set_new(object, key, mastra_json_string(value));
+        mastra_json_set(object, key, mastra_json_string(value));
     }
 }
 
 void mastra_json_set_int(mastra_json_t *object, const char *key,
                          apr_int64_t value)
 {
-    json_object_set_new(object, key, json_integer(value));
+    mastra_json_set(object, key, json_integer(value));
 }
 
 void mastra_json_set_bool(mastra_json_t *object, const char *key, int value)
 {
-    json_object_set_new(object, key, json_boolean(value));
+    mastra_json_set(object, key, json_boolean(value));
 }
 
 void mastra_json_del(mastra_json_t *object, const char *key)
@@ -374,7 +409,7 @@ static int numbers_equal(const mastra_json_t *a, const mastra_json_t *b)
     }
     /* as integers: a double holds no more than 53 bits */
     value = mastra_json_num(b);
-    return value == floor(value) && value >= -0x1p63 && value < 0x1p63
+    return value == floor(value) && is_int64(value)
            && json_integer_value(a) == (json_int_t)value;
 }
 

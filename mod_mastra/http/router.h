@@ -101,7 +101,11 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_tools[];
-extern const mastra_route_t mastra_api_memory[];
+extern const mastra_route_t mastra_api_memory_threads[];
+extern const mastra_route_t mastra_api_memory_messages[];
+extern const mastra_route_t mastra_api_memory_working[];
+extern const mastra_route_t mastra_api_memory_copy[];
+extern const mastra_route_t mastra_api_memory_search[];
 extern const mastra_route_t mastra_api_system[];
 
 #endif

@@ -10,10 +10,9 @@
 #include "../base/text.h"
 
 #define HEARTBEAT apr_time_from_sec(15)
-#define FRAME_LIMIT (64 * 1024 * 1024)   /* bytes of one frame */
-/* A whole answer shows the messages in several forms, each of which may be as
- * large as the largest body that hosts usually take. */
-#define ANSWER_LIMIT (256 * 1024 * 1024)
+/* Bytes of a frame or a whole answer. They show messages in several forms, and
+ * a question or a tool's answer in it may be some megabytes large. */
+#define FRAME_LIMIT (256 * 1024 * 1024)
 
 typedef struct {
     mastra_sink_t sink;              /* first: the sink is the stream */
@@ -27,6 +26,8 @@ typedef struct {
     const char *request_id;          /* of the request's pool */
     const apr_table_t *headers;      /* of the request's pool */
     int head_sent;
+    int full;                        /* the client takes less than it is given */
+    int ending;                      /* only the end is still to be written */
     apr_time_t spoke_at;
     mastra_timer_t heartbeat;
 } stream_t;
@@ -46,28 +47,17 @@ static void send_head(stream_t *stream)
     }
 }
 
-static int send_frame(stream_t *stream, mastra_buf_t *buf)
+static mastra_buf_t *open_frame(const stream_t *stream)
 {
-    int go = 1;
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
-    if (stream->ex) {
-        send_head(stream);
-        stream->spoke_at = mastra_loop_now(stream->loop);
-        go = mastra_exchange_write(stream->ex, buf->data, buf->len);
-    }
-    mastra_buf_free(buf);
-    return go;
-}
-
-static void open_frame(stream_t *stream, mastra_buf_t *buf)
-{
-    mastra_buf_init(buf, FRAME_LIMIT);
     if (stream->frame == MASTRA_FRAME_SSE) {
         mastra_buf_add(buf, "data: ", 6);
     }
+    return buf;
 }
 
-static void close_frame(stream_t *stream, mastra_buf_t *buf)
+static int send_frame(stream_t *stream, mastra_buf_t *buf)
 {
     if (stream->frame == MASTRA_FRAME_SSE) {
         mastra_buf_add(buf, "\n\n", 2);
@@ -75,24 +65,26 @@ static void close_frame(stream_t *stream, mastra_buf_t *buf)
     else {
         mastra_buf_add(buf, "\x1e", 1);
     }
+    send_head(stream);
+    stream->spoke_at = mastra_loop_now(stream->loop);
+    stream->full = !mastra_exchange_write(stream->ex, buf->data, buf->len);
+    return !stream->full;
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    if (mastra_json_write(&buf, chunk)) {
+    buf = open_frame(stream);
+    if (mastra_json_write(buf, chunk)) {
         /* a chunk over the ceiling is left out: the stream goes on */
-        mastra_buf_free(&buf);
         return 1;
     }
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    return send_frame(stream, buf);
 }
 
 static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
@@ -100,23 +92,22 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 {
     static const char from[] = ",\"from\":\"AGENT\",\"payload\":{\"id\":\"";
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t buf;
+    mastra_buf_t *buf;
 
     if (!stream->ex) {
         return 1;
     }
-    open_frame(stream, &buf);
-    mastra_buf_add(&buf, "{\"type\":\"", 9);
-    mastra_buf_puts(&buf, type);
-    mastra_buf_add(&buf, "\",\"runId\":", 10);
-    mastra_buf_json_string(&buf, run_id, strlen(run_id));
-    mastra_buf_add(&buf, from, sizeof(from) - 1);
-    mastra_buf_puts(&buf, id);
-    mastra_buf_add(&buf, "\",\"text\":", 9);
-    mastra_buf_json_string(&buf, text, len);
-    mastra_buf_add(&buf, "}}", 2);
-    close_frame(stream, &buf);
-    return send_frame(stream, &buf);
+    buf = open_frame(stream);
+    mastra_buf_add(buf, "{\"type\":\"", 9);
+    mastra_buf_puts(buf, type);
+    mastra_buf_add(buf, "\",\"runId\":", 10);
+    mastra_buf_json_string(buf, run_id, strlen(run_id));
+    mastra_buf_add(buf, from, sizeof(from) - 1);
+    mastra_buf_puts(buf, id);
+    mastra_buf_add(buf, "\",\"text\":", 9);
+    mastra_buf_json_string(buf, text, len);
+    mastra_buf_add(buf, "}}", 2);
+    return send_frame(stream, buf);
 }
 
 static void send_text(stream_t *stream, int status, const char *text,
@@ -154,16 +145,22 @@ static void send_answer(stream_t *stream, mastra_json_t *answer)
 {
     mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
                                   .message = "The answer is too large" };
-    mastra_buf_t buf;
+    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
-    mastra_buf_init(&buf, ANSWER_LIMIT);
-    if (mastra_json_write(&buf, answer)) {
+    if (mastra_json_write(buf, answer)) {
         send_error(stream, &too_large, NULL);
     }
     else {
-        send_text(stream, 200, buf.data, buf.len, NULL);
+        send_text(stream, 200, buf->data, buf->len, NULL);
     }
-    mastra_buf_free(&buf);
+}
+
+static void send_end(stream_t *stream)
+{
+    send_head(stream);
+    if (stream->frame == MASTRA_FRAME_SSE) {
+        mastra_exchange_write(stream->ex, "data: [DONE]\n\n", 14);
+    }
 }
 
 static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
@@ -185,11 +182,12 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
     else if (stream->frame == MASTRA_FRAME_JSON) {
         send_answer(stream, answer);
     }
+    else if (stream->full) {
+        stream->ending = 1;
+        return;
+    }
     else {
-        send_head(stream);
-        if (stream->frame == MASTRA_FRAME_SSE) {
-            mastra_exchange_write(ex, "data: [DONE]\n\n", 14);
-        }
+        send_end(stream);
     }
     stream->ex = NULL;
     mastra_exchange_end(ex);
@@ -210,7 +208,7 @@ static void on_heartbeat(void *baton)
         return;
     }
     if (silent >= HEARTBEAT) {
-        if (stream->head_sent) {
+        if (stream->head_sent && !stream->full) {
             mastra_exchange_write(stream->ex, ": heartbeat\n\n", 13);
         }
         stream->spoke_at = mastra_loop_now(stream->loop);
@@ -260,8 +258,18 @@ static void on_gone(void *baton)
 static void on_drain(void *baton)
 {
     stream_t *stream = baton;
+    mastra_exchange_t *ex = stream->ex;
 
-    if (stream->work && stream->ex) {
+    stream->full = 0;
+    if (!ex) {
+        return;
+    }
+    if (stream->ending) {
+        send_end(stream);
+        stream->ex = NULL;
+        mastra_exchange_end(ex);
+    }
+    else if (stream->work) {
         stream->vtable->resume(stream->work);
     }
 }
@@ -296,6 +304,14 @@ static void on_stopping(void *baton)
     if (!ex) {
         return;
     }
+    if (stream->full) {
+        /* it would not come to the last words in time */
+        stream->ex = NULL;
+        mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
+        mastra_exchange_cut(ex);
+        cancel_work(stream);
+        return;
+    }
     if (stream->frame == MASTRA_FRAME_SSE) {
         send_head(stream);
         mastra_exchange_write(ex, "data: ", 6);
@@ -326,10 +342,27 @@ static void on_release(void *baton)
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
                                                     on_stopping, on_release };
 
+/* There is no room. Not logged for each request: there may be many. An idle
+ * connection may hold a worker that others wait for, so it is closed. */
+static int refuse(mastra_req_t *req)
+{
+    static const mastra_result_t full = {
+        .status = 503, .code = "SERVER_FULL",
+        .message = "The server has no room for another answer, try again"
+    };
+    const char *text = mastra_error_text_logged(req->host, "", &full,
+                                                req->pool);
+
+    req->r->connection->keepalive = AP_CONN_CLOSE;
+    req->r->status = full.status;
+    return mastra_reply_text(req, "application/json", text, strlen(text));
+}
+
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work)
 {
     stream_t *stream = calloc(1, sizeof(*stream));
+    int rc;
 
     if (!stream) {
         vtable->discard(work);
@@ -349,7 +382,8 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
         apr_table_setn(headers, "X-Accel-Buffering", "no");
         stream->headers = headers;
     }
-    return mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
+    return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
 }
 
 /* ---- agent runs as work ---- */

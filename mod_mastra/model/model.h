@@ -6,6 +6,7 @@
 #include "../base/json.h"
 #include "../base/result.h"
 #include "../net/client.h"
+#include "../net/foreign.h"
 #include "../net/loop.h"
 
 /*
@@ -39,6 +40,7 @@ struct mastra_model_provider_t {
     const mastra_guard_t *guard; /* NULL: the URL is the administrator's */
     const char *url;             /* made by the kind: where calls go, */
     const char *const *lines;    /* and all their header lines */
+    const struct mastra_model_native_t *native; /* kind provider:NAME */
 };
 
 /* All of it is read by mastra_model_start and not touched after it. */
@@ -119,8 +121,47 @@ typedef struct mastra_model_kind_t {
                            apr_pool_t *pool);
 } mastra_model_kind_t;
 
+/* ---- kind provider:NAME: code that other modules bring ---- */
+
+/* A call as that code sees it. */
+typedef struct {
+    mastra_foreign_t *foreign;   /* whether it is cancelled */
+    apr_pool_t *pool;
+    const char *provider_id;
+    const char *model_id;
+    int stream;
+    const char *request;         /* the neutral request as JSON */
+    apr_size_t request_len;
+} mastra_model_feed_t;
+
+typedef struct mastra_model_native_t {
+    /* Job thread. Anything but APR_SUCCESS: failed, the feed is gone. */
+    apr_status_t (*start)(void *baton, mastra_model_feed_t *feed);
+    void *baton;
+    mastra_jobs_t *const *pjobs; /* the child's, once it has them */
+} mastra_model_native_t;
+
+/* What the model says, from any thread but the loop, one at a time. Waits
+ * while too much is on its way. event: TEXT, REASONING or TOOL_CALL with text
+ * and json; copied, json is taken over. APR_ECONNABORTED: nobody listens. */
+apr_status_t mastra_model_feed(mastra_model_feed_t *feed,
+                               const mastra_model_event_t *event);
+/* The end; the feed is gone. usage: taken over, may be NULL. */
+void mastra_model_feed_finish(mastra_model_feed_t *feed, const char *reason,
+                              mastra_json_t *usage);
+/* status: as an upstream's; cause goes to the log. */
+void mastra_model_feed_fail(mastra_model_feed_t *feed, int status,
+                            const char *cause);
+
+/* Finds the code that is called name for the provider id. NULL or what is
+ * wrong. */
+typedef const char *(mastra_model_native_cb)(mastra_model_native_t *native,
+                                             void *baton, const char *name,
+                                             const char *id, apr_pool_t *pool);
+
 extern const mastra_model_kind_t mastra_model_openai;
 extern const mastra_model_kind_t mastra_model_mock;
+extern const mastra_model_kind_t mastra_model_native;
 
 /* Every call begins with the kind that made it. */
 struct mastra_model_call_t {
@@ -128,6 +169,9 @@ struct mastra_model_call_t {
 };
 
 mastra_models_t *mastra_models_make(apr_pool_t *pool);
+/* Whom to ask for the code of kind provider:NAME; without it there is none. */
+void mastra_models_set_native(mastra_models_t *models,
+                              mastra_model_native_cb *find, void *baton);
 /* NULL or what is wrong. kind by name; url NULL: the kind's, which the
  * environment may set. key_env NULL: the kind's, but only with such a URL: the
  * key does not go to other servers unless that is asked for. */

@@ -14,7 +14,11 @@
 struct mastra_models_t {
     apr_pool_t *pool;
     apr_hash_t *providers;   /* by id: mastra_model_provider_t */
+    mastra_model_native_cb *find_native;
+    void *native_baton;
 };
+
+#define NATIVE "provider:"
 
 static const mastra_model_kind_t *const kinds[] = {
     &mastra_model_openai, &mastra_model_mock
@@ -29,10 +33,25 @@ mastra_models_t *mastra_models_make(apr_pool_t *pool)
     return models;
 }
 
+void mastra_models_set_native(mastra_models_t *models,
+                              mastra_model_native_cb *find, void *baton)
+{
+    models->find_native = find;
+    models->native_baton = baton;
+}
+
+static int is_native(const char *kind_name)
+{
+    return !strncmp(kind_name, NATIVE, sizeof(NATIVE) - 1);
+}
+
 static const mastra_model_kind_t *find_kind(const char *name)
 {
     apr_size_t i;
 
+    if (is_native(name)) {
+        return &mastra_model_native;
+    }
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i]->name, name) == 0) {
             return kinds[i];
@@ -127,7 +146,8 @@ static const char *check(const mastra_models_t *models, const char *id,
     }
     if (!find_kind(kind_name)) {
         return apr_psprintf(models->pool, "there is no kind '%s' of model "
-                            "providers, only 'openai' and 'mock'", kind_name);
+                            "providers, only 'openai', 'mock' and "
+                            "'provider:NAME'", kind_name);
     }
     if (apr_hash_get(models->providers, id, APR_HASH_KEY_STRING)) {
         return apr_psprintf(models->pool,
@@ -180,6 +200,22 @@ static int is_same(const char *a, const char *b)
     return a && b && strcmp(a, b) == 0;
 }
 
+/* The code that kind_name names belongs to another module. */
+static const char *set_native(mastra_model_provider_t *provider,
+                              const mastra_models_t *models,
+                              const char *kind_name)
+{
+    mastra_model_native_t *native = apr_pcalloc(models->pool, sizeof(*native));
+
+    provider->native = native;
+    if (!models->find_native) {
+        return "no module offers models here";
+    }
+    return models->find_native(native, models->native_baton,
+                               kind_name + sizeof(NATIVE) - 1, provider->id,
+                               models->pool);
+}
+
 static void set_server(mastra_model_provider_t *provider, const char *url,
                        const char *key_env, apr_pool_t *pool)
 {
@@ -216,7 +252,12 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
     provider->timeout = timeout;
     provider->retries = retries;
     set_server(provider, url, key_env, pool);
-    wrong = kind->prepare ? kind->prepare(provider, pool) : NULL;
+    if (is_native(kind_name)) {
+        wrong = set_native(provider, models, kind_name);
+    }
+    else {
+        wrong = kind->prepare ? kind->prepare(provider, pool) : NULL;
+    }
     if (!wrong) {
         apr_hash_set(models->providers, provider->id, APR_HASH_KEY_STRING,
                      provider);

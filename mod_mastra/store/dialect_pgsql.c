@@ -17,6 +17,7 @@
     "SET client_encoding = 'UTF8'; SET timezone = 'UTC'; " \
     "SET datestyle = 'ISO, YMD'; SET bytea_output = 'hex'; " \
     "SET standard_conforming_strings = on; SET statement_timeout = '30s'; " \
+    "SET lock_timeout = '2s'; " \
     "SET idle_in_transaction_session_timeout = '60s'"
 
 /*
@@ -24,17 +25,33 @@
  * of many jobs, so two of them may well wait for each other: better to give
  * way early and run the jobs one by one; and a single job does it again.
  */
-#define BEGIN_GROUP \
-    "BEGIN; SET LOCAL lock_timeout = '100ms'; SELECT txid_current()"
-#define BEGIN_ALONE \
-    "BEGIN; SET LOCAL lock_timeout = '300ms'; SELECT txid_current()"
+#define BEGIN_GROUP "BEGIN; SET LOCAL lock_timeout = '100ms'"
+#define BEGIN_ALONE "BEGIN; SET LOCAL lock_timeout = '300ms'"
 
-#define OUTCOME_TRIES 20
+/*
+ * Each write transaction leaves its number in the row of its session. When the
+ * connection breaks in a COMMIT, the number tells whether that was committed.
+ * (The server's own transaction numbers do not: after a crash they may be
+ * given to others.)
+ */
+static const char number_set[] =
+    "INSERT INTO mastra_x_commits (session, number) VALUES (?, ?) "
+    "ON CONFLICT (session) DO UPDATE SET number = excluded.number, "
+    "\"usedAt\" = now()";
+/* These two wait for a transaction that is still on its way. */
+static const char number_await[] =
+    "INSERT INTO mastra_x_commits (session, number) VALUES (?, 0) "
+    "ON CONFLICT (session) DO NOTHING";
+static const char number_get[] =
+    "SELECT number FROM mastra_x_commits WHERE session = ? FOR UPDATE";
+
+#define OUTCOME_PATIENCE apr_time_from_sec(10)
 #define OUTCOME_SLEEP apr_time_from_msec(250)
 
-/* The number of the write transaction under way. */
 typedef struct {
-    char xid[24];
+    char session[33];        /* "" while the tables are not there */
+    apr_int64_t number;      /* of the write transaction under way */
+    apr_pool_t *pool;        /* for single statements */
 } state_t;
 
 static const char *const tables[] = {
@@ -76,6 +93,10 @@ static const char *const tables[] = {
     "CONSTRAINT public_mastra_workflow_snapshot_workflow_name_run_id_key "
     "UNIQUE (workflow_name, run_id))",
     MASTRA_RUNS_TABLE,
+    "CREATE TABLE IF NOT EXISTS mastra_x_commits ("
+    "session text NOT NULL PRIMARY KEY, "
+    "number bigint NOT NULL, "
+    "\"usedAt\" timestamp with time zone NOT NULL DEFAULT now())",
     NULL
 };
 
@@ -141,14 +162,35 @@ static apr_status_t prepare(mastra_db_t *db)
     return APR_SUCCESS;
 }
 
+/* Gives the session a name, once the tables are there. */
+static apr_status_t name_session(mastra_db_t *db, state_t *state)
+{
+    const char *table;
+    apr_status_t rv;
+
+    rv = mastra_db_value(&table, db, "SELECT to_regclass('mastra_x_commits')",
+                         state->pool);
+    if (rv == APR_SUCCESS && table) {
+        mastra_text_random_hex(state->session, sizeof(state->session) / 2);
+        rv = mastra_db_plain(db, "DELETE FROM mastra_x_commits WHERE "
+                             "\"usedAt\" < now() - interval '7 days'");
+    }
+    apr_pool_clear(state->pool);
+    return rv;
+}
+
 static apr_status_t opened(mastra_db_t *db)
 {
+    state_t *state = apr_pcalloc(db->pool, sizeof(*state));
+    apr_status_t rv;
     int changed;
 
-    db->state = apr_pcalloc(db->pool, sizeof(state_t));
+    db->state = state;
+    apr_pool_create(&state->pool, db->pool);
     /* messages in English tell what failed; only some roles may ask for it */
     apr_dbd_query(db->driver, db->handle, &changed, "SET lc_messages = 'C'");
-    return mastra_db_plain(db, SESSION);
+    rv = mastra_db_plain(db, SESSION);
+    return rv == APR_SUCCESS ? name_session(db, state) : rv;
 }
 
 static void closing(mastra_db_t *db)
@@ -159,20 +201,20 @@ static apr_status_t begin(mastra_db_t *db, mastra_store_mode_e mode,
                           int hurry)
 {
     state_t *state = db->state;
-    const char *xid;
-    apr_pool_t *pool;
     apr_status_t rv;
 
     if (mode == MASTRA_STORE_READ) {
         return mastra_db_plain(db, "BEGIN ISOLATION LEVEL REPEATABLE READ "
                                    "READ ONLY");
     }
-    apr_pool_create(&pool, db->pool);
-    rv = mastra_db_value(&xid, db, hurry ? BEGIN_GROUP : BEGIN_ALONE, pool);
-    if (rv == APR_SUCCESS) {
-        apr_cpystrn(state->xid, xid ? xid : "", sizeof(state->xid));
+    rv = mastra_db_plain(db, hurry ? BEGIN_GROUP : BEGIN_ALONE);
+    if (rv == APR_SUCCESS && state->session[0]) {
+        const mastra_bind_t binds[] = { MASTRA_TEXT(state->session),
+                                        MASTRA_INT(++state->number) };
+
+        rv = mastra_db_execute(NULL, db, number_set, binds, 2, state->pool);
+        apr_pool_clear(state->pool);
     }
-    apr_pool_destroy(pool);
     return rv;
 }
 
@@ -186,72 +228,69 @@ static apr_status_t rollback(mastra_db_t *db)
            ? MASTRA_STORE_LOST : APR_SUCCESS;
 }
 
-static apr_status_t outcome(const char **poutcome, mastra_db_t *db,
-                            const char *xid, apr_pool_t *pool)
+/* The last number that a session committed. */
+static apr_status_t last_number(apr_int64_t *pnumber, mastra_db_t *db,
+                                const char *session, apr_pool_t *pool)
 {
+    const mastra_bind_t bind = MASTRA_TEXT(session);
     mastra_rows_t *rows;
     apr_status_t rv;
 
     mastra_db_mark(db);
     rv = mastra_db_connect(db);
     if (rv == APR_SUCCESS) {
-        rv = mastra_db_query(&rows, db, "SELECT txid_status(?)",
-                             &MASTRA_TEXT(xid), 1, pool);
-        if (rv == APR_SUCCESS) {
-            *poutcome = mastra_rows_text(rows, 0, 0);
-        }
+        rv = mastra_db_execute(NULL, db, number_await, &bind, 1, pool);
     }
-    if (rv != APR_SUCCESS) {
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_query(&rows, db, number_get, &bind, 1, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        *pnumber = mastra_rows_int(rows, 0, 0);
+    }
+    else {
         mastra_db_disconnect(db);
     }
     return rv;
 }
 
-/* The connection broke while it committed: the server knows whether. */
-static apr_status_t find_outcome(mastra_db_t *db, const char *xid)
+/* The connection broke while it committed number. */
+static apr_status_t find_outcome(mastra_db_t *db, const char *session,
+                                 apr_int64_t number)
 {
-    const char *status = NULL;
-    apr_status_t rv, found = APR_EGENERAL;
+    apr_time_t until = apr_time_now() + OUTCOME_PATIENCE;
+    apr_int64_t last = 0;
     apr_pool_t *pool;
-    int tries;
+    apr_status_t rv;
 
     mastra_db_disconnect(db);
     apr_pool_create(&pool, db->parent);
-    for (tries = 0; tries < OUTCOME_TRIES && found == APR_EGENERAL; tries++) {
-        rv = outcome(&status, db, xid, pool);
-        if (rv == APR_SUCCESS && status && !strcmp(status, "committed")) {
-            found = APR_SUCCESS;
-        }
-        else if (rv == APR_SUCCESS && status && !strcmp(status, "aborted")) {
-            found = MASTRA_STORE_LOST;
-        }
-        else {
-            apr_sleep(OUTCOME_SLEEP);
-        }
+    while ((rv = last_number(&last, db, session, pool)) != APR_SUCCESS
+           && apr_time_now() < until) {
+        apr_sleep(OUTCOME_SLEEP);
     }
     apr_pool_destroy(pool);
-    if (found != APR_SUCCESS) {
-        db->error = found;
-        apr_cpystrn(db->error_text, found == MASTRA_STORE_LOST
-                    ? "the connection broke before the commit"
-                    : "the connection broke in a commit, its outcome is not "
-                      "known", sizeof(db->error_text));
+    if (rv == APR_SUCCESS && last == number) {
+        return APR_SUCCESS;
     }
-    return found;
+    db->error = rv == APR_SUCCESS ? MASTRA_STORE_LOST : APR_EGENERAL;
+    apr_cpystrn(db->error_text, rv == APR_SUCCESS
+                ? "the connection broke before a commit"
+                : "the connection broke in a commit, its outcome is not known",
+                sizeof(db->error_text));
+    return db->error;
 }
 
 static apr_status_t commit(mastra_db_t *db, mastra_store_mode_e mode)
 {
-    char xid[sizeof(((state_t *)0)->xid)];
+    state_t before = *(state_t *)db->state;
     apr_status_t rv;
 
-    memcpy(xid, ((state_t *)db->state)->xid, sizeof(xid));
     rv = mastra_db_plain(db, "COMMIT");
     if (rv == APR_SUCCESS || mode == MASTRA_STORE_READ
-        || rollback(db) == APR_SUCCESS) {
+        || rollback(db) == APR_SUCCESS || !before.session[0]) {
         return rv;
     }
-    return find_outcome(db, xid);
+    return find_outcome(db, before.session, before.number);
 }
 
 /* apr_dbd shows no SQLSTATE: the words have to do. */

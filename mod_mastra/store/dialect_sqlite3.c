@@ -159,6 +159,7 @@ static apr_status_t open_log(mastra_db_t *db, state_t *state)
     if (rv == APR_SUCCESS) {
         rv = pragma(&mode, db, "PRAGMA journal_mode");
     }
+    /* cppcheck-suppress uninitvar ; pragma() sets it when it succeeds */
     if (rv == APR_SUCCESS && !strcmp(mode, "wal")) {
         path = apr_pstrcat(db->pool, db->params, "-wal", NULL);
         state->wal = open(path, O_RDONLY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #include <apr_tables.h>
 
 #include "tool.h"
+#include "../base/pool.h"
 
 struct mastra_tools_t {
     apr_pool_t *pool;
@@ -320,17 +321,27 @@ static mastra_json_t *invalid_input(const mastra_tool_t *tool,
                             "validationErrors", root);
 }
 
-mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
+mastra_json_t *mastra_tool_check_value(const mastra_tool_t *tool,
+                                       const mastra_schema_t *schema,
+                                       const mastra_json_t *value,
                                        const mastra_json_t *input,
                                        apr_pool_t *pool)
 {
     mastra_schema_errors_t errors;
 
-    if (!tool->input
-        || mastra_schema_validate(tool->input, input, &errors, pool)) {
+    if (mastra_schema_validate(schema, value, &errors, pool)) {
         return NULL;
     }
     return invalid_input(tool, input, &errors, pool);
+}
+
+mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
+                                       const mastra_json_t *input,
+                                       apr_pool_t *pool)
+{
+    return tool->input ? mastra_tool_check_value(tool, tool->input, input,
+                                                 input, pool)
+                       : NULL;
 }
 
 /* ---- calls ---- */
@@ -361,21 +372,13 @@ apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
                                const mastra_tool_args_t *args,
                                mastra_tool_done_cb *done, void *baton)
 {
-    apr_allocator_t *allocator;
     mastra_tool_call_t *call;
     apr_pool_t *pool;
-    apr_status_t rv = apr_allocator_create(&allocator);
+    apr_status_t rv = mastra_pool_make(&pool, "mastra_tool");
 
     if (rv) {
         return rv;
     }
-    rv = apr_pool_create_ex(&pool, NULL, NULL, allocator);
-    if (rv) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, pool);
-    apr_pool_tag(pool, "mastra_tool");
     call = apr_pcalloc(pool, sizeof(*call));
     call->pool = pool;
     call->env = env;

@@ -6,6 +6,7 @@
 #include "../base/json.h"
 #include "../base/result.h"
 #include "../net/client.h"
+#include "../net/foreign.h"
 #include "../net/jobs.h"
 #include "../net/loop.h"
 #include "../schema/schema.h"
@@ -103,6 +104,41 @@ struct mastra_tool_call_t {
     void *state;                     /* the kind's */
 };
 
+/* ---- tools of kind provider: code that other modules bring ---- */
+
+/* A call on its job thread: memory of its own, nothing of the loop's. */
+typedef struct {
+    mastra_foreign_t *foreign;       /* whether it is cancelled */
+    apr_pool_t *pool;
+    const char *tool_id;
+    const char *input;               /* JSON */
+    apr_size_t input_len;
+    const char *request_context;     /* JSON or NULL */
+    const char *tool_call_id, *run_id, *agent_id, *thread_id, *resource_id;
+    const char *idempotency_key;     /* these may be NULL */
+    apr_time_t deadline;
+    int depth;
+
+    mastra_json_t *output;           /* set by execute, NULL: null */
+    const char *failure;             /* what clients are told, or NULL */
+} mastra_tool_native_call_t;
+
+typedef struct {
+    apr_status_t (*execute)(void *baton, mastra_tool_native_call_t *call);
+    void *baton;
+} mastra_tool_native_t;
+
+/* Finds the code that is called name; text: the member execute. NULL or what
+ * is wrong; *pfield: the field at fault. */
+typedef const char *(mastra_tool_native_cb)(mastra_tool_native_t *native,
+                                            const char **pfield, void *baton,
+                                            const char *name,
+                                            const char *text,
+                                            apr_pool_t *pool);
+const mastra_tool_kind_t *mastra_tool_native_kind(mastra_tool_native_cb *find,
+                                                  void *baton,
+                                                  apr_pool_t *pool);
+
 mastra_tools_t *mastra_tools_make(apr_pool_t *pool);
 /* A kind that other code brings (native, agent, workflow). */
 void mastra_tools_add_kind(mastra_tools_t *tools,
@@ -121,6 +157,13 @@ const mastra_tool_t *mastra_tools_at(const mastra_tools_t *tools, int i);
 /* Checks the input against the schema. NULL: fine; else the error answer that
  * the contract shows {error:true, message, validationErrors}. New reference. */
 mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
+                                       const mastra_json_t *input,
+                                       apr_pool_t *pool);
+
+/* The same for value by another schema; input is what the answer shows. */
+mastra_json_t *mastra_tool_check_value(const mastra_tool_t *tool,
+                                       const mastra_schema_t *schema,
+                                       const mastra_json_t *value,
                                        const mastra_json_t *input,
                                        apr_pool_t *pool);
 
