@@ -15,6 +15,7 @@ static const char message_save[] =
     "content = excluded.content, role = excluded.role, "
     "type = excluded.type, \"resourceId\" = excluded.\"resourceId\" "
     "WHERE mastra_messages.\"resourceId\" IS NULL OR "
+    "excluded.\"resourceId\" IS NULL OR "
     "mastra_messages.\"resourceId\" = excluded.\"resourceId\"";
 
 /* Ids come in handfuls, the last one filled up with NULL. */

@@ -31,7 +31,7 @@ my @homes = (
     [qr{^jose/}         => qr{^mod_mastra/jose/}],
     [qr/^apr_dbd\.h$/   => qr{^mod_mastra/store/}],
     [qr/^mod_dbd\.h$/   => qr{^mod_mastra/(?:http|store)/|^mod_mastra/mod_mastra}],
-    [qr/^pcre/          => qr{^mod_mastra/(?:base|schema|net|tool|model)/}],
+    [qr/^pcre/          => qr{^mod_mastra/(?:base|schema|net|tool|model|memory)/}],
 );
 
 sub area_of {
