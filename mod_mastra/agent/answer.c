@@ -356,7 +356,7 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
                                      mastra_json_t *usage)
 {
     mastra_json_t *output = mastra_json_pack(
-        "{s:s, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
+        "{s:o, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
         brief_calls(run->step.tool_chunks), "usage", or_empty(usage), "steps",
         run->steps);
 
