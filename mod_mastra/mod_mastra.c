@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "http/park.h"
 #include "http/request.h"
+#include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
@@ -69,7 +70,7 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_memory_threads, mastra_api_memory_messages,
         mastra_api_memory_working, mastra_api_memory_copy,
         mastra_api_memory_search,
-        mastra_api_system, NULL
+        mastra_api_auth, mastra_api_system, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -162,6 +163,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
             host->tool_env.self_url = mastra_host_self_url(host, pconf);
         }
         mastra_host_announce(host, ptemp);
+        mastra_access_announce(host);
     }
     return OK;
 }
@@ -254,12 +256,18 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         rv = mastra_loop_start(&shared->loop, NULL, pool);
     }
     if (rv == APR_SUCCESS) {
-        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,
                                MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
+        /* after the jobs' own cleanup, to be called before it */
+        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = start_stores(shared, pool);
+    }
+    for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
+        rv = mastra_auth_child_init(&APR_ARRAY_IDX(shared->hosts, i,
+                                                   mastra_host_t *)->auth,
+                                    shared->loop, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_park_child_init(pool, s, shared->loop,
@@ -289,7 +297,7 @@ static int read_request(request_rec *r)
     mastra_request_intake(r, conf->shared->secret);
     if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
         /* on what httpd itself answers below the prefix, too */
-        mastra_cors_headers(r);
+        mastra_cors_headers(&conf->host->cors, r);
         return DECLINED;
     }
     mark = mastra_request_marked(r);
@@ -373,7 +381,9 @@ static authz_status check_internal(request_rec *r, const char *line,
 {
     const mastra_mark_t *mark = mastra_request_origin(r);
 
-    return mark && mark->internal ? AUTHZ_GRANTED : AUTHZ_DENIED;
+    /* the server's own question about a request is a sub-request of it */
+    return mark && (mark->internal || (r->main && mark->asking))
+           ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
 static const char *parse_internal(cmd_parms *cmd, const char *line,
@@ -415,6 +425,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(claim_outside, fallback, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
 
+    mastra_access_register_hooks(pool);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
                               AUTHZ_PROVIDER_VERSION, &internal_provider,
                               AP_AUTH_INTERNAL_PER_CONF);

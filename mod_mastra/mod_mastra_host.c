@@ -1,5 +1,4 @@
 /* Makes a virtual host's registries from its directives and files. */
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -28,7 +27,7 @@ static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
                        mastra_faults_t *faults, apr_pool_t *pool)
 {
     apr_interval_time_t silence = mastra_config_stream_timeout(conf);
-    const char *wrong, *url = getenv("OPENAI_BASE_URL");
+    const char *wrong;
     int i;
 
     host->models = mastra_models_make(pool);
@@ -47,13 +46,7 @@ static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
                               provider->id, wrong);
         }
     }
-    /* those that are there unasked get the timeout, too; what is refused here
-     * was configured, or is complained of by the next call */
-    mastra_models_add(host->models, "openai", "openai",
-                      url && *url ? url : NULL, NULL, NULL, silence, -1);
-    mastra_models_add(host->models, "mock", "mock", NULL, NULL, NULL, silence,
-                      -1);
-    mastra_models_add_defaults(host->models);
+    mastra_models_add_defaults(host->models, silence);
 }
 
 static void add_guard(mastra_host_t *host, const mastra_server_conf_t *conf,
@@ -135,6 +128,7 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
 {
     mastra_host_t *host = apr_pcalloc(pool, sizeof(*host));
     apr_array_header_t *documents;
+    const char *wrong;
 
     host->server = s;
     host->prefix = mastra_config_prefix(conf);
@@ -144,6 +138,10 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->run_lease = mastra_config_run_lease(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
+    wrong = mastra_access_fill(host, &conf->access, pool);
+    if (wrong) {
+        mastra_faults_add(faults, "%s", wrong);
+    }
 
     add_models(host, conf, faults, pool);
     add_guard(host, conf, pool);

@@ -75,42 +75,6 @@ static const char *instructions_of(const mastra_json_t *value, apr_pool_t *pool)
     return joined;
 }
 
-/* "provider/model", or {provider, name} */
-static const char *model_of(const mastra_json_t *value, apr_pool_t *pool)
-{
-    const char *provider = mastra_json_get_str(value, "provider");
-    const char *name = mastra_json_get_str(value, "name");
-
-    if (mastra_json_is_string(value)) {
-        return mastra_json_str(value);
-    }
-    return provider && name ? apr_pstrcat(pool, provider, "/", name, NULL)
-                            : NULL;
-}
-
-static mastra_result_t *read_model(mastra_agent_t *agent,
-                                   const mastra_models_t *models,
-                                   apr_pool_t *pool)
-{
-    const mastra_json_t *value = mastra_json_get(agent->definition, "model");
-
-    if (!value) {
-        return fault(pool, "model", "a model is missing: \"model\": "
-                     "\"provider/model\"%s", "");
-    }
-    agent->model = model_of(value, pool);
-    if (!agent->model || !strchr(agent->model, '/')) {
-        return fault(pool, "model", "not of the form \"provider/model\"%s", "");
-    }
-    agent->provider = mastra_models_find(models, agent->model,
-                                         &agent->model_id);
-    if (!agent->provider) {
-        return fault(pool, "model", "the provider of \"%s\" is not configured "
-                     "(MastraModelProvider)", agent->model);
-    }
-    return NULL;
-}
-
 static mastra_result_t *add_tool(mastra_agent_t *agent, const char *name,
                                  const mastra_tools_t *tools, apr_pool_t *pool)
 {
@@ -214,86 +178,19 @@ static const mastra_result_t *read_definition(mastra_agent_t *agent,
     agent->instructions = instructions_of(
         mastra_json_get(agent->definition, "instructions"), pool);
     agent->default_options = mastra_json_is_object(options) ? options : NULL;
-    error = read_model(agent, models, pool);
-    if (!error) {
-        error = read_tools(agent, tools, pool);
-    }
+    error = read_tools(agent, tools, pool);
     if (!error) {
         error = read_memory(agent, models, pool);
+    }
+    if (!error) {
+        agent->view = mastra_agent_view_make(
+            agent, mastra_json_get(agent->definition, "model"), models, pool,
+            &error);
     }
     return error;
 }
 
-/* ---- describing ---- */
-
-static mastra_json_t *describe_tools(const mastra_agent_t *agent, int partial)
-{
-    mastra_json_t *made = mastra_json_object();
-    int i;
-
-    for (i = 0; i < agent->ntools; i++) {
-        const mastra_tool_t *tool = agent->tools[i];
-
-        mastra_json_set(made, tool->key,
-                        mastra_json_ref(partial ? tool->describe_partial
-                                                : tool->describe));
-    }
-    return made;
-}
-
-static mastra_json_t *describe_rest(const mastra_agent_t *agent)
-{
-    return mastra_json_pack(
-        "{s:{}, s:{}, s:[], s:[], s:[], s:b, s:[], s:[], s:s, s:s, s:s, s:b,"
-        " s:o, s:{}, s:{}, s:s}",
-        "agents", "workflows", "skills", "workspaceTools", "browserTools",
-        "hasBrowser", 0, "inputProcessors", "outputProcessors", "provider",
-        agent->provider->id, "modelId", agent->model_id, "modelVersion", "v2",
-        "supportsMemory", 1, "defaultOptions",
-        agent->default_options ? mastra_json_ref(agent->default_options)
-                               : mastra_json_object(),
-        "defaultGenerateOptionsLegacy", "defaultStreamOptionsLegacy", "source",
-        "code");
-}
-
-static mastra_json_t *describe(const mastra_agent_t *agent, int with_id,
-                               int partial)
-{
-    mastra_json_t *made = mastra_json_object(), *rest = describe_rest(agent);
-
-    if (with_id) {
-        mastra_json_set_str(made, "id", agent->id);
-    }
-    mastra_json_set_str(made, "name", agent->name);
-    mastra_json_set_str(made, "description", agent->description);
-    mastra_json_set_str(made, "instructions", agent->instructions);
-    mastra_json_set(made, "tools", describe_tools(agent, partial));
-    mastra_json_merge(made, rest);
-    mastra_json_unref(rest);
-    if (with_id) {
-        mastra_json_set_bool(made, "hasDraft", 0);
-    }
-    return made;
-}
-
-static void make_describe(mastra_agent_t *agent, apr_pool_t *pool)
-{
-    agent->describe = mastra_json_own(describe(agent, 0, 0), pool);
-    agent->describe_list = mastra_json_own(describe(agent, 1, 0), pool);
-    agent->describe_partial = mastra_json_own(describe(agent, 1, 1), pool);
-    agent->describe_text = mastra_json_text(agent->describe, pool);
-    agent->describe_len = strlen(agent->describe_text);
-}
-
-static void make_metadata(mastra_agent_t *agent, apr_pool_t *pool)
-{
-    agent->model_metadata = mastra_json_own(
-        mastra_json_pack("{s:s, s:s, s:s}", "modelId", agent->model_id,
-                         "modelVersion", "v2", "modelProvider",
-                         agent->provider->id), pool);
-    agent->provider_metadata = mastra_json_own(
-        mastra_json_pack("{s:{}}", agent->provider->id), pool);
-}
+/* ---- registering ---- */
 
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
@@ -319,8 +216,6 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
         return fault(agents->pool, "id", "the id \"%s\" is taken", agent->id);
     }
     make_tool_specs(agent, agents->pool);
-    make_describe(agent, agents->pool);
-    make_metadata(agent, agents->pool);
     APR_ARRAY_PUSH(agents->list, const mastra_agent_t *) = agent;
     apr_hash_set(agents->by_name, agent->key, APR_HASH_KEY_STRING, agent);
     apr_hash_set(agents->by_name, agent->id, APR_HASH_KEY_STRING, agent);

@@ -16,28 +16,51 @@ typedef struct mastra_agent_t mastra_agent_t;
 typedef struct mastra_agents_t mastra_agents_t;       /* registry of one host */
 typedef struct mastra_agent_run_t mastra_agent_run_t;
 
+/* One of the models that an agent may use. */
+typedef struct {
+    const char *id;              /* of the entry of the list */
+    const char *spec;            /* "provider/model" */
+    const mastra_model_provider_t *provider;
+    const char *model_id;
+    int max_retries;             /* -1: not said */
+    int enabled;
+    mastra_json_t *settings;     /* modelSettings, providerOptions and headers */
+    mastra_json_t *options;      /* of the entry, which count more than those */
+    mastra_json_t *headers;      /* of the agent and the request; or NULL */
+    mastra_json_t *metadata;     /* what answers say of the model */
+    mastra_json_t *provider_metadata;    /* and when its provider says nothing */
+} mastra_agent_model_t;
+
+/* The models of an agent as they are now, in the order in which they are tried,
+ * and how they make the agent look. Never changed; counted, as runs go on with
+ * those that they began with. */
+typedef struct {
+    apr_uint32_t refs;
+    apr_pool_t *pool;
+    int is_list;
+    int n;
+    mastra_agent_model_t *models;
+    const mastra_agent_model_t *first;   /* enabled; NULL: none is */
+    mastra_json_t *describe;         /* answer of GET /agents/:id */
+    mastra_json_t *describe_list;    /* element of GET /agents */
+    mastra_json_t *describe_partial; /* … with ?partial=true */
+    const char *describe_text;       /* describe as text, made once */
+    apr_size_t describe_len;
+} mastra_agent_view_t;
+
 struct mastra_agent_t {
     const char *key;
     const char *id;
     const char *name;
     const char *description;
     const char *instructions;
-    const char *model;               /* "provider/model" */
-    const mastra_model_provider_t *provider;
-    const char *model_id;
+    mastra_agent_view_t *view;       /* as it is defined */
     const mastra_tool_t **tools;     /* in order, ntools of them */
     int ntools;
     mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
     mastra_memory_t memory;
     mastra_json_t *default_options;  /* object or NULL */
-    mastra_json_t *model_metadata;   /* what answers say of the model */
-    mastra_json_t *provider_metadata;
     mastra_json_t *definition;
-    mastra_json_t *describe;         /* answer of GET /agents/:id */
-    mastra_json_t *describe_list;    /* element of GET /agents */
-    mastra_json_t *describe_partial; /* … with ?partial=true */
-    const char *describe_text;       /* describe as text, made once */
-    apr_size_t describe_len;
 };
 
 /* What agents of one host run with, in one child. */
@@ -55,10 +78,11 @@ typedef struct {
 } mastra_agent_env_t;
 
 mastra_agents_t *mastra_agents_make(apr_pool_t *pool);
-/* Registers a definition: {id?, name, instructions, model: "p/m" or {provider,
- * name}, tools: [key…] or {key: …}, memory: {options:{lastMessages…}} or false,
- * description, defaultOptions}. models and tools must be complete by then.
- * Returns NULL or a result whose detail has "field". */
+/* Registers a definition: {id?, name, instructions, model: "p/m", {provider,
+ * name} or a list of {id?, model, maxRetries?, enabled?, modelSettings?,
+ * providerOptions?, headers?}, tools: [key…] or {key: …}, memory: {options:
+ * {lastMessages…}} or false, description, defaultOptions}. models and tools must
+ * be complete by then. Returns NULL or a result whose detail has "field". */
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
                                          mastra_json_t *definition,
@@ -67,6 +91,10 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
 /* By id or key. */
 const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
                                          const char *name);
+/* How an agent is now. New reference, from any thread. */
+mastra_agent_view_t *mastra_agent_view(mastra_agent_env_t *env,
+                                       const mastra_agent_t *agent);
+void mastra_agent_view_unref(mastra_agent_view_t *view);
 int mastra_agents_count(const mastra_agents_t *agents);
 const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
 

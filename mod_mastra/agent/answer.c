@@ -52,12 +52,14 @@ static mastra_json_t *or_array(mastra_json_t *array)
 
 static mastra_json_t *provider_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_ref(run->agent->provider_metadata);
+    return mastra_json_ref(run->step.metadata
+                               ? run->step.metadata
+                               : run->model->provider_metadata);
 }
 
 static mastra_json_t *model_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_ref(run->agent->model_metadata);
+    return mastra_json_ref(run->model->metadata);
 }
 
 /* id, timestamp, modelId, headers of the upstream's answer; a failed call has
@@ -77,11 +79,11 @@ static mastra_json_t *make_response(mastra_agent_run_t *run)
                                                  apr_time_now()));
     }
     if (!mastra_json_get(base, "modelId")) {
-        mastra_json_set_str(base, "modelId", run->agent->model_id);
+        mastra_json_set_str(base, "modelId", run->model->model_id);
     }
     if (run->error) {
         mastra_json_set_str(base, "modelVersion", "v2");
-        mastra_json_set_str(base, "modelProvider", run->agent->provider->id);
+        mastra_json_set_str(base, "modelProvider", run->model->provider->id);
     }
     return base;
 }
@@ -126,31 +128,51 @@ static mastra_json_t *or_text(mastra_json_t *text)
     return text ? mastra_json_ref(text) : mastra_json_string("");
 }
 
-static mastra_json_t *step_text(mastra_agent_run_t *run)
+/* The texts of the step's parts of a type as one, as providers may send
+ * several. New reference. */
+static mastra_json_t *joined(mastra_agent_run_t *run, const char *type,
+                             const char *member)
 {
-    return or_text(mastra_message_last_text(run->parts, run->step.first_part));
-}
-
-static mastra_json_t *step_reasoning(mastra_agent_run_t *run)
-{
+    mastra_json_t *only = NULL, *text;
+    const char *all = NULL;
     apr_size_t i;
 
     for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
         const mastra_json_t *part = mastra_json_at(run->parts, i);
-        mastra_json_t *text = mastra_json_get(part, "reasoning");
 
-        if (text) {
-            return text;
+        text = mastra_part_is(part, type) ? mastra_json_get(part, member)
+                                          : NULL;
+        if (!mastra_json_is_string(text)) {
+            continue;
         }
+        if (only) {
+            all = apr_pstrcat(run->step.pool, all ? all : mastra_json_str(only),
+                              mastra_json_str(text), NULL);
+        }
+        only = only ? only : text;
     }
-    return NULL;
+    if (all) {
+        return mastra_json_string(all);
+    }
+    return only ? mastra_json_ref(only) : mastra_json_string("");
+}
+
+static mastra_json_t *step_text(mastra_agent_run_t *run)
+{
+    return joined(run, "text", "text");
+}
+
+static mastra_json_t *step_reasoning(mastra_agent_run_t *run)
+{
+    return joined(run, "reasoning", "reasoning");
 }
 
 static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
 {
     static const char *const names[] = { "inputTokens", "outputTokens",
                                          "totalTokens", "reasoningTokens",
-                                         "cachedInputTokens", NULL };
+                                         "cachedInputTokens",
+                                         "cacheCreationInputTokens", NULL };
     mastra_json_t *raw = mastra_json_get(usage, "raw");
     int i;
 
@@ -169,8 +191,8 @@ static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
 static mastra_json_t *ui_message(mastra_agent_run_t *run)
 {
     mastra_json_t *metadata = mastra_json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->agent->model_id,
-        "provider", run->agent->provider->id, "traceId", run->trace_id,
+        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->model->model_id,
+        "provider", run->model->provider->id, "traceId", run->trace_id,
         "threadId", run->thread_id, "resourceId", run->resource_id);
 
     if (run->object) {
@@ -245,16 +267,30 @@ static mastra_json_t *full_response(mastra_agent_run_t *run)
 
 static mastra_json_t *reasoning_chunks(mastra_agent_run_t *run)
 {
-    mastra_json_t *text = step_reasoning(run);
+    mastra_json_t *made = NULL, *payload, *metadata, *chunk;
+    apr_size_t i;
+    char id[32];
+    int n = 0;
 
-    if (!text) {
-        return mastra_json_none();
+    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
+        const mastra_json_t *part = mastra_json_at(run->parts, i);
+
+        if (!mastra_part_is(part, "reasoning")) {
+            continue;
+        }
+        apr_snprintf(id, sizeof(id), "reasoning-%d", n++);
+        payload = mastra_json_pack("{s:s, s:O}", "id", id, "text",
+                                   mastra_json_get(part, "reasoning"));
+        metadata = mastra_json_get(part, "providerMetadata");
+        if (metadata) {
+            mastra_json_set(payload, "providerMetadata",
+                            mastra_json_ref(metadata));
+        }
+        chunk = mastra_run_envelope(run, "reasoning", payload);
+        mastra_run_keep(&made, chunk);
+        mastra_json_unref(chunk);
     }
-    return mastra_json_pack("[o]",
-                            mastra_run_envelope(run, "reasoning",
-                                     mastra_json_pack("{s:s, s:O}", "id",
-                                                      "reasoning-0", "text",
-                                                      text)));
+    return made ? made : mastra_json_none();
 }
 
 /* A step of generate's answer. */
@@ -265,9 +301,10 @@ static mastra_json_t *whole_step(mastra_agent_run_t *run)
     mastra_json_t *made = mastra_json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "stepType", run->nsteps ? "tool-result" : "initial", "sources", none,
-        "files", none, "toolCalls", or_array(step->tool_chunks), "toolResults",
+        "files", or_array(step->files), "toolCalls",
+        or_array(step->tool_chunks), "toolResults",
         or_array(step->result_chunks), "content", step_content(run), "text",
-        step_text(run), "reasoningText", or_text(step_reasoning(run)),
+        step_text(run), "reasoningText", step_reasoning(run),
         "reasoning", reasoning_chunks(run), "staticToolCalls", none,
         "dynamicToolCalls", none, "staticToolResults", none,
         "dynamicToolResults", none);
@@ -453,8 +490,8 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
     }
     metadata = run->metadata ? mastra_json_copy_flat(run->metadata)
                              : mastra_json_object();
-    mastra_json_set_str(metadata, "modelId", run->agent->model_id);
-    mastra_json_set_str(metadata, "provider", run->agent->provider->id);
+    mastra_json_set_str(metadata, "modelId", run->model->model_id);
+    mastra_json_set_str(metadata, "provider", run->model->provider->id);
     mastra_json_set_str(metadata, "traceId", run->trace_id);
     if (run->object) {
         mastra_json_set(metadata, "structuredOutput",
@@ -562,7 +599,7 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     mastra_json_set(answer, "toolCalls", gather(run->steps, "toolCalls"));
     mastra_json_set(answer, "toolResults", gather(run->steps, "toolResults"));
     mastra_json_set(answer, "sources", mastra_json_none());
-    mastra_json_set(answer, "files", mastra_json_none());
+    mastra_json_set(answer, "files", gather(run->steps, "files"));
     response = mastra_json_get(last, "response");
     mastra_json_set(answer, "response",
                     response ? mastra_json_ref(response)

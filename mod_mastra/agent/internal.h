@@ -73,6 +73,20 @@ mastra_json_t *mastra_message_text(const mastra_json_t *message);
 mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
                                         apr_size_t from);
 
+/* ---- view.c ---- */
+
+/* agent with such models: value as in a definition. pool is the view's; NULL
+ * and *perror, in pool too, for what cannot be used. */
+mastra_agent_view_t *mastra_agent_view_make(const mastra_agent_t *agent,
+                                            mastra_json_t *value,
+                                            const mastra_models_t *models,
+                                            apr_pool_t *pool,
+                                            mastra_result_t **perror);
+
+/* Makes what answers say of a model whose provider is known. */
+void mastra_agent_model_describe(mastra_agent_model_t *model,
+                                 apr_pool_t *pool);
+
 /* ---- the run ---- */
 
 typedef enum {
@@ -108,6 +122,12 @@ typedef struct {
     mastra_buf_t text;
     mastra_buf_t reasoning;
     int text_open, reasoning_open;
+    int texts;                       /* parts of text so far */
+    int said;                        /* something of the model's was said */
+    const char *reasoning_id;        /* of the part that is open */
+    mastra_json_t *part_metadata;    /* of the part that is open, or NULL */
+    mastra_json_t *metadata;         /* what else the provider said, or NULL */
+    mastra_json_t *files;            /* chunks of files, or NULL */
     apr_int64_t text_at;             /* ms */
     mastra_json_t *response;         /* id, timestamp, modelId, headers */
     mastra_json_t *request;          /* {"body": "…"} */
@@ -144,6 +164,8 @@ typedef struct {
 struct mastra_agent_run_t {
     mastra_agent_env_t *env;
     const mastra_agent_t *agent;
+    mastra_agent_view_t *view;       /* the agent when the run began */
+    const mastra_agent_model_t *model;   /* the one that is asked now */
     apr_pool_t *pool;                /* the run's own, with its allocator */
     mastra_run_state_e state;
     int stream;
@@ -232,15 +254,19 @@ void mastra_run_keep(mastra_json_t **pchunks, mastra_json_t *chunk);
 void mastra_run_say_start(mastra_agent_run_t *run);
 void mastra_run_say_step_start(mastra_agent_run_t *run);
 /* A piece of text or reasoning; opens it where it is not open. Returns what
- * the sink does. */
-int mastra_run_say_text(mastra_agent_run_t *run, const char *text,
-                        apr_size_t len);
-int mastra_run_say_reasoning(mastra_agent_run_t *run, const char *text,
-                             apr_size_t len);
+ * the sink does, -1 when it is too much. */
+int mastra_run_say_text(mastra_agent_run_t *run,
+                        const mastra_model_event_t *event);
+int mastra_run_say_reasoning(mastra_agent_run_t *run,
+                             const mastra_model_event_t *event);
+void mastra_run_say_file(mastra_agent_run_t *run,
+                         const mastra_model_event_t *event);
 /* Marks where the next step begins in the assistant's message. */
 void mastra_run_add_step_start(mastra_agent_run_t *run);
 /* Ends text and reasoning that are open and makes parts of them. */
 void mastra_run_close_text(mastra_agent_run_t *run);
+/* The same when the provider ends them, with what it says then (or NULL). */
+void mastra_run_end_part(mastra_agent_run_t *run, mastra_json_t *metadata);
 /* Sends such a chunk when the run streams. Returns what the sink does. */
 int mastra_run_say(mastra_agent_run_t *run, const char *type,
                    mastra_json_t *payload);
@@ -317,11 +343,25 @@ mastra_json_t *mastra_run_partial_object(mastra_agent_run_t *run,
 /* Makes run->object of the answer, then calls mastra_run_structured. */
 void mastra_run_structure(mastra_agent_run_t *run);
 
-/* ---- loop.c ---- */
+/* ---- choice.c: which model a run asks ---- */
 
-/* Goes on after mastra_run_structure: with the end, or why there is none. */
-void mastra_run_structured(mastra_agent_run_t *run,
-                           const mastra_result_t *error);
+/* Chooses the first model: spec, when it is not NULL and can be had, else the
+ * agent's. NULL or what is wrong. */
+mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
+                                         const char *spec);
+/* Goes on to the next model of the list; 0: there is none. */
+int mastra_run_next_model(mastra_agent_run_t *run);
+/* Starts a call of the present model, with all that the step asks. */
+apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
+                                   mastra_json_t *prompt,
+                                   const mastra_model_cbs_t *cbs);
+
+/* ---- calls.c ---- */
+
+/* Starts the calls of the step that need nobody's decision. */
+void mastra_run_start_tools(mastra_agent_run_t *run);
+/* Those that say something while they run, and wait, go on. */
+void mastra_run_resume_tools(mastra_agent_run_t *run);
 /* Starts one call of the step; step.tools_open counts it already. */
 void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool);
 /* The outcome of one call; the last one ends the step. */
@@ -330,6 +370,19 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
 /* Tells what came of the calls; once all that could run are over, the step ends,
  * or waits for a person. */
 void mastra_run_tell_outcomes(mastra_agent_run_t *run);
+
+/* ---- loop.c ---- */
+
+/* A chunk may be as large as a tool's answer, several times over. While the
+ * client has not taken what it was given, the run does not go on: 1, and next
+ * is called when it has. */
+int mastra_run_hold(mastra_agent_run_t *run,
+                    void (*next)(mastra_agent_run_t *run));
+/* The model has answered and the calls are over. */
+void mastra_run_step_over(mastra_agent_run_t *run);
+/* Goes on after mastra_run_structure: with the end, or why there is none. */
+void mastra_run_structured(mastra_agent_run_t *run,
+                           const mastra_result_t *error);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */

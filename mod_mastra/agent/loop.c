@@ -8,6 +8,7 @@
 #include "../base/log.h"
 
 static void start_step(mastra_agent_run_t *run);
+static void call_model(mastra_agent_run_t *run);
 
 /* ---- life ---- */
 
@@ -47,9 +48,8 @@ static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
     }
 }
 
-/* A chunk may be as large as a tool's answer, several times over. While the
- * client has not taken what it was given, the run does not go on: 1. */
-static int hold(mastra_agent_run_t *run, void (*next)(mastra_agent_run_t *run))
+int mastra_run_hold(mastra_agent_run_t *run,
+                    void (*next)(mastra_agent_run_t *run))
 {
     if (!run->blocked || run->cancelled) {
         return 0;
@@ -67,7 +67,7 @@ static int has_answer(mastra_agent_run_t *run)
 
 static void say_last(mastra_agent_run_t *run)
 {
-    if (hold(run, say_last)) {
+    if (mastra_run_hold(run, say_last)) {
         return;
     }
     if (run->stream && run->started) {
@@ -163,7 +163,7 @@ static void fail_with(mastra_agent_run_t *run, int status, const char *code,
     mastra_run_fail(run, mastra_result_make(run->pool, status, code, "%s", message));
 }
 
-/* ---- tools ---- */
+/* ---- from step to step ---- */
 
 /* A step that waited for a person ends the message it belongs to. */
 static void next_message(mastra_agent_run_t *run)
@@ -235,9 +235,9 @@ void mastra_run_structured(mastra_agent_run_t *run,
     finish(run);
 }
 
-static void step_over(mastra_agent_run_t *run)
+void mastra_run_step_over(mastra_agent_run_t *run)
 {
-    if (hold(run, step_over)) {
+    if (mastra_run_hold(run, mastra_run_step_over)) {
         return;
     }
     if (run->step.tools && !mastra_run_is_last_step(run)) {
@@ -251,123 +251,7 @@ static void step_over(mastra_agent_run_t *run)
     mastra_run_structured(run, NULL);
 }
 
-static void tools_over(mastra_agent_run_t *run)
-{
-    const mastra_run_tool_t *tool;
-
-    for (tool = run->step.tools; tool; tool = tool->next) {
-        if (mastra_run_waits(run, tool)) {
-            mastra_run_suspend(run);
-            return;
-        }
-    }
-    step_over(run);
-}
-
-void mastra_run_tell_outcomes(mastra_agent_run_t *run)
-{
-    mastra_run_say_outcomes(run);
-    if (!hold(run, mastra_run_tell_outcomes) && !run->step.tools_open) {
-        tools_over(run);
-    }
-}
-
-void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
-                          const mastra_result_t *error)
-{
-    mastra_agent_run_t *run = tool->run;
-
-    if (error) {
-        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3003)
-                   "run %s: tool %s failed: %s%s%s", run->id, tool->name,
-                   error->message, error->cause ? ": " : "",
-                   error->cause ? error->cause : "");
-    }
-    mastra_run_note_outcome(run, tool, result, error);
-    run->step.tools_open--;
-    mastra_run_tell_outcomes(run);
-}
-
-static void tool_done(void *baton, mastra_json_t *result,
-                      const mastra_result_t *error)
-{
-    mastra_run_tool_t *tool = baton;
-
-    tool->call = NULL;
-    mastra_run_tool_over(tool, result, error);
-}
-
-void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
-{
-    mastra_tool_args_t args = { .input = tool->args, .tool_call_id = tool->id,
-                                .run_id = run->id, .agent_id = run->agent->id,
-                                .thread_id = run->thread_id,
-                                .resource_id = run->resource_id,
-                                .request_context = run->context,
-                                .depth = run->depth };
-    mastra_json_t *invalid;
-    apr_status_t rv;
-
-    if (!tool->tool) {
-        mastra_run_tool_over(tool, NULL,
-                  mastra_result_make(run->pool, 404, "TOOL_UNKNOWN",
-                                     "Tool \"%s\" not found", tool->name));
-        return;
-    }
-    if (run->nested && mastra_run_needs_person(run, tool)) {
-        mastra_run_tool_over(tool, NULL,
-                  mastra_result_make(run->pool, 409, "TOOL_WAITS",
-                                     "This call needs a person, whom an agent "
-                                     "that is itself a tool cannot ask"));
-        return;
-    }
-    invalid = mastra_tool_check_input(tool->tool, tool->args, run->pool);
-    if (invalid) {
-        mastra_run_tool_over(tool, invalid, NULL);
-        mastra_json_unref(invalid);
-        return;
-    }
-    run->tools_ran = 1;
-    if (run->stream) {
-        args.say = mastra_run_say_tool_output;
-        args.say_baton = tool;
-    }
-    args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
-                                        tool->id);
-    rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
-                           tool_done, tool);
-    if (rv) {
-        mastra_run_tool_over(tool, NULL,
-                  mastra_result_from_apr(run->pool, rv, "start the tool"));
-    }
-}
-
-/* 1: the call is to be carried out here and now. */
-static int is_ours(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
-{
-    return !tool->client && !mastra_run_waits(run, tool);
-}
-
-static void start_tools(mastra_agent_run_t *run)
-{
-    mastra_run_tool_t *tool, *next;
-
-    run->state = MASTRA_RUN_TOOLS;
-    for (tool = run->step.tools; tool; tool = tool->next) {
-        run->step.tools_open += is_ours(run, tool);
-    }
-    /* one more, so that the last to end early does not end the step while
-     * others are still to be started */
-    run->step.tools_open++;
-    for (tool = run->step.tools; tool; tool = next) {
-        next = tool->next;
-        if (is_ours(run, tool)) {
-            mastra_run_start_tool(run, tool);
-        }
-    }
-    run->step.tools_open--;
-    mastra_run_tell_outcomes(run);
-}
+/* ---- model ---- */
 
 static void add_tool_call(mastra_agent_run_t *run,
                           const mastra_model_event_t *event)
@@ -388,6 +272,10 @@ static void add_tool_call(mastra_agent_run_t *run,
         "{s:s, s:{s:s, s:s, s:s, s:O}, s:I}", "type", "tool-invocation",
         "toolInvocation", "state", "call", "toolCallId", tool->id, "toolName",
         tool->name, "args", tool->args, "createdAt", mastra_text_now_ms());
+    if (event->metadata) {
+        mastra_json_set(tool->part, "providerMetadata",
+                        mastra_json_ref(event->metadata));
+    }
     mastra_json_append(run->parts, mastra_json_ref(tool->part));
     if (!run->step.tools_tail) {
         run->step.tools_tail = &run->step.tools;
@@ -396,8 +284,6 @@ static void add_tool_call(mastra_agent_run_t *run,
     run->step.tools_tail = &tool->next;
     mastra_run_say_tool_call(run, tool);
 }
-
-/* ---- model ---- */
 
 static void overflow(void *baton)
 {
@@ -429,13 +315,14 @@ static void on_finish(mastra_agent_run_t *run,
     run->step.raw_reason = apr_pstrdup(run->pool, event->raw_reason);
     run->step.usage = mastra_json_ref(event->json);
     run->step.body = mastra_json_ref(event->body);
+    run->step.metadata = mastra_json_ref(event->metadata);
 }
 
 static int on_delta(mastra_agent_run_t *run, const mastra_model_event_t *event)
 {
     int rc = event->type == MASTRA_MODEL_TEXT
-                 ? mastra_run_say_text(run, event->text, event->len)
-                 : mastra_run_say_reasoning(run, event->text, event->len);
+                 ? mastra_run_say_text(run, event)
+                 : mastra_run_say_reasoning(run, event);
 
     if (rc < 0) {
         run->too_large.cb = overflow;
@@ -478,6 +365,9 @@ static int on_event(void *baton, const mastra_model_event_t *event)
 {
     mastra_agent_run_t *run = baton;
 
+    run->step.said |= event->type != MASTRA_MODEL_REQUEST
+        && event->type != MASTRA_MODEL_RESPONSE
+        && event->type != MASTRA_MODEL_RAW;
     switch (event->type) {
     case MASTRA_MODEL_REQUEST:
         mastra_json_unref(run->step.request);
@@ -507,6 +397,12 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         mastra_run_close_text(run);
         on_finish(run, event);
         break;
+    case MASTRA_MODEL_PART_END:
+        mastra_run_end_part(run, event->metadata);
+        break;
+    case MASTRA_MODEL_FILE:
+        mastra_run_say_file(run, event);
+        break;
     case MASTRA_MODEL_RAW:
         mastra_run_say(run, "raw", mastra_json_ref(event->json));
         break;
@@ -514,21 +410,45 @@ static int on_event(void *baton, const mastra_model_event_t *event)
     return !run->blocked;
 }
 
+/* Asks the next model of the agent's list, when the last one has said nothing
+ * that the client may have seen. */
+static int falls_back(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    const char *failed = run->model->spec;
+
+    if (run->step.said || run->cancelled || !mastra_run_next_model(run)) {
+        return 0;
+    }
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3006) "run %s of agent %s: "
+               "model %s failed, %s is asked: %s (%s)%s%s", run->id,
+               run->agent->id, failed, run->model->spec, error->message,
+               error->code, error->cause ? ": " : "",
+               error->cause ? error->cause : "");
+    mastra_json_unref(run->step.response);
+    mastra_json_unref(run->step.request);
+    run->step.response = run->step.request = NULL;
+    call_model(run);
+    return 1;
+}
+
 static void on_done(void *baton, const mastra_result_t *error)
 {
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
+    if (error && falls_back(run, error)) {
+        return;
+    }
     if (error) {
         mastra_run_fail(run, error);
         return;
     }
     mastra_run_close_text(run);
     if (run->step.tools) {
-        start_tools(run);
+        mastra_run_start_tools(run);
     }
     else {
-        step_over(run);
+        mastra_run_step_over(run);
     }
 }
 
@@ -549,34 +469,28 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     return prompt;
 }
 
+static void call_model(mastra_agent_run_t *run)
+{
+    mastra_json_t *prompt = make_prompt(run);
+    apr_status_t rv = mastra_run_call_model(run, prompt, &model_cbs);
+
+    mastra_json_unref(prompt);
+    if (rv) {
+        mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
+    }
+}
+
 static void start_step(mastra_agent_run_t *run)
 {
-    mastra_model_request_t request = {
-        .model_id = run->agent->model_id, .stream = run->stream,
-        .tools = run->tool_specs, .tool_choice = mastra_run_option(run, "toolChoice"),
-        .settings = mastra_run_option(run, "modelSettings"),
-        .response_schema = mastra_run_response_schema(run),
-        .provider_options = mastra_run_option(run, "providerOptions"),
-        .include_raw = run->stream && mastra_json_is_true(
-            mastra_run_option(run, "includeRawChunks")),
-    };
-    apr_status_t rv;
-
     run->step.pool = run->pool;
     run->step.reason = "unknown";
-    if (hold(run, start_step)) {
+    if (mastra_run_hold(run, start_step)) {
         return;
     }
     run->state = MASTRA_RUN_MODEL;
     run->step.first_part = mastra_json_size(run->parts);
     mastra_run_say_step_start(run);
-    request.prompt = make_prompt(run);
-    rv = mastra_model_start(&run->call, run->env->loop, run->agent->provider,
-                            &request, &model_cbs, run);
-    mastra_json_unref(request.prompt);
-    if (rv) {
-        mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
-    }
+    call_model(run);
 }
 
 /* ---- begin, cancel, resume ---- */
@@ -692,19 +606,6 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
     mastra_run_end(run);
 }
 
-/* Those that say something while they run wait, too. */
-static void resume_tools(mastra_agent_run_t *run)
-{
-    const mastra_run_tool_t *tool, *next;
-
-    for (tool = run->step.tools; tool && !run->blocked; tool = next) {
-        next = tool->next;
-        if (tool->call) {
-            mastra_tool_resume(tool->call);
-        }
-    }
-}
-
 void mastra_agent_run_resume(mastra_agent_run_t *run)
 {
     void (*next)(mastra_agent_run_t *run) = run->held;
@@ -718,13 +619,13 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
         mastra_model_resume(run->call);
     }
     else {
-        resume_tools(run);
+        mastra_run_resume_tools(run);
     }
 }
 
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
 {
-    return !run->nsteps && !run->tools_ran;
+    return !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)

@@ -153,7 +153,7 @@ int mastra_run_give_title(mastra_agent_run_t *run,
     mastra_title_args_t args = {
         .loop = run->env->loop, .store = run->env->store,
         .running = &run->env->titles, .titles = run->memory.titles,
-        .provider = run->agent->provider, .model_id = run->agent->model_id,
+        .provider = run->model->provider, .model_id = run->model->model_id,
         .thread_id = run->thread_id
     };
     mastra_json_t *messages;

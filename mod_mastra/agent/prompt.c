@@ -128,10 +128,14 @@ static mastra_json_t *prompt_reasoning(const mastra_json_t *part,
     const mastra_json_t *details = mastra_json_get(part, "details");
     mastra_json_t *text = mastra_json_get(mastra_json_at(details, 0), "text");
 
-    return text ? with_options(mastra_json_pack("{s:s, s:O}", "type",
-                                                "reasoning", "text", text),
-                               part, for_client)
-                : NULL;
+    if (!text && !mastra_part_provider(part)) {
+        return NULL;
+    }
+    return with_options(mastra_json_pack("{s:s, s:o}", "type", "reasoning",
+                                         "text",
+                                         text ? mastra_json_ref(text)
+                                              : mastra_json_string("")),
+                        part, for_client);
 }
 
 static mastra_json_t *open_message(mastra_json_t *messages, const char *role)

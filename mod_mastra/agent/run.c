@@ -23,6 +23,9 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->usage);
     mastra_json_unref(step->tool_chunks);
     mastra_json_unref(step->result_chunks);
+    mastra_json_unref(step->part_metadata);
+    mastra_json_unref(step->metadata);
+    mastra_json_unref(step->files);
     mastra_json_unref(step->base);
     mastra_json_unref(step->messages);
     mastra_json_unref(step->message);
@@ -53,6 +56,7 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->offered);
     mastra_json_unref(run->tool_specs);
     mastra_run_free_output(run);
+    mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
 }
 
@@ -205,7 +209,11 @@ static mastra_result_t *fill_run(mastra_agent_run_t *run,
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    error = mastra_run_set_memory(run, principal);
+    error = mastra_run_choose_model(run, mastra_json_get_str(run->options,
+                                                             "model"));
+    if (!error) {
+        error = mastra_run_set_memory(run, principal);
+    }
     if (!error) {
         error = mastra_run_set_output(run);
     }
@@ -249,6 +257,7 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     mastra_result_t **perror, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = alloc_run();
+    mastra_result_t *error;
 
     if (!run) {
         *perror = mastra_result_from_apr(pool, APR_ENOMEM, "make a run");
@@ -266,6 +275,12 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
     run->memory = agent->memory;
+    error = mastra_run_choose_model(run, NULL);
+    if (error) {
+        *perror = mastra_result_copy(pool, error);
+        mastra_agent_run_discard(run);
+        return NULL;
+    }
     mastra_run_offer(run);
     return run;
 }

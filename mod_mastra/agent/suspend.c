@@ -95,6 +95,8 @@ static mastra_json_t *step_state(mastra_agent_run_t *run)
     put(state, "request", step->request);
     put(state, "body", step->body);
     put(state, "usage", step->usage);
+    put(state, "metadata", step->metadata);
+    put(state, "files", step->files);
     put(state, "toolChunks", step->tool_chunks);
     put(state, "resultChunks", step->result_chunks);
     return state;
@@ -112,8 +114,9 @@ static mastra_json_t *kept_options(mastra_agent_run_t *run)
 static mastra_json_t *run_state(mastra_agent_run_t *run)
 {
     mastra_json_t *state = mastra_json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s*, s:s*, s:b, s:i, s:i, s:I, s:i}",
-        "version", 1, "agentId", run->agent->id, "messageId", run->message_id,
+        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:b, s:i, s:i, s:I, s:i}",
+        "version", 1, "agentId", run->agent->id, "model", run->model->spec,
+        "messageId", run->message_id,
         "traceId", run->trace_id, "spanId", run->span_id, "threadId",
         run->thread_id, "resourceId", run->resource_id, "readOnly",
         run->read_only, "lastMessages", run->last_messages, "nsteps",

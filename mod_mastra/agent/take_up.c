@@ -143,6 +143,8 @@ static void restore_step(mastra_agent_run_t *run)
     step->request = take(state, "request");
     step->body = take(state, "body");
     step->usage = take(state, "usage");
+    step->metadata = take(state, "metadata");
+    step->files = take(state, "files");
     step->tool_chunks = take(state, "toolChunks");
     step->result_chunks = take(state, "resultChunks");
 }
@@ -159,6 +161,8 @@ static void restore(mastra_agent_run_t *run)
     run->read_only = mastra_json_get_bool(state, "readOnly", 0);
     run->last_messages = (int)mastra_json_get_int(state, "lastMessages", 0);
     run->nsteps = (int)mastra_json_get_int(state, "nsteps", 0);
+    /* others of the step may have been called before */
+    run->tools_ran = 1;
     run->answered_at = mastra_json_get_int(state, "answeredAt", 0);
     replace(&run->options, take(state, "options"));
     if (!run->context) {
@@ -172,6 +176,10 @@ static void restore(mastra_agent_run_t *run)
     replace(&run->metadata, take(state, "metadata"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
+    /* what it was talking to may be gone since */
+    if (mastra_run_choose_model(run, mastra_json_get_str(state, "model"))) {
+        mastra_run_choose_model(run, NULL);
+    }
     mastra_run_restore_memory(run, state);
     restore_step(run);
     mastra_run_set_limits(run);

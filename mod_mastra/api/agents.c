@@ -45,23 +45,36 @@ static int list_agents(mastra_req_t *req)
 
     for (i = 0; i < mastra_agents_count(req->host->agents); i++) {
         const mastra_agent_t *agent = mastra_agents_at(req->host->agents, i);
+        mastra_agent_view_t *view = mastra_agent_view(&req->host->agent_env,
+                                                      agent);
 
         mastra_json_set(made, agent->id,
-                        mastra_json_ref(brief ? agent->describe_partial
-                                              : agent->describe_list));
+                        mastra_json_ref(brief ? view->describe_partial
+                                              : view->describe_list));
+        mastra_agent_view_unref(view);
     }
     return mastra_reply_json(req, made);
+}
+
+static apr_status_t drop_view(void *view)
+{
+    mastra_agent_view_unref(view);
+    return APR_SUCCESS;
 }
 
 static int get_agent(mastra_req_t *req)
 {
     const mastra_agent_t *agent = find_agent(req);
+    mastra_agent_view_t *view;
 
     if (!agent) {
         return no_agent(req);
     }
-    return mastra_reply_text(req, "application/json", agent->describe_text,
-                             agent->describe_len);
+    view = mastra_agent_view(&req->host->agent_env, agent);
+    apr_pool_cleanup_register(req->pool, view, drop_view,
+                              apr_pool_cleanup_null);
+    return mastra_reply_text(req, "application/json", view->describe_text,
+                             view->describe_len);
 }
 
 static int run_agent(mastra_req_t *req, mastra_frame_e frame)

@@ -1,4 +1,5 @@
-/* JSON values: with json_pack.c the one place that knows jansson. */
+/* JSON values: with json_pack.c and json_shared.c the one place that knows
+ * jansson. */
 
 #include <math.h>
 #include <stdio.h>
@@ -21,24 +22,6 @@ _Static_assert((int)MASTRA_JSON_OBJECT == (int)JSON_OBJECT
 
 /* jansson makes no real of NaN; its count, the highest, is never changed */
 static json_t nan_value = { JSON_REAL, (size_t)-1 };
-
-static json_t *none;
-
-static __attribute__((constructor)) void make_none(void)
-{
-    none = json_array();
-    if (!none) {
-        abort();
-    }
-    none->refcount = (size_t)-1;
-}
-
-/* also when the module is unloaded at a restart */
-static __attribute__((destructor)) void free_none(void)
-{
-    none->refcount = 1;
-    json_decref(none);
-}
 
 mastra_json_t *mastra_json_ref(mastra_json_t *json)
 {
@@ -82,11 +65,6 @@ mastra_json_t *mastra_json_array(void)
     return json_array();
 }
 
-mastra_json_t *mastra_json_none(void)
-{
-    return none;
-}
-
 mastra_json_t *mastra_json_string(const char *value)
 {
     return value ? mastra_json_stringn(value, strlen(value)) : json_null();
@@ -98,24 +76,14 @@ mastra_json_t *mastra_json_stringn(const char *value, apr_size_t len)
     mastra_buf_t clean;
 
     if (mastra_text_utf8_valid(value, len) == len) {
-        return json_stringn_nocheck(value, len);
+        return mastra_json_string_valid(value, len);
     }
     mastra_buf_init(&clean, len * 3);
     if (mastra_buf_utf8(&clean, value, len) == APR_SUCCESS) {
-        json = json_stringn_nocheck(clean.data, clean.len);
+        json = mastra_json_string_valid(clean.data, clean.len);
     }
     mastra_buf_free(&clean);
     return json;
-}
-
-mastra_json_t *mastra_json_string_valid(const char *value, apr_size_t len)
-{
-    return json_stringn_nocheck(value, len);
-}
-
-mastra_json_t *mastra_json_integer(apr_int64_t value)
-{
-    return json_integer(value);
 }
 
 mastra_json_t *mastra_json_real(double value)
@@ -313,7 +281,7 @@ void mastra_json_set_str(mastra_json_t *object, const char *key,
 void mastra_json_set_int(mastra_json_t *object, const char *key,
                          apr_int64_t value)
 {
-    mastra_json_set(object, key, json_integer(value));
+    mastra_json_set(object, key, mastra_json_integer(value));
 }
 
 void mastra_json_set_bool(mastra_json_t *object, const char *key, int value)

@@ -95,9 +95,9 @@ static json_t *pack_value(pack_t *pack)
     case 'O':
         return or_else(pack, json_incref(va_arg(pack->args, json_t *)));
     case 'i':
-        return json_integer(va_arg(pack->args, int));
+        return mastra_json_integer(va_arg(pack->args, int));
     case 'I':
-        return json_integer(va_arg(pack->args, json_int_t));
+        return mastra_json_integer(va_arg(pack->args, json_int_t));
     case 'b':
         return json_boolean(va_arg(pack->args, int));
     case 'n':

@@ -162,7 +162,7 @@ apr_status_t mastra_buf_double(mastra_buf_t *buf, double value)
 
 /* texts of values that were written already and are referred to elsewhere, as
  * the same response stands in a step and beside it: copied, not made again */
-#define KEPT_MAX 16
+#define KEPT_MAX 64
 #define KEPT_LEAST 32
 
 typedef struct {

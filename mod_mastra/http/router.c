@@ -7,6 +7,7 @@
 
 #include <http_protocol.h>
 
+#include "auth.h"
 #include "internal.h"
 
 typedef struct node_t {
@@ -148,6 +149,7 @@ const char *mastra_router_make(mastra_router_t **prouter,
                                     row->path, wrong);
             }
             prepare_absent(route, pool);
+            route->permission = mastra_auth_permission(row, pool);
         }
     }
     *prouter = router;
@@ -250,9 +252,7 @@ const char *mastra_req_param(const mastra_req_t *req, const char *name)
     return NULL;
 }
 
-/* Who asks. What providers of authentication find out joins here, before
- * anything of the request is read. */
-static void fill_principal(mastra_full_req_t *full)
+static void fill_origin(mastra_full_req_t *full)
 {
     const mastra_mark_t *mark = mastra_request_origin(full->req.r);
 
@@ -271,6 +271,7 @@ static void take_context(mastra_full_req_t *full)
         full->req.principal.request_context = context;
     }
     mastra_request_context_clean(full->req.principal.request_context);
+    mastra_access_context(full);
 }
 
 static int not_allowed(mastra_req_t *req, const node_t *node)
@@ -289,7 +290,7 @@ static int not_allowed(mastra_req_t *req, const node_t *node)
 }
 
 /* The order of the checks is part of the contract: who, body as JSON, query,
- * body, path, then what the route is about. */
+ * body, path, permission, then what the route is about. */
 static int run(mastra_full_req_t *full)
 {
     mastra_req_t *req = &full->req;
@@ -300,7 +301,8 @@ static int run(mastra_full_req_t *full)
                                  "Calls of this server to itself are nested "
                                  "too deep");
     }
-    if (!mastra_validate_body_read(&answer, full)
+    if (!mastra_access_enter(&answer, full)
+        || !mastra_validate_body_read(&answer, full)
         || !mastra_validate_query(&answer, full)
         || !mastra_validate_body(&answer, full)) {
         return answer;
@@ -309,6 +311,9 @@ static int run(mastra_full_req_t *full)
     if (!req->host->loop) {
         return mastra_reply_fail(req, HTTP_SERVICE_UNAVAILABLE,
                                  "This process could not start its services");
+    }
+    if (!mastra_access_check(&answer, full)) {
+        return answer;
     }
     return full->route->row->handler(req);
 }
@@ -345,8 +350,8 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     req->host = host;
     req->id = mastra_request_id(r);
     apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
-    mastra_cors_headers(r);
-    if (r->method_number == M_OPTIONS) {
+    mastra_cors_headers(&host->cors, r);
+    if (r->method_number == M_OPTIONS && !host->cors.off) {
         return mastra_cors_preflight(req);
     }
     if (usable == MASTRA_PATH_INVALID) {
@@ -362,6 +367,6 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
                             : mastra_reply_plain(req, HTTP_NOT_FOUND);
     }
     fill_request(full, route, &search);
-    fill_principal(full);
+    fill_origin(full);
     return run(full);
 }

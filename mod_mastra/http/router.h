@@ -49,6 +49,8 @@ struct mastra_req_t {
     const char *id;              /* x-request-id */
     mastra_principal_t principal;
     int internal;                /* a call of this server to itself */
+    const mastra_identity_t *identity; /* who asks; NULL: nobody knows, or the
+                                    route is public and nobody looked */
 };
 
 /* Path parameter, decoded; NULL: the route has none such. */
@@ -100,6 +102,7 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
 
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
+extern const mastra_route_t mastra_api_auth[];
 extern const mastra_route_t mastra_api_tools[];
 extern const mastra_route_t mastra_api_memory_threads[];
 extern const mastra_route_t mastra_api_memory_messages[];

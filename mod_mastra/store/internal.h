@@ -136,4 +136,8 @@ mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row);
 void mastra_message_append(mastra_json_t *messages, const mastra_rows_t *rows,
                            int backwards);
 
+/* A new array of messages, oldest first: message_lists.c. */
+mastra_json_t *mastra_message_sort(const mastra_json_t *messages,
+                                   apr_pool_t *pool);
+
 #endif

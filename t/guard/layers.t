@@ -26,7 +26,7 @@ my $httpd = qr/^(?:httpd|http_\w+|ap_\w+|util_\w+|mod_(?!mastra)\w+|mpm_\w+|scor
               |heartbeat|unixd|os)\.h$/x;
 # outside libraries and their one home
 my @homes = (
-    [qr/^jansson\.h$/   => qr{^mod_mastra/base/json(?:_pack)?\.[ch]$}],
+    [qr/^jansson\.h$/   => qr{^mod_mastra/base/json(?:_pack|_shared)?\.[ch]$}],
     [qr{^curl/}         => qr{^mod_mastra/net/curl\w*\.[ch]$}],
     [qr{^jose/}         => qr{^mod_mastra/jose/}],
     [qr/^apr_dbd\.h$/   => qr{^mod_mastra/store/}],
