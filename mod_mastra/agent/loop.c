@@ -209,7 +209,7 @@ static void after_step_save(void *baton)
 /* A claimed run is stored by its end or its next wait, which end the claim. */
 static int saves_steps(mastra_agent_run_t *run)
 {
-    return has_answer(run) && !run->epoch
+    return mastra_run_has_answer(run) && !run->epoch
            && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
 }
 
