@@ -247,6 +247,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
     host->agent_env.models = host->models;
+    host->tool_env.agents = &host->agent_env;
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
     host->agent_env.max_steps = MAX_STEPS;

@@ -99,6 +99,15 @@ void mastra_agent_view_unref(mastra_agent_view_t *view);
 int mastra_agents_count(const mastra_agents_t *agents);
 const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
 
+/* Tools of kind agent: {kind: "agent", agent: "id"}; calls of agents by agents
+ * go no deeper than this. */
+extern const mastra_tool_kind_t mastra_tool_agent;
+#define MASTRA_AGENT_MAX_DEPTH 8
+/* Once all agents are registered: NULL, or what is wrong with tool. */
+const mastra_result_t *mastra_agents_check_tool(const mastra_agents_t *agents,
+                                                const mastra_tool_t *tool,
+                                                apr_pool_t *pool);
+
 /* Who asks, from the request; copied. */
 typedef struct {
     const char *resource_id;         /* what auth says the user owns, or NULL */

@@ -59,7 +59,7 @@ int mastra_run_hold(mastra_agent_run_t *run,
 
 /* ---- the end, with memory ---- */
 
-static int has_answer(mastra_agent_run_t *run)
+int mastra_run_has_answer(const mastra_agent_run_t *run)
 {
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
 }
@@ -107,7 +107,7 @@ static void after_save(void *baton)
 
 void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (has_answer(run) || run->epoch || run->channel) {
+    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
@@ -167,56 +167,6 @@ static void fail_with(mastra_agent_run_t *run, int status, const char *code,
     mastra_run_fail(run, mastra_result_make(run->pool, status, code, "%s", message));
 }
 
-/* ---- structured output ---- */
-
-static mastra_json_t *fallback_object(mastra_agent_run_t *run,
-                                      mastra_result_t **perror)
-{
-    const mastra_json_t *wanted = mastra_json_get(run->options,
-                                                  "structuredOutput");
-    const char *strategy = mastra_json_get_str(wanted, "errorStrategy");
-
-    if (strategy && !strcmp(strategy, "fallback")) {
-        return mastra_json_ref(mastra_json_get(wanted, "fallbackValue"));
-    }
-    if (!strategy || strcmp(strategy, "warn")) {
-        *perror = mastra_result_make(run->pool, 422, "STRUCTURED_OUTPUT_INVALID",
-                                     "Structured output validation failed: the "
-                                     "model's answer does not fit the schema");
-    }
-    return NULL;
-}
-
-/* The last step's text as the object that was asked for. */
-static mastra_result_t *take_object(mastra_agent_run_t *run)
-{
-    const mastra_json_t *text = mastra_message_last_text(run->parts, 0);
-    mastra_json_t *object = NULL;
-    mastra_result_t *error = NULL;
-
-    if (!text
-        || mastra_json_parse(&object, mastra_json_str(text),
-                             mastra_json_len(text), 0, NULL)
-        || (run->output
-            && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
-        mastra_json_unref(object);
-        object = fallback_object(run, &error);
-    }
-    mastra_json_unref(run->object);
-    run->object = object;
-    if (object && run->stream) {
-        mastra_json_t *chunk = mastra_json_pack(
-            "{s:s, s:s, s:s, s:O}", "from", "AGENT", "runId", run->id, "type",
-            "object-result", "object", object);
-
-        if (run->sink && !run->cancelled) {
-            run->sink->vtable->chunk(run->sink, chunk);
-        }
-        mastra_json_unref(chunk);
-    }
-    return error;
-}
-
 /* ---- from step to step ---- */
 
 /* A step that waited for a person ends the message it belongs to. */
@@ -234,6 +184,35 @@ static void next_message(mastra_agent_run_t *run)
     run->decision = NULL;
 }
 
+static void go_on(mastra_agent_run_t *run)
+{
+    mastra_run_free_step(&run->step);
+    mastra_run_start_step(run);
+}
+
+static void after_step_save(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    if (run->cancelled) {
+        mastra_run_end(run);
+        return;
+    }
+    if (run->job_rv) {
+        mastra_run_fail(run, mastra_store_result(run->pool, run->job_rv,
+                                                 "save the step"));
+        return;
+    }
+    go_on(run);
+}
+
+/* A claimed run is stored by its end or its next wait, which end the claim. */
+static int saves_steps(mastra_agent_run_t *run)
+{
+    return mastra_run_has_answer(run) && !run->epoch
+           && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
+}
+
 static void next_step(mastra_agent_run_t *run)
 {
     if (run->decision) {
@@ -241,38 +220,42 @@ static void next_step(mastra_agent_run_t *run)
     }
     else {
         mastra_run_say_step_finish(run, 1);
-        mastra_json_append(run->parts,
-                           mastra_json_pack("{s:s, s:I, s:s}", "type",
-                                            "step-start", "createdAt",
-                                            mastra_text_now_ms(), "model",
-                                            run->model->spec));
+        mastra_run_add_step_start(run);
     }
-    mastra_run_free_step(&run->step);
-    mastra_run_start_step(run);
+    if (saves_steps(run)) {
+        mastra_run_save(run, after_step_save);
+        return;
+    }
+    go_on(run);
 }
 
-void mastra_run_step_done(mastra_agent_run_t *run)
+void mastra_run_structured(mastra_agent_run_t *run,
+                           const mastra_result_t *error)
 {
-    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
-        next_step(run);
+    if (error) {
+        mastra_run_fail(run, error);
         return;
     }
     mastra_run_say_step_finish(run, 0);
     mastra_run_finish(run);
 }
 
-void mastra_run_step_over(mastra_agent_run_t *run)
+void mastra_run_step_done(mastra_agent_run_t *run)
 {
-    mastra_result_t *error = NULL;
-
-    if (mastra_run_hold(run, mastra_run_step_over)) {
+    if (run->step.tools && !mastra_run_is_last_step(run)) {
+        next_step(run);
         return;
     }
-    if (!run->step.tools && run->output_schema) {
-        error = take_object(run);
+    if (run->output && !run->step.tools) {
+        mastra_run_structure(run);
+        return;
     }
-    if (error) {
-        mastra_run_fail(run, error);
+    mastra_run_structured(run, NULL);
+}
+
+void mastra_run_step_over(mastra_agent_run_t *run)
+{
+    if (mastra_run_hold(run, mastra_run_step_over)) {
         return;
     }
     if (!mastra_run_drain(run)) {
@@ -291,6 +274,7 @@ static void add_tool_call(mastra_agent_run_t *run,
     tool->id = apr_pstrdup(run->pool, event->id);
     tool->name = apr_pstrdup(run->pool, event->name);
     tool->tool = mastra_run_find_tool(run, event->name);
+    tool->client = mastra_run_is_client_tool(run, event->name);
     tool->args = event->json ? mastra_json_ref(event->json)
                              : mastra_json_stringn(event->text ? event->text
                                                                : "",
@@ -372,6 +356,7 @@ static void on_tool_input(mastra_agent_run_t *run,
     if (event->type == MASTRA_MODEL_TOOL_START) {
         payload = mastra_json_pack("{s:s, s:s}", "toolCallId", event->id,
                                    "toolName", event->name);
+        mastra_run_add_traceparent(run, event->name, payload);
         mastra_run_say(run, "tool-call-input-streaming-start", payload);
     }
     else if (event->type == MASTRA_MODEL_TOOL_DELTA) {
@@ -431,6 +416,7 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         mastra_run_say_file(run, event);
         break;
     case MASTRA_MODEL_RAW:
+        mastra_run_say(run, "raw", mastra_json_ref(event->json));
         break;
     }
     return !run->blocked;
@@ -485,10 +471,13 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     mastra_json_t *prompt = mastra_json_array();
 
     mastra_run_system(run, prompt);
+    mastra_run_describe_output(run, prompt);
     mastra_message_to_prompt(prompt, run->remembered);
+    mastra_message_to_prompt(prompt, run->background);
     mastra_message_to_prompt(prompt, run->input);
     mastra_message_to_prompt(prompt, run->prior);
     mastra_message_parts_to_prompt(prompt, run->parts);
+    mastra_message_end_prompt(prompt);
     return prompt;
 }
 
@@ -505,7 +494,6 @@ static void call_model(mastra_agent_run_t *run)
 
 void mastra_run_start_step(mastra_agent_run_t *run)
 {
-
     run->step.pool = run->pool;
     run->step.reason = "unknown";
     if (mastra_run_hold(run, mastra_run_start_step)) {
@@ -517,19 +505,7 @@ void mastra_run_start_step(mastra_agent_run_t *run)
     call_model(run);
 }
 
-/* ---- begin, cancel, resume ---- */
-
-/* Of a run that was cancelled with its sink in place. */
-static void say_abort(mastra_agent_run_t *run)
-{
-    mastra_json_t *chunk;
-
-    if (run->aborted && run->stream && run->sink) {
-        chunk = mastra_run_envelope(run, "abort", mastra_json_object());
-        run->sink->vtable->chunk(run->sink, chunk);
-        mastra_json_unref(chunk);
-    }
-}
+/* ---- begin ---- */
 
 static void after_recall(void *baton)
 {
@@ -539,7 +515,7 @@ static void after_recall(void *baton)
         mastra_channel_adopt(run);
     }
     if (run->cancelled) {
-        say_abort(run);
+        mastra_run_say_abort(run);
         mastra_run_end(run);
         return;
     }
@@ -552,39 +528,12 @@ static void after_recall(void *baton)
     mastra_run_start_step(run);
 }
 
-static void cancel_work(mastra_agent_run_t *run)
-{
-    mastra_run_tool_t *tool;
-
-    if (run->call) {
-        mastra_model_cancel(run->call);
-        run->call = NULL;
-    }
-    for (tool = run->step.tools; tool; tool = tool->next) {
-        if (tool->call) {
-            mastra_tool_cancel(tool->call);
-            tool->call = NULL;
-        }
-    }
-}
-
-void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
-{
-    if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
-        run->read_only = 1;
-        run->epoch = 0;
-        run->held = NULL;
-        cancel_work(run);
-        mastra_run_fail(run, error);
-    }
-}
-
 static void on_deadline(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
     if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
-        cancel_work(run);
+        mastra_run_cancel_work(run);
         fail_with(run, 504, "RUN_TIMEOUT",
                   "The run took longer than this server allows");
     }
@@ -607,103 +556,6 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
     }
     run->job_rv = APR_SUCCESS;
     after_recall(run);
-}
-
-static void after_cancel(void *baton)
-{
-    mastra_agent_run_t *run = baton;
-
-    if (run->channel) {
-        mastra_channel_settled(run->channel, run->job_rv);
-    }
-    if (run->job_rv) {
-        mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
-                   "run %s: the part of the answer that had come could not be "
-                   "stored", run->id);
-    }
-    mastra_run_end(run);
-}
-
-/* Stops what is open, stores what has come, and ends. */
-static void abandon(mastra_agent_run_t *run)
-{
-    cancel_work(run);
-    mastra_run_close_text(run);
-    if (has_answer(run) || run->epoch || run->channel) {
-        run->answered_at = apr_time_now();
-        mastra_run_save(run, after_cancel);
-        return;
-    }
-    mastra_run_end(run);
-}
-
-void mastra_run_cancelled(mastra_agent_run_t *run)
-{
-    say_abort(run);
-    abandon(run);
-}
-
-static int is_busy(const mastra_agent_run_t *run)
-{
-    return run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_DRAIN
-           || run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_END;
-}
-
-static int is_ending(const mastra_agent_run_t *run)
-{
-    return run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_LAST
-           || run->state == MASTRA_RUN_END;
-}
-
-void mastra_agent_run_abort(mastra_agent_run_t *run)
-{
-    /* one that is being saved is over in a moment */
-    if (run->cancelled || is_ending(run)) {
-        return;
-    }
-    run->aborted = 1;
-    run->held = NULL;
-    if (is_busy(run)) {
-        run->cancelled = 1;
-        return;
-    }
-    say_abort(run);
-    run->cancelled = 1;
-    abandon(run);
-}
-
-void mastra_agent_run_cancel(mastra_agent_run_t *run)
-{
-    if (run->channel) {
-        mastra_channel_client_gone(run->channel);
-        mastra_agent_run_abort(run);
-        /* nobody is left who could be too slow for its last words */
-        mastra_agent_run_resume(run);
-        return;
-    }
-    run->cancelled = 1;
-    run->sink = NULL;
-    run->held = NULL;
-    if (run->state == MASTRA_RUN_LAST) {
-        mastra_run_end(run);
-    }
-    else if (!is_busy(run)) {
-        abandon(run);
-    }
-}
-
-void mastra_agent_run_resume(mastra_agent_run_t *run)
-{
-    void (*next)(mastra_agent_run_t *run) = run->held;
-
-    run->blocked = 0;
-    if (next) {
-        run->held = NULL;
-        next(run);
-    }
-    else if (run->call) {
-        mastra_model_resume(run->call);
-    }
 }
 
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)

@@ -18,7 +18,8 @@ static const char approval_schema[] =
 
 /* ---- who waits ---- */
 
-int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+int mastra_run_needs_person(mastra_agent_run_t *run,
+                            const mastra_run_tool_t *tool)
 {
     if (!tool->tool || tool->decided) {
         return 0;
@@ -26,6 +27,11 @@ int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
     return tool->tool->require_approval
            || tool->tool->kind == &mastra_tool_human
            || mastra_json_get_bool(run->options, "requireToolApproval", 0);
+}
+
+int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+{
+    return !run->nested && mastra_run_needs_person(run, tool);
 }
 
 int mastra_run_is_human(const mastra_run_tool_t *tool)
@@ -122,9 +128,11 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
     mastra_json_set_bool(state, "titled", run->titled);
     put(state, "requestContext", run->context);
     put(state, "input", run->input);
+    put(state, "background", run->background);
     put(state, "remembered", run->remembered);
     put(state, "prior", run->prior);
     put(state, "parts", run->parts);
+    put(state, "metadata", run->metadata);
     put(state, "steps", run->steps);
     put(state, "usage", run->usage);
     mastra_json_set(state, "step", step_state(run));
