@@ -142,6 +142,7 @@ sub up {
         exec $self->command('-DFOREGROUND') or POSIX::_exit(127);
     }
     $self->{pid} = $pid;
+    $self->{stopped} = 0;
     my $up = MastraTest::wait_for(sub {
         return -1 if waitpid($pid, POSIX::WNOHANG()) == $pid;
         return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port},
