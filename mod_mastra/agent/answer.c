@@ -376,7 +376,7 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
     return made;
 }
 
-static mastra_json_t *all_messages(mastra_agent_run_t *run)
+static mastra_json_t *make_all_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *user = mastra_json_array(), *all = mastra_json_array();
     mastra_json_t *other = step_messages(run);
@@ -390,6 +390,15 @@ static mastra_json_t *all_messages(mastra_agent_run_t *run)
                             "nonUser", other);
 }
 
+/* The last step and the run end with the same words. Lent. */
+static mastra_json_t *all_messages(mastra_agent_run_t *run)
+{
+    if (!run->step.all_messages) {
+        run->step.all_messages = make_all_messages(run);
+    }
+    return run->step.all_messages;
+}
+
 static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
                                      mastra_json_t *usage)
 {
@@ -401,7 +410,7 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
     if (run->object) {
         mastra_json_set(output, "object", mastra_json_ref(run->object));
     }
-    return mastra_json_pack("{s:s, s:o, s:o, s:o, s:o, s:i}", "messageId",
+    return mastra_json_pack("{s:s, s:o, s:o, s:o, s:O, s:i}", "messageId",
                             run->message_id, "stepResult",
                             step_result(run, continued), "metadata",
                             finish_metadata(run), "output", output, "messages",

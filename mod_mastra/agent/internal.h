@@ -141,7 +141,8 @@ typedef struct {
     mastra_json_t *tool_chunks;      /* tool-call chunks */
     mastra_json_t *result_chunks;    /* tool-result chunks */
     mastra_json_t *base;             /* answer.c: the response's base, */
-    mastra_json_t *messages;         /* the parts as messages, */
+    mastra_json_t *messages;         /* the parts as messages, alone */
+    mastra_json_t *all_messages;     /* and with what was before them, */
     mastra_json_t *message;          /* and what the answer showed */
 } mastra_run_step_t;
 

@@ -28,6 +28,7 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->files);
     mastra_json_unref(step->base);
     mastra_json_unref(step->messages);
+    mastra_json_unref(step->all_messages);
     mastra_json_unref(step->message);
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);

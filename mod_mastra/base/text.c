@@ -1,10 +1,10 @@
 /* Ids, hex, base64, dates and other small texts. */
 
 #include <locale.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <sys/random.h>
 
 #include <apr_strings.h>
@@ -17,12 +17,27 @@
 
 /* Random bytes drawn ahead, as a call of the generator costs far more than
  * the 16 bytes of an id. Each byte is given out once and wiped. A forked
- * child must not give out what its parent holds: hence the process id. */
+ * child must not give out what its parent holds: hence the count. */
 static __thread struct {
     unsigned char bytes[RANDOM_STOCK];
     apr_size_t left;
-    pid_t pid;
+    unsigned forks;
 } stock;
+
+static unsigned forks;
+
+/* In a child, which has one thread then. */
+static void count_fork(void)
+{
+    forks++;
+}
+
+static __attribute__((constructor)) void watch_forks(void)
+{
+    if (pthread_atfork(NULL, NULL, count_fork)) {
+        abort();
+    }
+}
 
 static const char hex_digits[] = "0123456789abcdef";
 
@@ -40,16 +55,15 @@ static void fill_random(unsigned char *out, apr_size_t n)
 static void take_random(unsigned char *out, apr_size_t n)
 {
     unsigned char *from;
-    pid_t pid = getpid();
 
     if (n > RANDOM_STOCK / 4) {
         fill_random(out, n);
         return;
     }
-    if (stock.left < n || stock.pid != pid) {
+    if (stock.left < n || stock.forks != forks) {
         fill_random(stock.bytes, RANDOM_STOCK);
         stock.left = RANDOM_STOCK;
-        stock.pid = pid;
+        stock.forks = forks;
     }
     stock.left -= n;
     from = stock.bytes + stock.left;

@@ -21,6 +21,9 @@
 
 #define FDS_EACH 3           /* client, stand-in, upstream */
 #define FDS_RESERVE 128      /* listeners, logs, databases, idle upstreams */
+/* a tenth of the room is for calls to ourselves, of which no more are in flight
+ * than there are workers, but for a few */
+#define RESERVE_LEAST 32
 #define FACTOR_DEFAULT 2.0   /* of AsyncRequestWorkerFactor */
 #define SHARE_KEY "mod_mastra-exchanges"
 #define TRIES 5
@@ -111,7 +114,8 @@ static void plan_parked(int threads, int daemons)
     int n = at_least(at_most(mpm, fds), 1);
 
     limits.limit[MASTRA_KIND_PARKED] = n;
-    limits.reserve[MASTRA_KIND_PARKED] = n / 10;
+    limits.reserve[MASTRA_KIND_PARKED] =
+        at_most(n / 10, at_least(threads * daemons, RESERVE_LEAST));
     mastra_log(MASTRA_LOG_NOTICE, 0,
                "room for %d open answers in each child process, %ld in all: "
                "what limits it is %s (ThreadsPerChild %d, "

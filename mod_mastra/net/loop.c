@@ -11,6 +11,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "../base/log.h"
 #include "internal.h"
@@ -61,6 +62,8 @@ struct mastra_loop_t {
     /* the watchdog's, of the present turn */
     apr_time_t began;
     long tick;               /* coarse clock after the last callback */
+    struct rusage used;      /* by the thread, not long before the turn */
+    long used_tick;
     long longest;            /* in coarse microseconds */
     const char *longest_what;
     const char *what;
@@ -96,6 +99,11 @@ static void turn_begins(mastra_loop_t *loop)
     loop->now = read_clock(loop);
     loop->began = loop->now;
     loop->tick = coarse_clock();
+    /* a system call: once in a step of the coarse clock is often enough */
+    if (loop->tick != loop->used_tick) {
+        loop->used_tick = loop->tick;
+        getrusage(RUSAGE_THREAD, &loop->used);
+    }
     loop->longest = 0;
     loop->longest_what = "nothing long";
     loop->ran = 0;
@@ -119,6 +127,31 @@ static void callback_ended(mastra_loop_t *loop)
     loop->now = read_clock(loop);
 }
 
+static long ms_of(const struct timeval *tv)
+{
+    return tv->tv_sec * 1000L + tv->tv_usec / 1000;
+}
+
+/* A stall with little time on a processor is none of this thread's making:
+ * either the machine was busy, or a call blocked. */
+static void log_stall(mastra_loop_t *loop, apr_time_t took)
+{
+    struct rusage used;
+    long cpu;
+
+    getrusage(RUSAGE_THREAD, &used);
+    cpu = ms_of(&used.ru_utime) + ms_of(&used.ru_stime)
+          - ms_of(&loop->used.ru_utime) - ms_of(&loop->used.ru_stime);
+    mastra_log(MASTRA_LOG_WARNING, 0,
+               MASTRA_ID(201) "the event loop was busy for %ld ms with %u "
+               "callbacks, on a processor for %ld ms of it (others were given "
+               "the processor %ld times); the longest callback (%ld ms) was of "
+               "kind: %s; %u stalls before it were not logged",
+               (long)(took / 1000), loop->ran, cpu,
+               used.ru_nivcsw - loop->used.ru_nivcsw, loop->longest / 1000,
+               loop->longest_what, loop->unsaid);
+}
+
 static void turn_ended(mastra_loop_t *loop)
 {
     apr_time_t took;
@@ -132,11 +165,7 @@ static void turn_ended(mastra_loop_t *loop)
         loop->unsaid++;
         return;
     }
-    mastra_log(MASTRA_LOG_WARNING, 0,
-               MASTRA_ID(201) "the event loop was busy for %ld ms with %u "
-               "callbacks, the longest (%ld ms) of kind: %s; %u stalls before "
-               "it were not logged", (long)(took / 1000), loop->ran,
-               loop->longest / 1000, loop->longest_what, loop->unsaid);
+    log_stall(loop, took);
     loop->warned = loop->now;
     loop->unsaid = 0;
 }
