@@ -194,13 +194,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* --- a child's life -------------------------------------------------------- */
 
-/* In the order in which work may still arise: jobs and SQL report to the
- * loop, so it goes last. */
+/* In the order in which work may still arise: runs that are cut store what they
+ * have; jobs and SQL report to the loop, so it goes last. */
 static apr_status_t stop_child(void *baton)
 {
     mastra_shared_t *shared = baton;
     int i;
 
+    mastra_park_end();
     if (shared->hub) {
         mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
                                                       : STOP_AT_ONCE);
@@ -306,8 +307,6 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                                MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
-        /* after the jobs' own cleanup, to be called before it */
-        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = start_stores(shared, pool);
     }
     for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
@@ -318,6 +317,8 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (rv == APR_SUCCESS) {
         shared->hub = mastra_hub_make(shared->loop, open_bus(shared, s, pool),
                                       pool);
+        /* after the cleanups of all these, to be called before them */
+        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_park_child_init(pool, s, shared->loop,
                                     shared->stop_limit);
     }

@@ -1,8 +1,10 @@
 /* An exchange on the loop: what its owner may call, when it is looked at, and
  * how a stopping child brings its exchanges to an end. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <apr_atomic.h>
 
@@ -11,6 +13,8 @@
 
 /* what is left for good-byes to reach their clients */
 #define LAST_WORDS apr_time_from_sec(2)
+/* how long the end of a child waits for a loop that is busy: seconds */
+#define END_LIMIT 2
 /* what the scratch buffer may keep */
 #define SCRATCH_SIZE (64 * 1024)
 
@@ -434,4 +438,36 @@ void mastra_park_stop(int graceful)
     msg->cb = graceful ? stop_gracefully_cb : stop_at_once_cb;
     msg->baton = NULL;
     mastra_loop_post(park->loop, msg);
+}
+
+/* ---- the child ends ---- */
+
+static void told_cb(void *baton)
+{
+    sem_post(&mastra_park->all_told);
+}
+
+/* Behind the turns of all exchanges that were cut. */
+static void cut_cb(void *baton)
+{
+    mastra_park->end_msg.cb = told_cb;
+    mastra_loop_defer(mastra_park->loop, &mastra_park->end_msg);
+}
+
+void mastra_park_end(void)
+{
+    mastra_park_t *park = mastra_park;
+    struct timespec until;
+
+    if (!park) {
+        return;
+    }
+    mastra_park_stop(0);
+    sem_init(&park->all_told, 0, 0);
+    park->end_msg.cb = cut_cb;
+    mastra_loop_post(park->loop, &park->end_msg);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += END_LIMIT;
+    while (sem_timedwait(&park->all_told, &until) && errno == EINTR) {
+    }
 }

@@ -88,6 +88,9 @@ apr_status_t mastra_park_post_config(apr_pool_t *pconf, server_rec *s);
 apr_status_t mastra_park_child_init(apr_pool_t *pool, server_rec *s,
                                     mastra_loop_t *loop,
                                     apr_interval_time_t stop_limit);
+/* The child ends: what is open is cut, and when this returns its owners have
+ * been told (gone): what they have to store is queued. While the loop runs. */
+void mastra_park_end(void);
 /* How many exchanges are open in this child, and the limit. */
 void mastra_park_load(int *popen, int *pcapacity);
 

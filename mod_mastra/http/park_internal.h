@@ -1,6 +1,8 @@
 #ifndef MASTRA_HTTP_PARK_INTERNAL_H
 #define MASTRA_HTTP_PARK_INTERNAL_H
 
+#include <semaphore.h>
+
 #include <httpd.h>
 #include <http_core.h>
 
@@ -134,6 +136,8 @@ typedef struct {
     int open;                /* loop: entries of live */
     mastra_timer_t stop_timer;
     mastra_msg_t stop_msg[2];     /* at once, graceful */
+    mastra_msg_t end_msg;
+    sem_t all_told;
     apr_uint32_t stop_posted[2];
     char stopping;           /* loop */
     char past_limit;         /* loop */

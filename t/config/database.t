@@ -53,7 +53,6 @@ is +(stat $httpd->dir . '/state/new/mastra.db')[4], $> || (getpwnam $ENV{MASTRA_
     '... for the user of the children';
 is +(stat $httpd->dir . '/state/new/mastra.db')[2] & 0777, 0600, '... alone';
 $httpd->stop;
-$httpd->{stopped} = 0;
 $httpd->up;
 is $httpd->api_get($threads)->{json}{total}, 1, 'what was said is there after a restart';
 $httpd->stop;

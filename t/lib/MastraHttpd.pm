@@ -141,7 +141,7 @@ sub up {
         $self->set_env;
         exec $self->command('-DFOREGROUND') or POSIX::_exit(127);
     }
-    $self->{pid} = $pid;
+    $self->{pid}     = $pid;
     $self->{stopped} = 0;
     my $up = MastraTest::wait_for(sub {
         return -1 if waitpid($pid, POSIX::WNOHANG()) == $pid;
@@ -223,16 +223,21 @@ sub wait_exit {
     return $status;
 }
 
+# Ends the parent and all its children at once, also such as are just being made.
+sub kill_all {
+    my $self = shift;
+    kill KILL => -$self->{pid};
+    $self->wait_exit(10);
+}
+
 # Ends the server and hands what its log should not hold to the suite.
 sub stop {
     my $self = shift;
     return if $$ != $self->{owner} || $self->{stopped}++;
     if ($self->{pid}) {
-        my @children = $self->children;
         kill TERM => $self->{pid};
         if (!defined $self->wait_exit(20)) {
-            kill KILL => $self->{pid}, @children;
-            $self->wait_exit(5);
+            $self->kill_all;
             $self->note("httpd had to be killed: it did not stop in 20 seconds\n");
         }
     }

@@ -52,7 +52,7 @@ sub ask {
     my ($self, $path) = @_;
     my $client = MastraClient->new(port => $self->{port});
     $client->send_request(GET => $path, headers => [Connection => 'close']);
-    return $client->read_answer->{json};
+    return $json->decode($client->read_answer->{body});
 }
 
 sub stop {

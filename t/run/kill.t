@@ -63,9 +63,7 @@ my $rounds = 3;
 for my $round (1 .. $rounds) {
     my @writers = map { writer("k$round-$_") } 1 .. 6;
     sleep 1.5;
-    kill KILL => $httpd->pid, $httpd->children;
-    $httpd->wait_exit(10);
-    wait_for(sub { !MastraTest::child_pids($httpd->pid || -1) });
+    $httpd->kill_all;
     for my $writer (@writers) {
         my @done = read_all($writer->{from});
         waitpid $writer->{pid}, 0;

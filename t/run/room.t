@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use Apache::Test '-withtestmore';
 use MastraTest;
+use POSIX ();
 use Served qw(text_of_frames types);
 use Time::HiRes qw(sleep time);
 
@@ -61,13 +62,22 @@ is scalar(@{ $answer->{json}{steps}[0]{toolResults} }), 2, '... and for two tool
 my $stream = $httpd->stream('/agents/tool-agent/stream', { messages => 'CALL:echo-tool:{"a":2}' });
 like types($stream->frames), qr/tool-result .* finish \[DONE\]$/, '... in streams, too';
 $start = time;
-@open = map { $httpd->ask('/agents/tool-agent/generate',
-    { messages => 'CALL:slow-tool:{"ms":200}' }) } 1 .. 6;
+# each in a process of its own, as a connection that is not closed at once holds a worker
+my @asking = map {
+    open(my $fh, '-|') // die "fork: $!" or do {
+        my $got = eval { $httpd->api_post('/agents/tool-agent/generate',
+            { messages => 'CALL:slow-tool:{"ms":200}' }) } || { status => 0 };
+        print "$got->{status} ", $got->{headers}{'retry-after'} // '-', "\n";
+        close STDOUT;
+        POSIX::_exit(0);
+    };
+    $fh;
+} 1 .. 6;
 my %status;
-for (@open) {
-    my $got = $_->read_answer(20);
-    $status{ $got->{status} }++;
-    $status{retry}++ if $got->{status} == 503 && $got->{headers}{'retry-after'};
+for (map { scalar <$_> } @asking) {
+    my ($got, $after) = split;
+    $status{$got}++;
+    $status{retry}++ if $got == 503 && $after ne '-';
 }
 cmp_ok $status{200} // 0, '>=', 1, 'prefork: of six at once some are answered';
 is +($status{200} // 0) + ($status{503} // 0), 6, '... the others are asked to come again';
@@ -120,9 +130,9 @@ $httpd = Served->start(name => 'room-deep', script => sub {
 END
 $start  = time;
 $stream = $httpd->stream('/agents/self-agent/stream', { messages => 'deeper' });
-like types($stream->frames), qr/^start .*tool-error .*finish \[DONE\]$/,
+like types($stream->frames), qr/^start .*tool-(?:error|result) .*finish \[DONE\]$/,
     'an agent that asks itself for ever is stopped';
-cmp_ok scalar($httpd->model->requests), '<', 25, '... before long';
+cmp_ok $httpd->model->stats->{answered}, '<', 25, '... before long';
 cmp_ok time - $start, '<', 10, '... and in time';
 is $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' })->{status}, 200,
     '... and others are served';

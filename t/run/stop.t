@@ -123,7 +123,6 @@ $start  = time;
 kill TERM => $httpd->pid;
 is $httpd->wait_exit(15), 0, 'told to stop at once, it does';
 cmp_ok time - $start, '<', 5, '... at once';
-$httpd->{stopped} = 0;
 $httpd->up;
 like +($httpd->said('cut'))[1] // '', qr/^assistant: Echo: SILENT/,
     '... and what had come of an answer is there after the next start';

@@ -87,7 +87,8 @@ is finish_reason(@frames), 'error', '... and no good finish';
 $pg->up;
 works($httpd, 'PostgreSQL');
 is_deeply [$httpd->said('half')], ['user: a b c d PACE:300'], '... the question is there';
-is_deeply [$httpd->children], \@pids, 'PostgreSQL: no child was lost';
+my %now = map { $_ => 1 } $httpd->children;
+is_deeply [grep { !$now{$_} } @pids], [], 'PostgreSQL: no child was lost';
 $httpd->stop;
 $pg->stop;
 
@@ -167,7 +168,8 @@ END
     is scalar(my @first = $full->said('f1')), 2, 'what was stored can be read';
     is $full->api_post('/agents/up-agent/generate', { messages => 'hi' })->{status}, 200,
         'what needs no memory is answered';
-    is_deeply [$full->children], \@there, 'no child was lost';
+    my %left = map { $_ => 1 } $full->children;
+    is_deeply [grep { !$left{$_} } @there], [], 'no child was lost';
     system("mount -o remount,size=20m '$disk'");
     works($full, 'a disk that has room again');
     is scalar(grep { my @kept = $full->said("f$_"); @kept == 2 } 1 .. $kept), $kept,
