@@ -275,15 +275,19 @@ static apr_status_t transfer_run(mastra_db_t *db, void *baton,
     return rv ? rv : mastra_messages_own(db, task->thread_id, owner, pool);
 }
 
-/* The caller gives away what is its own; the body says to whom. */
+/* Who is a resource itself gives nothing away: the thread would appear among
+ * what is somebody else's. */
 static int transfer(mastra_req_t *req)
 {
     mastra_memory_task_t task = {
         .req = req, .in = req->body,
-        .thread_id = mastra_req_param(req, "threadId"),
-        .resource_id = req->principal.resource_id
+        .thread_id = mastra_req_param(req, "threadId")
     };
 
+    if (req->principal.resource_id) {
+        return mastra_reply_fail(req, 403, "Thread transfer requires a "
+                                 "privileged (non-resource-scoped) context");
+    }
     return mastra_memory_answer(&task,
                                 mastra_memory_call(&task, MASTRA_STORE_WRITE,
                                                    transfer_run),

@@ -173,6 +173,33 @@ await test('an agent remembers what was said in a thread', async () => {
     'Echo: What is my name?']);
 });
 
+await test('notes about a resource are read and written', async () => {
+  const where = { agentId, threadId: thread.id, resourceId };
+  await client.updateWorkingMemory({ ...where, workingMemory: '# User\n- name: Ann' });
+  const notes = await client.getWorkingMemory(where);
+  assert.equal(notes.workingMemory, '# User\n- name: Ann');
+  assert.equal(notes.source, 'resource');
+  await weather.generate('please remember', { memory: { thread: thread.id, resource: resourceId } });
+  assert.equal((await client.getWorkingMemory(where)).workingMemory, '# User\n- name: Bob');
+});
+
+await test('messages are found by their text', async () => {
+  const found = await client.searchMemory({ agentId, resourceId, searchQuery: 'bob name' });
+  assert.equal(found.searchType, 'text');
+  assert.ok(found.results.some(one => one.content === 'My name is Bob'));
+});
+
+await test('a thread is cloned and given away', async () => {
+  const handle = client.getMemoryThread({ threadId: thread.id, agentId });
+  const copy = await handle.clone({ newThreadId: `${resourceId}-c`, title: 'Copy' });
+  assert.equal(copy.thread.title, 'Copy');
+  assert.ok(copy.clonedMessages.length);
+  const given = await client.getMemoryThread({ threadId: copy.thread.id, agentId })
+    .transfer({ resourceId: `${resourceId}-other` });
+  assert.equal(given.resourceId, `${resourceId}-other`);
+  await client.deleteThread(copy.thread.id, { agentId });
+});
+
 await test('a thread is deleted with its messages', async () => {
   const handle = client.getMemoryThread({ threadId: thread.id, agentId });
   await handle.delete();

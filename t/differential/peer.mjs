@@ -48,9 +48,27 @@ const plainAgent = new Agent({
   instructions: 'You are plain.',
   model,
 });
+const remembering = (id, options) => new Agent({
+  id, name: id, instructions: `You are ${id}.`, model, memory: new Memory({ storage, options }),
+});
+const agents = {
+  'weather-agent': weatherAgent,
+  'plain-agent': plainAgent,
+  'notes-agent': remembering('notes-agent', {
+    workingMemory: { enabled: true, template: '# User\n- name:' },
+  }),
+  'object-agent': remembering('object-agent', {
+    workingMemory: {
+      enabled: true,
+      scope: 'thread',
+      schema: z.object({ name: z.string().optional(), tags: z.array(z.string()).optional() }),
+    },
+  }),
+  'title-agent': remembering('title-agent', { generateTitle: { emitEvent: true } }),
+};
 
 const mastra = new Mastra({
-  agents: { 'weather-agent': weatherAgent, 'plain-agent': plainAgent },
+  agents,
   tools,
   storage,
   logger: false,
