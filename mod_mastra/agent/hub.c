@@ -205,7 +205,11 @@ static void search_all(mastra_hub_t *hub, const char *owner)
 
 void mastra_hub_owner_dead(void *baton, const char *address)
 {
-    search_all(baton, address);
+    mastra_hub_t *hub = baton;
+
+    if (strcmp(address, hub->address)) {
+        search_all(hub, address);
+    }
 }
 
 /* ---- leases ---- */

@@ -259,8 +259,11 @@ static void on_begin(mastra_exchange_t *ex, void *baton)
         mastra_loop_timer_set(stream->loop, &stream->heartbeat,
                               heartbeat_of(stream), on_heartbeat, stream);
     }
-    if (stream->frame == MASTRA_FRAME_WATCH) {
+    if (stream->vtable == &mastra_work_subscriber) {
+        /* what is watched may be silent for long */
         send_head(stream);
+    }
+    if (stream->frame == MASTRA_FRAME_WATCH) {
         mastra_exchange_write(ex, ": connected\n\n", 13);
     }
     stream->vtable->begin(stream->work, &stream->sink);

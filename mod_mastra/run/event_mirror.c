@@ -409,6 +409,11 @@ void mastra_mirror_stop(mastra_log_t *log)
     }
 }
 
+static int is_own(const mastra_events_t *events, const char *address)
+{
+    return events->bus && !strcmp(mastra_bus_address(events->bus), address);
+}
+
 void mastra_log_owner(mastra_events_t *events, const char *key,
                       const char *owner)
 {
@@ -421,7 +426,10 @@ void mastra_log_owner(mastra_events_t *events, const char *key,
         return;
     }
     lose_owner(log);
-    log->owner = owner && *owner ? strdup(owner) : NULL;
+    /* one that is to be ours will be opened in a moment */
+    if (owner && *owner && !is_own(events, owner)) {
+        log->owner = strdup(owner);
+    }
     mastra_mirror_start(log);
 }
 

@@ -1,0 +1,408 @@
+/* Event logs: written, followed, overflowing, seen from another child. */
+
+#include <stdlib.h>
+
+#include "run/event.h"
+#include "onloop.h"
+#include "../store/dbtest.h"
+
+static char dir[] = "/tmp/mastra-events-XXXXXX";
+
+/* A child of the server: its loop, its end of the bus, its logs. */
+typedef struct {
+    mastra_loop_t *loop;
+    mastra_store_t *store;
+    mastra_bus_t *bus;
+    mastra_events_t *events;
+    mastra_log_t *log;
+    const char *dead;            /* who could not be reached */
+} child_t;
+
+/* Somebody who reads. */
+typedef struct {
+    child_t *child;
+    const char *key, *owner;
+    apr_int64_t after;
+    mastra_follower_t *follower;
+    int slow;                    /* frames until it says 0 */
+    int count, disorder, ended;
+    apr_int64_t last, bytes;
+    apr_status_t rv;
+    char text[32];
+} reader_t;
+
+static int on_frame(void *baton, const char *frame, apr_size_t len,
+                    apr_int64_t seq)
+{
+    reader_t *reader = baton;
+
+    reader->disorder += seq <= reader->last || atol(frame) != reader->count + 1;
+    reader->last = seq;
+    reader->count++;
+    reader->bytes += (apr_int64_t)len;
+    apr_snprintf(reader->text, sizeof(reader->text), "%.*s",
+                 len < 30 ? (int)len : 30, frame);
+    return !reader->slow || --reader->slow > 0;
+}
+
+static void on_end(void *baton, apr_status_t rv)
+{
+    reader_t *reader = baton;
+
+    reader->ended++;
+    reader->rv = rv;
+    reader->follower = NULL;
+}
+
+static const mastra_follower_cbs_t cbs = { on_frame, on_end };
+
+static void on_message(void *baton, const char *from,
+                       const mastra_bus_msg_t *msg)
+{
+    mastra_events_message(((child_t *)baton)->events, from, msg);
+}
+
+static void on_dead(void *baton, const char *address)
+{
+    ((child_t *)baton)->dead = apr_pstrdup(test_pool, address);
+}
+
+static child_t *make_child(const mastra_store_conf_t *conf)
+{
+    child_t *child = apr_pcalloc(test_pool, sizeof(*child));
+
+    mastra_loop_start(&child->loop, NULL, test_pool);
+    mastra_store_open(&child->store, conf, test_pool);
+    mastra_bus_open(&child->bus, child->loop, dir, "node", test_pool);
+    child->events = mastra_events_make(child->loop, child->bus, test_pool);
+    mastra_bus_listen(child->bus, on_message, child);
+    mastra_events_on_dead(child->events, on_dead, child);
+    return child;
+}
+
+/* ---- calls on the loop ---- */
+
+typedef struct {
+    child_t *child;
+    const char *key;
+    int epoch, from, to, ended;
+    apr_int64_t after;
+    apr_size_t size;             /* of each frame */
+    int refused;                 /* append said 0 */
+    mastra_events_stats_t stats;
+} writing_t;
+
+static void open_now(void *baton)
+{
+    writing_t *w = baton;
+
+    w->child->log = mastra_log_open(w->child->events, w->child->store, w->key,
+                                    w->epoch, w->after, NULL, NULL);
+}
+
+static void append_now(void *baton)
+{
+    writing_t *w = baton;
+    char *frame = malloc(w->size + 16);
+    int i;
+
+    for (i = w->from; i <= w->to; i++) {
+        int len = sprintf(frame, "%d ", i);
+
+        if (w->size) {
+            memset(frame + len, 'x', w->size);
+        }
+        w->refused += !mastra_log_append(w->child->log, frame,
+                                         (apr_size_t)len + w->size);
+    }
+    free(frame);
+}
+
+static void close_now(void *baton)
+{
+    writing_t *w = baton;
+
+    mastra_log_close(w->child->log, w->ended);
+}
+
+static void stats_now(void *baton)
+{
+    writing_t *w = baton;
+
+    mastra_events_stats(w->child->events, &w->stats);
+}
+
+static void write_frames(child_t *child, int from, int to, apr_size_t size)
+{
+    writing_t w = { .child = child, .from = from, .to = to, .size = size };
+
+    on_loop(child->loop, append_now, &w);
+}
+
+static void open_log(child_t *child, const char *key, int epoch,
+                     apr_int64_t after)
+{
+    writing_t w = { .child = child, .key = key, .epoch = epoch,
+                    .after = after };
+
+    on_loop(child->loop, open_now, &w);
+}
+
+static void close_log(child_t *child, int ended)
+{
+    writing_t w = { .child = child, .ended = ended };
+
+    on_loop(child->loop, close_now, &w);
+}
+
+static int logs_of(child_t *child)
+{
+    writing_t w = { .child = child };
+
+    on_loop(child->loop, stats_now, &w);
+    return w.stats.logs;
+}
+
+static void follow_now(void *baton)
+{
+    reader_t *reader = baton;
+
+    reader->follower = mastra_log_follow(reader->child->events,
+                                         reader->child->store, reader->key,
+                                         reader->owner, reader->after, &cbs,
+                                         reader);
+}
+
+static void resume_now(void *baton)
+{
+    reader_t *reader = baton;
+
+    reader->slow = 0;
+    if (reader->follower) {
+        mastra_follower_resume(reader->follower);
+    }
+}
+
+static void stop_now(void *baton)
+{
+    reader_t *reader = baton;
+
+    mastra_follower_stop(reader->follower);
+}
+
+static reader_t *follow(child_t *child, const char *key, const char *owner,
+                        apr_int64_t after, int slow)
+{
+    reader_t *reader = apr_pcalloc(test_pool, sizeof(*reader));
+
+    reader->child = child;
+    reader->key = key;
+    reader->owner = owner;
+    reader->after = after;
+    reader->last = after;
+    reader->count = (int)after;
+    reader->slow = slow;
+    on_loop(child->loop, follow_now, reader);
+    return reader;
+}
+
+static void nothing(void *baton)
+{
+}
+
+/* Waits until a reader has so many frames, and its end when that is asked
+ * for; each look is made on the reader's loop. */
+static int wait_for(reader_t *reader, int count, int ended)
+{
+    int i;
+
+    for (i = 0; i < 600; i++) {
+        on_loop(reader->child->loop, nothing, NULL);
+        if (reader->count >= count && reader->ended >= ended) {
+            break;
+        }
+        apr_sleep(10000);
+    }
+    return reader->count;
+}
+
+/* ---- one child ---- */
+
+static void test_here(child_t *a)
+{
+    reader_t *early, *late, *middle, *gone;
+
+    open_log(a, "one", 1, 0);
+    early = follow(a, "one", NULL, 0, 0);
+    gone = follow(a, "one", NULL, 0, 0);
+    write_frames(a, 1, 10, 0);
+    is_int(wait_for(early, 10, 0), 10, "a reader gets what is written");
+    late = follow(a, "one", NULL, 0, 0);
+    middle = follow(a, "one", NULL, 5, 0);
+    is_int(wait_for(late, 10, 0), 10, "one that comes late, too");
+    is_int(wait_for(middle, 10, 0), 10, "... or a part of it");
+    on_loop(a->loop, stop_now, gone);
+    write_frames(a, 11, 20, 0);
+    close_log(a, 1);
+    is_int(wait_for(early, 20, 1), 20, "and the rest");
+    is_int(early->ended + wait_for(late, 20, 1) + wait_for(middle, 20, 1), 41,
+           "all hear of the end");
+    is_int(early->rv, APR_SUCCESS, "... a good one");
+    is_int(early->disorder + late->disorder + middle->disorder, 0,
+           "nothing is out of order");
+    is_int(gone->ended, 0, "one that has left hears nothing");
+    late = follow(a, "one", NULL, 0, 0);
+    is_int(wait_for(late, 20, 1), 20, "after the end it can be read");
+    apr_sleep(2200000);
+    is_int(logs_of(a), 0, "then it leaves memory");
+    late = follow(a, "one", NULL, 0, 0);
+    is_int(wait_for(late, 20, 1), 20, "and can be read from storage");
+    is_int(late->disorder, 0, "... in order");
+}
+
+static void test_slow(child_t *a)
+{
+    reader_t *slow, *quick;
+    writing_t w = { .child = a };
+
+    open_log(a, "slow", 1, 0);
+    slow = follow(a, "slow", NULL, 0, 3);
+    quick = follow(a, "slow", NULL, 0, 0);
+    wait_for(slow, 0, 0);
+    write_frames(a, 1, 100, 30000);
+    is_int(wait_for(slow, 3, 0), 3, "a slow reader is left in peace");
+    is_int(wait_for(quick, 100, 0), 100, "... and holds up nobody");
+    apr_sleep(1000000);
+    write_frames(a, 101, 101, 30000);
+    on_loop(a->loop, stats_now, &w);
+    ok(w.stats.bytes < 1200000, "memory does not grow with it");
+    on_loop(a->loop, resume_now, slow);
+    is_int(wait_for(slow, 101, 0), 101, "it gets the rest from storage");
+    is_int(slow->disorder, 0, "... in order");
+    close_log(a, 1);
+    wait_for(slow, 101, 1);
+    is_int(slow->ended, 1, "... and the end");
+}
+
+/* ---- two children ---- */
+
+static void test_mirror(child_t *a, child_t *b)
+{
+    const char *owner = mastra_bus_address(a->bus);
+    reader_t *far, *second, *huge;
+    apr_time_t begun;
+
+    open_log(a, "two", 1, 0);
+    write_frames(a, 1, 5, 0);
+    far = follow(b, "two", owner, 0, 0);
+    is_int(wait_for(far, 5, 0), 5, "another child's reader gets what is there");
+    begun = apr_time_now();
+    write_frames(a, 6, 6, 0);
+    while (far->count < 6 && apr_time_now() - begun < apr_time_from_sec(2)) {
+        apr_sleep(100);
+    }
+    ok(apr_time_now() - begun < 20000, "what comes takes less than 20 ms");
+    write_frames(a, 7, 3000, 20);
+    is_int(wait_for(far, 3000, 0), 3000, "much at once comes as well");
+    second = follow(b, "two", owner, 0, 0);
+    is_int(wait_for(second, 3000, 0), 3000, "a second reader there");
+    huge = follow(b, "two", owner, 3000, 0);
+    write_frames(a, 3001, 3001, 400000);
+    is_int(wait_for(huge, 3001, 0), 3001, "a frame too large for the bus");
+    write_frames(a, 3002, 3010, 0);
+    close_log(a, 1);
+    is_int(wait_for(far, 3010, 1), 3010, "and what follows it");
+    is_int(wait_for(second, 3010, 1) + second->ended, 3011, "... to the end");
+    is_int(far->disorder + second->disorder + huge->disorder, 0, "in order");
+    is_int(far->bytes, second->bytes, "whole");
+}
+
+static void test_slow_mirror(child_t *a, child_t *b)
+{
+    reader_t *far;
+
+    open_log(a, "far", 1, 0);
+    far = follow(b, "far", mastra_bus_address(a->bus), 0, 2);
+    wait_for(far, 0, 0);
+    write_frames(a, 1, 120, 30000);
+    is_int(wait_for(far, 2, 0), 2, "a slow reader of another child's log");
+    apr_sleep(500000);
+    on_loop(b->loop, resume_now, far);
+    is_int(wait_for(far, 120, 0), 120, "... gets it all");
+    close_log(a, 1);
+    wait_for(far, 120, 1);
+    is_int(far->disorder, 0, "... in order");
+}
+
+/* A run that is suspended here and goes on there. */
+static void test_moves(child_t *a, child_t *b)
+{
+    reader_t *here, *there;
+
+    open_log(a, "moves", 1, 0);
+    here = follow(a, "moves", NULL, 0, 0);
+    there = follow(b, "moves", mastra_bus_address(a->bus), 0, 0);
+    write_frames(a, 1, 3, 0);
+    wait_for(there, 3, 0);
+    close_log(a, 0);
+    apr_sleep(2500000);
+    is_int(here->ended + there->ended, 0, "a log that is left has not ended");
+    open_log(b, "moves", 2, 3);
+    write_frames(b, 4, 6, 0);
+    is_int(wait_for(there, 6, 0), 6, "the new owner's readers go on");
+    here->owner = mastra_bus_address(b->bus);
+    on_loop(a->loop, stop_now, here);
+    here = follow(a, "moves", mastra_bus_address(b->bus), 3, 0);
+    is_int(wait_for(here, 6, 0), 6, "... and those of the old one");
+    close_log(b, 1);
+    wait_for(here, 6, 1);
+    wait_for(there, 6, 1);
+    is_int(here->ended + there->ended, 2, "both hear of the end");
+    is_int(here->disorder + there->disorder, 0, "... in order");
+}
+
+static void test_dead(child_t *a, child_t *b)
+{
+    reader_t *far;
+
+    open_log(a, "dead", 1, 0);
+    write_frames(a, 1, 4, 0);
+    apr_sleep(300000);
+    far = follow(b, "dead", "node.1-0", 0, 0);
+    is_int(wait_for(far, 4, 0), 4, "without its owner a log is in storage");
+    is_str(b->dead, "node.1-0", "... and the owner is reported");
+    on_loop(b->loop, stop_now, far);
+    close_log(a, 1);
+}
+
+int main(void)
+{
+    mastra_store_conf_t conf;
+    child_t *a, *b;
+    int status;
+
+    test_start();
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    conf = test_sqlite3("events.db");
+    test_migrate(&conf);
+    a = make_child(&conf);
+    b = make_child(&conf);
+    test_here(a);
+    test_slow(a);
+    test_mirror(a, b);
+    test_slow_mirror(a, b);
+    test_moves(a, b);
+    test_dead(a, b);
+    apr_sleep(2300000);
+    is_int(logs_of(a) + logs_of(b), 0, "nothing is left behind");
+    is_int(test_errors, 0, "nothing was wrong");
+    mastra_store_close(a->store);
+    mastra_store_close(b->store);
+    mastra_loop_stop(a->loop);
+    mastra_loop_stop(b->loop);
+    status = test_end();
+    rmdir(dir);
+    return status;
+}
