@@ -75,6 +75,7 @@ typedef struct {
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
     int titles;                      /* loop: titles that are being made */
+    struct mastra_hub_t *hub;        /* threads as channels, or NULL */
 } mastra_agent_env_t;
 
 mastra_agents_t *mastra_agents_make(apr_pool_t *pool);
@@ -140,6 +141,8 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink);
 /* Loop: the sink is gone. What was generated is stored, the sink is not called
  * again. */
 void mastra_agent_run_cancel(mastra_agent_run_t *run);
+/* Loop: the run is to stop, its sink is told so and hears of the end. */
+void mastra_agent_run_abort(mastra_agent_run_t *run);
 /* Loop: the sink takes chunks again. */
 void mastra_agent_run_resume(mastra_agent_run_t *run);
 /* Frees a run that was never begun. */

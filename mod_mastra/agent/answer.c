@@ -346,9 +346,10 @@ static mastra_json_t *step_result(mastra_agent_run_t *run, int continued)
         return mastra_json_pack("{s:s, s:[], s:b}", "reason",
                                 run->step.reason, "warnings", "isContinued", 0);
     }
-    return mastra_json_pack("{s:s, s:s*, s:b}", "reason", run->step.reason,
-                            "rawReason", run->step.raw_reason, "isContinued",
-                            continued);
+    return mastra_json_pack("{s:s, s:s*, s:b, s:s*}", "reason",
+                            run->step.reason, "rawReason",
+                            run->step.raw_reason, "isContinued", continued,
+                            "messageId", run->next_id);
 }
 
 static mastra_json_t *finish_metadata(mastra_agent_run_t *run)

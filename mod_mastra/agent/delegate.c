@@ -95,7 +95,8 @@ static void on_end(mastra_sink_t *sink, mastra_json_t *answer,
     mastra_tool_finish(delegate->call, result_of(run), NULL);
 }
 
-static const mastra_sink_vtable_t sink_vtable = { on_chunk, NULL, on_end };
+static const mastra_sink_vtable_t sink_vtable = { .chunk = on_chunk,
+                                                  .end = on_end };
 
 /* ---- the call ---- */
 

@@ -94,6 +94,7 @@ typedef enum {
     MASTRA_RUN_RECALL,       /* storage: thread and history */
     MASTRA_RUN_MODEL,        /* a model call is open */
     MASTRA_RUN_TOOLS,        /* tool calls are open */
+    MASTRA_RUN_DRAIN,        /* storage: messages that came meanwhile */
     MASTRA_RUN_SAVE,         /* storage: the answer */
     MASTRA_RUN_LAST,         /* all is stored, "finish" is to be said */
     MASTRA_RUN_END
@@ -170,6 +171,7 @@ struct mastra_agent_run_t {
     mastra_run_state_e state;
     int stream;
     int cancelled;
+    int aborted;                     /* cancelled, and the sink is there */
     int started;                     /* "start" was sent */
     int tools_ran;                   /* a tool was called */
     int blocked;                     /* the sink is slow */
@@ -212,6 +214,12 @@ struct mastra_agent_run_t {
     mastra_json_t *decision;         /* {toolCallId?, approved, reason?,
                                         resumeData?}, NULL: a new run */
     mastra_json_t *stored;           /* the state that was claimed */
+    struct mastra_channel_t *channel;  /* the thread's, or NULL */
+    struct mastra_claim_t *claim;    /* of a channel, on its way */
+    int saved;                       /* the answer is stored already */
+    mastra_json_t *came;             /* they have been taken out */
+    const char *next_id;             /* of the message after those, while
+                                        its step is said to end */
     mastra_json_t *pending;          /* what it waits for, while that is saved */
     mastra_agent_lease_t *lease;
     int epoch;                       /* of the claim, 0: none */
@@ -245,6 +253,8 @@ struct mastra_agent_run_t {
 
 /* ---- output.c, answer.c: loop thread ---- */
 
+/* Sends a chunk that is taken over. Returns what the sink does. */
+int mastra_run_deliver(mastra_agent_run_t *run, mastra_json_t *chunk);
 /* {type, runId, from:"AGENT", payload}; payload is taken over. */
 mastra_json_t *mastra_run_envelope(mastra_agent_run_t *run, const char *type,
                                    mastra_json_t *payload);
@@ -285,6 +295,9 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
 void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
+/* Says which messages have come in: an array of format 2. */
+void mastra_run_say_signals(mastra_agent_run_t *run,
+                            const mastra_json_t *messages);
 void mastra_run_say_error(mastra_agent_run_t *run,
                           const mastra_result_t *error);
 void mastra_run_say_finish(mastra_agent_run_t *run);
@@ -314,7 +327,7 @@ mastra_result_t *mastra_run_issue(apr_pool_t *pool, const char *field,
 /* What the schema of the body cannot say. NULL: fine. */
 mastra_result_t *mastra_run_check_options(mastra_agent_run_t *run);
 void mastra_run_set_limits(mastra_agent_run_t *run);
-/* 1: no step follows the present one, though it has tool calls. */
+/* 1: no step follows the present one, unless messages come for it. */
 int mastra_run_is_last_step(mastra_agent_run_t *run);
 
 /* ---- offer.c ---- */
@@ -378,11 +391,8 @@ void mastra_run_tell_outcomes(mastra_agent_run_t *run);
  * is called when it has. */
 int mastra_run_hold(mastra_agent_run_t *run,
                     void (*next)(mastra_agent_run_t *run));
-/* The model has answered and the calls are over. */
-void mastra_run_step_over(mastra_agent_run_t *run);
-/* Goes on after mastra_run_structure: with the end, or why there is none. */
-void mastra_run_structured(mastra_agent_run_t *run,
-                           const mastra_result_t *error);
+/* 1: there is an answer to store. */
+int mastra_run_has_answer(const mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */
@@ -391,6 +401,66 @@ void mastra_run_end_early(mastra_agent_run_t *run, const char *what);
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 /* Tells the sink of the end and frees the run. */
 void mastra_run_end(mastra_agent_run_t *run);
+
+/* A run that was cancelled while a job was under way ends. */
+void mastra_run_cancelled(mastra_agent_run_t *run);
+/* Begins the next step. */
+void mastra_run_start_step(mastra_agent_run_t *run);
+void mastra_run_finish(mastra_agent_run_t *run);
+
+/* ---- steps.c ---- */
+
+/* The model has answered and the calls are over. */
+void mastra_run_step_over(mastra_agent_run_t *run);
+/* Goes on after mastra_run_structure: with the end, or why there is none. */
+void mastra_run_structured(mastra_agent_run_t *run,
+                           const mastra_result_t *error);
+/* The step ends without messages from outside: the next, or the end. */
+void mastra_run_step_done(mastra_agent_run_t *run);
+
+/* ---- drain.c ---- */
+
+/* Looks for messages that came to the thread while the step went on; 0: there
+ * is no need to. Goes on with the run afterwards. After the last step, when
+ * there are none, the answer is stored in the same transaction: what comes
+ * later finds a thread whose run is over. */
+int mastra_run_drain(mastra_agent_run_t *run);
+
+/* ---- hub_run.c: a run's channel ---- */
+
+typedef struct mastra_channel_t mastra_channel_t;
+
+/* Store thread. The run has its channel claimed, where its thread is one that
+ * is free: for a run that begins, or one that is taken up. */
+apr_status_t mastra_channel_join(mastra_agent_run_t *run,
+                                 const char *resource_id,
+                                 const char *thread_id, mastra_db_t *db,
+                                 apr_pool_t *pool);
+/* The run's question is about to be stored: STALE when the channel is
+ * another's by now. */
+apr_status_t mastra_channel_recalled(mastra_channel_t *channel,
+                                     mastra_db_t *db, apr_pool_t *pool);
+/* The run's answer, or its state, is about to be stored. */
+apr_status_t mastra_channel_release(mastra_channel_t *channel, mastra_db_t *db,
+                                    int suspended, apr_pool_t *pool);
+/* What came for the run: messages of format 2, not yet stored. New
+ * reference. */
+apr_status_t mastra_channel_take(mastra_json_t **pmessages,
+                                 mastra_channel_t *channel, mastra_db_t *db,
+                                 apr_pool_t *pool);
+
+/* What was claimed and is not wanted after all; NULL: nothing. */
+void mastra_claim_free(struct mastra_claim_t *claim);
+/* Loop. What was claimed for the run becomes its channel. */
+void mastra_channel_adopt(mastra_agent_run_t *run);
+/* How the job with mastra_channel_release in it went. */
+void mastra_channel_settled(mastra_channel_t *channel, apr_status_t rv);
+/* 1: somebody said that there is something to take in; asked once. */
+int mastra_channel_pending(mastra_channel_t *channel);
+/* Somebody else has the channel: its run here stops and writes no more. */
+void mastra_channel_lost(mastra_channel_t *channel);
+/* The client that the run began for has left. */
+void mastra_channel_client_gone(mastra_channel_t *channel);
 
 /* ---- suspend.c, take_up.c, lease.c ---- */
 
@@ -426,6 +496,9 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
  * outcome (run->job_error when something else than storage was wrong). */
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next);
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next);
+/* The work of that job. */
+apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
+                                 apr_pool_t *pool);
 
 /* ---- memory.c ---- */
 

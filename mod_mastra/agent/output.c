@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 #include "../base/text.h"
 
 #define TEXT_LIMIT (16 * 1024 * 1024)   /* bytes of one step's text */
@@ -18,7 +19,7 @@ mastra_json_t *mastra_run_envelope(mastra_agent_run_t *run, const char *type,
                             run->id, "from", "AGENT", "payload", payload);
 }
 
-static int deliver(mastra_agent_run_t *run, mastra_json_t *chunk)
+int mastra_run_deliver(mastra_agent_run_t *run, mastra_json_t *chunk)
 {
     int go = 1;
 
@@ -39,7 +40,7 @@ int mastra_run_say(mastra_agent_run_t *run, const char *type,
         mastra_json_unref(payload);
         return 1;
     }
-    return deliver(run, mastra_run_envelope(run, type, payload));
+    return mastra_run_deliver(run, mastra_run_envelope(run, type, payload));
 }
 
 void mastra_run_say_start(mastra_agent_run_t *run)
@@ -48,6 +49,21 @@ void mastra_run_say_start(mastra_agent_run_t *run)
     mastra_run_say(run, "start", mastra_json_pack("{s:s, s:s}", "id",
                                                   run->agent->id, "messageId",
                                                   run->message_id));
+}
+
+void mastra_run_say_signals(mastra_agent_run_t *run,
+                            const mastra_json_t *messages)
+{
+    apr_size_t i;
+
+    for (i = 0; run->stream && i < mastra_json_size(messages); i++) {
+        const mastra_json_t *message = mastra_json_at(messages, i);
+        const char *role = mastra_json_get_str(message, "role");
+
+        if (role && !strcmp(role, "signal")) {
+            mastra_run_deliver(run, mastra_signal_chunk(message, run->id));
+        }
+    }
 }
 
 void mastra_run_say_step_start(mastra_agent_run_t *run)
@@ -95,7 +111,7 @@ static int say_delta(mastra_agent_run_t *run, const char *type, const char *id,
     payload = part_payload(id, event->metadata);
     mastra_json_set(payload, "text",
                     mastra_json_stringn(event->text, event->len));
-    return deliver(run, mastra_run_envelope(run, type, payload));
+    return mastra_run_deliver(run, mastra_run_envelope(run, type, payload));
 }
 
 /* ---- text and reasoning ---- */
@@ -284,7 +300,7 @@ void mastra_run_say_file(mastra_agent_run_t *run,
                                     "mimeType", event->name, "data", data),
               mastra_text_now_ms());
     if (run->stream) {
-        deliver(run, chunk);
+        mastra_run_deliver(run, chunk);
     }
     else {
         mastra_json_unref(chunk);
@@ -328,7 +344,7 @@ void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     chunk = mastra_run_envelope(run, "tool-call", payload);
     mastra_run_keep(&run->step.tool_chunks, chunk);
     if (run->stream) {
-        deliver(run, chunk);
+        mastra_run_deliver(run, chunk);
     }
     else {
         mastra_json_unref(chunk);
@@ -340,7 +356,7 @@ int mastra_run_say_tool_output(void *baton, mastra_json_t *output)
     mastra_run_tool_t *tool = baton;
     mastra_agent_run_t *run = tool->run;
 
-    return deliver(run, mastra_json_pack(
+    return mastra_run_deliver(run, mastra_json_pack(
         "{s:s, s:s, s:s, s:{s:O, s:s, s:s}}", "type", "tool-output", "runId",
         run->id, "from", "USER", "payload", "output", output, "toolCallId",
         tool->id, "toolName", tool->name));
@@ -416,7 +432,7 @@ static void say_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         mastra_run_keep(&run->step.result_chunks, chunk);
     }
     if (run->stream) {
-        deliver(run, chunk);
+        mastra_run_deliver(run, chunk);
     }
     else {
         mastra_json_unref(chunk);
@@ -533,7 +549,7 @@ void mastra_run_say_object_chunk(mastra_agent_run_t *run, const char *type)
         mastra_json_set(chunk, "metadata",
                         mastra_json_pack("{s:s}", "from", "structured-output"));
     }
-    deliver(run, chunk);
+    mastra_run_deliver(run, chunk);
 }
 
 /* Each look reads the whole text: the longer it is, the rarer they are. */

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 
 /* ---- format 2 to prompts ---- */
 
@@ -262,10 +263,8 @@ mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts)
 
 /* A message that says nothing is not sent. */
 static void user_to(mastra_json_t *messages, const mastra_json_t *message,
-                    int for_client)
+                    const mastra_json_t *parts, int for_client)
 {
-    const mastra_json_t *parts = mastra_json_path(message, "content", "parts",
-                                                  NULL);
     mastra_json_t *content = mastra_json_array(), *made;
     apr_size_t i;
     int any = for_client;
@@ -295,6 +294,20 @@ static void user_to(mastra_json_t *messages, const mastra_json_t *message,
     mastra_json_append(messages, made);
 }
 
+static void signal_to(mastra_json_t *messages, const mastra_json_t *message,
+                      int for_client)
+{
+    mastra_json_t *parts = mastra_signal_parts(message);
+
+    user_to(messages, message, parts, for_client);
+    mastra_json_unref(parts);
+}
+
+static int is_signal(const char *role)
+{
+    return role && !strcmp(role, "signal");
+}
+
 static void convert(mastra_json_t *made, const mastra_json_t *messages,
                     int for_client)
 {
@@ -309,8 +322,11 @@ static void convert(mastra_json_t *made, const mastra_json_t *messages,
         if (!parts) {
             continue;
         }
-        if (role && strcmp(role, "assistant")) {
-            user_to(made, message, for_client);
+        if (is_signal(role)) {
+            signal_to(made, message, for_client);
+        }
+        else if (role && strcmp(role, "assistant")) {
+            user_to(made, message, parts, for_client);
         }
         else {
             unfold(made, parts, for_client);

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 #include "../store/runs.h"
 
 /* ---- store thread: the run is the job's alone until done is posted ---- */
@@ -70,7 +71,8 @@ static mastra_json_t *storable(mastra_agent_run_t *run, apr_pool_t *pool)
     for (i = 0; i < mastra_json_size(run->input); i++) {
         mastra_json_t *message = mastra_json_at(run->input, i);
 
-        if (mastra_json_get(message, "id")) {
+        if (mastra_json_get(message, "id")
+            && !mastra_signal_is_transient(message)) {
             mastra_json_append(made, mastra_json_ref(message));
         }
     }
@@ -147,9 +149,9 @@ static mastra_json_t *history(const mastra_json_t *stored,
     return made;
 }
 
-static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
+                                  apr_pool_t *pool)
 {
-    mastra_agent_run_t *run = baton;
     mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
     apr_status_t rv = open_thread(run, db, pool);
 
@@ -173,22 +175,39 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return mastra_messages_save(db, mine, pool);
 }
 
-/* What the run has said, and, for one that was taken up, the end of its claim:
- * nothing is written when somebody else has the run by now. */
-static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = baton;
+    apr_status_t rv = run->channel ? mastra_channel_recalled(run->channel, db,
+                                                             pool)
+                                   : APR_SUCCESS;
+
+    if (!rv && run->thread_id) {
+        rv = recall_thread(run, db, pool);
+    }
+    return rv ? rv : mastra_channel_join(run, run->resource_id,
+                                        run->thread_id, db, pool);
+}
+
+/* What the run has said, and, for one that was taken up, the end of its claim:
+ * nothing is written when somebody else has the run by now. */
+apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
+                                 apr_pool_t *pool)
+{
     mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
     mastra_json_t *message = mastra_run_message(run, 0);
     apr_status_t rv = APR_SUCCESS;
 
+    if (run->channel) {
+        rv = mastra_channel_release(run->channel, db, 0, pool);
+    }
     if (run->prior) {
         mastra_json_extend(messages, run->prior);
     }
     if (message) {
         mastra_json_append(messages, message);
     }
-    if (run->epoch) {
+    if (!rv && run->epoch) {
         rv = mastra_runs_finish(db, run->env->host, run->id, run->epoch, pool);
     }
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
@@ -196,6 +215,11 @@ static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     return mastra_messages_save(
         db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
+}
+
+static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    return mastra_run_save_now(baton, db, pool);
 }
 
 static void job_done(void *baton, apr_status_t rv)

@@ -56,6 +56,8 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->offered);
     mastra_json_unref(run->tool_specs);
     mastra_run_free_output(run);
+    mastra_json_unref(run->came);
+    mastra_claim_free(run->claim);
     mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
 }

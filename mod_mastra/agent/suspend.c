@@ -238,6 +238,9 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     row.snapshot = mastra_json_own(make_snapshot(run), pool);
     row.summary = mastra_json_own(make_summary(run), pool);
     rv = mastra_runs_suspend(db, &row, run->epoch, pool);
+    if (!rv && run->channel) {
+        rv = mastra_channel_release(run->channel, db, 1, pool);
+    }
     if (rv || !run->thread_id || run->read_only) {
         return rv;
     }
@@ -268,6 +271,9 @@ static void after_suspend(void *baton)
 
     mastra_json_unref(run->pending);
     run->pending = NULL;
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
     if (run->job_rv) {
         mastra_run_fail(run, run->job_rv == MASTRA_STORE_EXISTS
                                  ? mastra_result_make(run->pool, 409,

@@ -102,6 +102,11 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     rv = check_answer(run, entry, pool);
     if (!rv) {
+        rv = mastra_channel_join(run, mastra_json_get_str(state, "resourceId"),
+                                 mastra_json_get_str(state, "threadId"), db,
+                                 pool);
+    }
+    if (!rv) {
         mastra_json_unref(run->stored);
         run->stored = mastra_json_ref(state);
         run->epoch = epoch;
@@ -324,6 +329,10 @@ static void after_claim(void *baton)
     restore(run);
     restore_tools(run);
     run->started = 1;
+    if (run->sink && run->sink->vtable->begun) {
+        run->sink->vtable->begun(run->sink);
+    }
+    mastra_channel_adopt(run);
     if (run->cancelled) {
         /* nobody listens any more: the run waits for another decision */
         run->cancelled = 0;

@@ -12,14 +12,10 @@
 #define MAX_MODELS 32
 #define MAX_RETRIES 10
 
-static mastra_result_t *fault(apr_pool_t *pool, const char *what,
-                              const char *value)
+static mastra_result_t *fault(apr_pool_t *pool, const char *what)
 {
     mastra_result_t *error = mastra_result_make(pool, 400, "AGENT_INVALID",
-                                                "%s%s%s%s", what,
-                                                value ? " \"" : "",
-                                                value ? value : "",
-                                                value ? "\"" : "");
+                                                "%s", what);
 
     error->detail = mastra_json_own(mastra_json_pack("{s:s}", "field",
                                                      "model"), pool);
@@ -61,13 +57,14 @@ static mastra_result_t *read_spec(mastra_agent_model_t *model,
 {
     model->spec = spec_of(value, pool);
     if (!model->spec || !strchr(model->spec, '/')) {
-        return fault(pool, "not of the form \"provider/model\"", NULL);
+        return fault(pool, "not of the form \"provider/model\"");
     }
     model->provider = mastra_models_find(models, model->spec,
                                          &model->model_id);
     if (!model->provider) {
-        return fault(pool, "there is no model provider (MastraModelProvider) "
-                     "of", model->spec);
+        return fault(pool, apr_psprintf(pool, "the provider of \"%s\" is not "
+                                        "configured (MastraModelProvider)",
+                                        model->spec));
     }
     mastra_agent_model_describe(model, pool);
     return NULL;
@@ -135,7 +132,7 @@ static mastra_result_t *read_list(mastra_agent_view_t *view,
     int i, n = (int)mastra_json_size(list);
 
     if (n < 1 || n > MAX_MODELS) {
-        return fault(view->pool, "a list of models has 1 to 32 of them", NULL);
+        return fault(view->pool, "a list of models has 1 to 32 of them");
     }
     view->is_list = 1;
     view->n = n;
@@ -153,7 +150,7 @@ static mastra_result_t *read_models(mastra_agent_view_t *view,
 {
     if (!value) {
         return fault(view->pool, "a model is missing: \"model\": "
-                     "\"provider/model\"", NULL);
+                     "\"provider/model\"");
     }
     if (mastra_json_is_array(value)) {
         return read_list(view, agent, value, models);

@@ -167,6 +167,12 @@ const mastra_route_t mastra_api_agents[] = {
       .summary = "Stream agent response", .tag = "Agents",
       .permission = "agents:execute", .resource = "body:memory.thread",
       .body = run_body, .flags = MASTRA_ROUTE_STREAM },
+    /* an agent has no work in the background: it is idle when its run ends */
+    { .method = "POST", .path = "/agents/:agentId/stream-until-idle",
+      .handler = stream, .summary = "Stream agent response until idle",
+      .tag = "Agents", .permission = "agents:execute",
+      .resource = "body:memory.thread", .body = run_body,
+      .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/stream/vnext",
       .handler = stream_vnext,
       .summary = "Stream agent response, records parted by 0x1E",

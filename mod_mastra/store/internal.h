@@ -62,6 +62,9 @@ apr_status_t mastra_db_plain(mastra_db_t *db, const char *sql);
  * none. */
 apr_status_t mastra_db_value(const char **pvalue, mastra_db_t *db,
                              const char *sql, apr_pool_t *pool);
+/* The database's clock: one clock for all who share it. Milliseconds. */
+apr_status_t mastra_db_now(apr_int64_t *pms, mastra_db_t *db,
+                           apr_pool_t *pool);
 /* 1 for a status that another attempt may cure. */
 int mastra_db_passing(apr_status_t rv);
 

@@ -272,7 +272,8 @@ static void ask_end(mastra_sink_t *sink, mastra_json_t *answer,
     wake(ask);
 }
 
-static const mastra_sink_vtable_t ask_vtable = { ask_chunk, NULL, ask_end };
+static const mastra_sink_vtable_t ask_vtable = { .chunk = ask_chunk,
+                                                 .end = ask_end };
 
 static void ask_begin(void *baton)
 {

@@ -125,7 +125,7 @@ int main(void)
 {
     begin();
     models = mastra_models_make(pool);
-    mastra_models_add_defaults(models);
+    mastra_models_add_defaults(models, 0);
     defaults();
     last_messages();
     titles();
