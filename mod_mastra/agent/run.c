@@ -51,13 +51,13 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->stored);
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
+    mastra_json_unref(run->came);
+    mastra_claim_free(run->claim);
     mastra_json_unref(run->background);
     mastra_json_unref(run->metadata);
     mastra_json_unref(run->offered);
     mastra_json_unref(run->tool_specs);
     mastra_run_free_output(run);
-    mastra_json_unref(run->came);
-    mastra_claim_free(run->claim);
     mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
 }

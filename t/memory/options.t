@@ -7,7 +7,7 @@ use MastraTest;
 use Time::HiRes qw(sleep time);
 use Upstream;
 
-plan tests => 48;
+plan tests => 52;
 
 my $up   = Upstream->start(script => sub {
     my $request = shift;
@@ -64,6 +64,16 @@ unlike texts(stored('m')), qr/look/, '... and stores nothing';
 ask('memory-agent', 'm', 'look', readOnly => true);
 unlike texts(stored('m')), qr/look/, '... in either way of saying so';
 is ask('memory-agent', 'm', 'x', resource => "$id-thief")->{status}, 403, 'others remember nothing of it';
+
+my %budget = (options => { messageHistory => { maxTokens => 55, atMaxRemoveTokens => 15 } });
+ask('memory-agent', 'b', "talk $_ of some length", %budget) for 1 .. 3;
+is shown(), 'talk 2 of some length|Echo: talk 2 of some length|talk 3 of some length',
+    'a number of tokens may be the limit';
+ok api_get("/memory/threads/$id-b", @port)->{json}{metadata}{memoryTokenLimiter}{createdAt},
+    '... and the thread knows where its history begins';
+is scalar(@{ stored('b') }), 6, '... but keeps all of it';
+is ask('memory-agent', 'b', 'x', options => { messageHistory => { maxTokens => 'x' } })->{status}, 400,
+    'refused: a number of tokens that is none';
 
 ask('memory-agent', 'mark', 'a <working_memory>b</working_memory> c');
 is stored('mark')->[0]{content}{content}, 'a  c', 'what is marked as working memory is not stored';
