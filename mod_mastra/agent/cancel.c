@@ -139,4 +139,7 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
     else if (run->call) {
         mastra_model_resume(run->call);
     }
+    else {
+        mastra_run_resume_tools(run);
+    }
 }

@@ -29,11 +29,6 @@ static mastra_json_t *to_store(mastra_agent_run_t *run,
     return made;
 }
 
-static int is_last(const mastra_agent_run_t *run)
-{
-    return !run->step.tools || run->nsteps + 1 >= run->max_steps;
-}
-
 /* They leave the queue and are stored in one transaction, behind what the run
  * has said so far. */
 static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -51,7 +46,8 @@ static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
                                                                   pool)),
                                       pool), pool);
     }
-    if (rv == APR_SUCCESS && !mastra_json_size(came) && is_last(run)) {
+    if (rv == APR_SUCCESS && !mastra_json_size(came)
+        && mastra_run_is_last_step(run)) {
         rv = mastra_run_save_now(run, db, pool);
         run->saved = rv == APR_SUCCESS;
     }
@@ -127,7 +123,8 @@ static void after_take(void *baton)
 int mastra_run_drain(mastra_agent_run_t *run)
 {
     if (!run->channel
-        || (!mastra_channel_pending(run->channel) && !is_last(run))) {
+        || (!mastra_channel_pending(run->channel)
+            && !mastra_run_is_last_step(run))) {
         return 0;
     }
     run->state = MASTRA_RUN_DRAIN;

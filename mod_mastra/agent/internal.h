@@ -328,7 +328,7 @@ mastra_result_t *mastra_run_issue(apr_pool_t *pool, const char *field,
 /* What the schema of the body cannot say. NULL: fine. */
 mastra_result_t *mastra_run_check_options(mastra_agent_run_t *run);
 void mastra_run_set_limits(mastra_agent_run_t *run);
-/* 1: no step follows the present one, though it has tool calls. */
+/* 1: no step follows the present one, unless messages come for it. */
 int mastra_run_is_last_step(mastra_agent_run_t *run);
 
 /* ---- offer.c ---- */
@@ -392,11 +392,8 @@ void mastra_run_tell_outcomes(mastra_agent_run_t *run);
  * is called when it has. */
 int mastra_run_hold(mastra_agent_run_t *run,
                     void (*next)(mastra_agent_run_t *run));
-/* The model has answered and the calls are over. */
-void mastra_run_step_over(mastra_agent_run_t *run);
-/* Goes on after mastra_run_structure: with the end, or why there is none. */
-void mastra_run_structured(mastra_agent_run_t *run,
-                           const mastra_result_t *error);
+/* 1: there is an answer to store. */
+int mastra_run_has_answer(const mastra_agent_run_t *run);
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */
@@ -404,13 +401,19 @@ void mastra_run_end_early(mastra_agent_run_t *run, const char *what);
 /* Tells the sink of the end and frees the run. */
 void mastra_run_end(mastra_agent_run_t *run);
 
-/* 1: something is to be stored. */
-int mastra_run_has_answer(const mastra_agent_run_t *run);
-/* The step ends without messages from outside: the next, or the end. */
-void mastra_run_step_done(mastra_agent_run_t *run);
 /* Begins the next step. */
 void mastra_run_start_step(mastra_agent_run_t *run);
 void mastra_run_finish(mastra_agent_run_t *run);
+
+/* ---- steps.c ---- */
+
+/* The model has answered and the calls are over. */
+void mastra_run_step_over(mastra_agent_run_t *run);
+/* Goes on after mastra_run_structure: with the end, or why there is none. */
+void mastra_run_structured(mastra_agent_run_t *run,
+                           const mastra_result_t *error);
+/* The step ends without messages from outside: the next, or the end. */
+void mastra_run_step_done(mastra_agent_run_t *run);
 
 /* ---- cancel.c ---- */
 

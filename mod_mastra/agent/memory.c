@@ -17,6 +17,16 @@ static mastra_result_t *no_resource(apr_pool_t *pool)
                               "the authenticated user.");
 }
 
+/* What is wrong with the options, as an issue with the request. */
+static mastra_result_t *as_issue(const mastra_result_t *error, apr_pool_t *pool)
+{
+    const char *field = mastra_json_get_str(error->detail, "field");
+
+    return mastra_run_issue(pool, apr_pstrcat(pool, "memory.options",
+                                              field && *field ? "." : "",
+                                              field, NULL), error->message);
+}
+
 static mastra_result_t *set_options(mastra_agent_run_t *run)
 {
     const mastra_json_t *memory = mastra_json_get(run->options, "memory");
@@ -25,7 +35,7 @@ static mastra_result_t *set_options(mastra_agent_run_t *run)
         run->pool);
 
     if (error) {
-        return error;
+        return as_issue(error, run->pool);
     }
     run->memory.read_only |= mastra_json_get_bool(memory, "readOnly", 0);
     run->last_messages = run->memory.last_messages;

@@ -92,7 +92,7 @@ int mastra_run_is_last_step(mastra_agent_run_t *run)
     const mastra_run_tool_t *tool;
     apr_size_t i;
 
-    if (run->nsteps + 1 >= run->max_steps) {
+    if (!run->step.tools || run->nsteps + 1 >= run->max_steps) {
         return 1;
     }
     for (tool = run->step.tools; tool; tool = tool->next) {

@@ -263,10 +263,8 @@ mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts)
 
 /* A message that says nothing is not sent. */
 static void user_to(mastra_json_t *messages, const mastra_json_t *message,
-                    int for_client)
+                    const mastra_json_t *parts, int for_client)
 {
-    const mastra_json_t *parts = mastra_json_path(message, "content", "parts",
-                                                  NULL);
     mastra_json_t *content = mastra_json_array(), *made;
     apr_size_t i;
     int any = for_client;
@@ -299,11 +297,10 @@ static void user_to(mastra_json_t *messages, const mastra_json_t *message,
 static void signal_to(mastra_json_t *messages, const mastra_json_t *message,
                       int for_client)
 {
-    mastra_json_t *as_user = mastra_json_pack("{s:{s:o}}", "content", "parts",
-                                              mastra_signal_parts(message));
+    mastra_json_t *parts = mastra_signal_parts(message);
 
-    user_to(messages, as_user, for_client);
-    mastra_json_unref(as_user);
+    user_to(messages, message, parts, for_client);
+    mastra_json_unref(parts);
 }
 
 static int is_signal(const char *role)
@@ -329,7 +326,7 @@ static void convert(mastra_json_t *made, const mastra_json_t *messages,
             signal_to(made, message, for_client);
         }
         else if (role && strcmp(role, "assistant")) {
-            user_to(made, message, for_client);
+            user_to(made, message, parts, for_client);
         }
         else {
             unfold(made, parts, for_client);

@@ -58,11 +58,13 @@ typedef struct {
     mastra_model_cbs_t cbs;
     void *baton;
     const mastra_json_t *say;
+    int at;                      /* in it */
     int raw;
 } scripted_t;
 
-static void emit(scripted_t *call, mastra_model_event_e type, const char *text,
-                 const char *id, const char *name, mastra_json_t *json)
+/* 0: the run wants no more for now. */
+static int emit(scripted_t *call, mastra_model_event_e type, const char *text,
+                const char *id, const char *name, mastra_json_t *json)
 {
     mastra_model_event_t event = { .type = type, .text = text,
                                    .len = text ? strlen(text) : 0, .id = id,
@@ -73,53 +75,71 @@ static void emit(scripted_t *call, mastra_model_event_e type, const char *text,
         event.raw_reason = text;
         event.text = NULL;
     }
-    call->cbs.on_event(call->baton, &event);
+    return call->cbs.on_event(call->baton, &event);
 }
 
-static void emit_calls(scripted_t *call, const mastra_json_t *calls)
+static int emit_call(scripted_t *call, const mastra_json_t *one, int part)
 {
-    apr_size_t i;
+    const char *id = mastra_json_get_str(one, "id");
+    const char *name = mastra_json_get_str(one, "name");
 
-    for (i = 0; i < mastra_json_size(calls); i++) {
-        const mastra_json_t *one = mastra_json_at(calls, i);
-        const char *id = mastra_json_get_str(one, "id");
-        const char *name = mastra_json_get_str(one, "name");
-
-        emit(call, MASTRA_MODEL_TOOL_START, NULL, id, name, NULL);
-        emit(call, MASTRA_MODEL_TOOL_END, NULL, id, NULL, NULL);
-        emit(call, MASTRA_MODEL_TOOL_CALL, NULL, id, name,
-             mastra_json_get(one, "args"));
+    if (part == 0) {
+        return emit(call, MASTRA_MODEL_TOOL_START, NULL, id, name, NULL);
     }
+    return part == 1 ? emit(call, MASTRA_MODEL_TOOL_END, NULL, id, NULL, NULL)
+                     : emit(call, MASTRA_MODEL_TOOL_CALL, NULL, id, name,
+                            mastra_json_get(one, "args"));
+}
+
+static int emit_finish(scripted_t *call, const char *reason)
+{
+    mastra_json_t *usage = mastra_json_pack("{s:i, s:i, s:i}", "inputTokens", 1,
+                                            "outputTokens", 2, "totalTokens",
+                                            3);
+    int more = emit(call, MASTRA_MODEL_FINISH, reason, NULL, NULL, usage);
+
+    mastra_json_unref(usage);
+    return more;
+}
+
+/* The next event of the line; -1: it is over. */
+static int say_next(scripted_t *call)
+{
+    const mastra_json_t *calls = mastra_json_get(call->say, "calls");
+    const char *text = mastra_json_get_str(call->say, "text");
+    int at = call->at++, n = (int)mastra_json_size(calls) * 3;
+
+    if (at == 0) {
+        return !call->raw || emit(call, MASTRA_MODEL_RAW, NULL, NULL, NULL,
+                                  (mastra_json_t *)call->say);
+    }
+    if (at == 1) {
+        return !text || emit(call, MASTRA_MODEL_TEXT, text, NULL, NULL, NULL);
+    }
+    if (at < n + 2) {
+        return emit_call(call, mastra_json_at(calls, (at - 2) / 3),
+                         (at - 2) % 3);
+    }
+    return at == n + 2 ? emit_finish(call, calls ? "tool-calls" : "stop") : -1;
 }
 
 static void scripted_say(void *baton)
 {
     scripted_t *call = baton;
-    const mastra_json_t *calls = mastra_json_get(call->say, "calls");
-    const char *text = mastra_json_get_str(call->say, "text");
-    int fail = (int)mastra_json_get_int(call->say, "fail", 0);
-    mastra_json_t *usage = mastra_json_pack("{s:i, s:i, s:i}", "inputTokens", 1,
-                                            "outputTokens", 2, "totalTokens",
-                                            3);
+    int fail = (int)mastra_json_get_int(call->say, "fail", 0), more = 1;
 
     if (fail) {
         call->cbs.on_done(call->baton, mastra_result_make(
             pool, fail, "MODEL_UPSTREAM", "the model fails"));
     }
     else if (!mastra_json_get(call->say, "hang")) {
-        if (call->raw) {
-            emit(call, MASTRA_MODEL_RAW, NULL, NULL, NULL,
-                 (mastra_json_t *)call->say);
+        while (more > 0) {
+            more = say_next(call);
         }
-        if (text) {
-            emit(call, MASTRA_MODEL_TEXT, text, NULL, NULL, NULL);
+        if (more < 0) {
+            call->cbs.on_done(call->baton, NULL);
         }
-        emit_calls(call, calls);
-        emit(call, MASTRA_MODEL_FINISH, calls ? "tool-calls" : "stop", NULL,
-             NULL, usage);
-        call->cbs.on_done(call->baton, NULL);
     }
-    mastra_json_unref(usage);
 }
 
 static mastra_json_t *names_of(const mastra_json_t *specs)
@@ -173,7 +193,9 @@ static void scripted_cancel(mastra_model_call_t *base)
 
 static void scripted_resume(mastra_model_call_t *base)
 {
-    (void)base;
+    scripted_t *call = (scripted_t *)base;
+
+    mastra_loop_timer_set(call->loop, &call->timer, 0, scripted_say, call);
 }
 
 static const mastra_model_kind_t scripted = {
@@ -222,6 +244,8 @@ typedef struct {
     mastra_sink_t sink;
     mastra_agent_run_t *run;
     mastra_msg_t msg;
+    mastra_timer_t timer;
+    int slow;                    /* 1: each chunk is too much, for a while */
     mastra_json_t *chunks;
     mastra_json_t *answer;
     int status;                  /* of the error, 0: none */
@@ -233,12 +257,22 @@ typedef struct {
     int over;
 } ask_t;
 
+static void ask_resume(void *baton)
+{
+    ask_t *ask = baton;
+
+    mastra_agent_run_resume(ask->run);
+}
+
 static int ask_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     ask_t *ask = (ask_t *)sink;
 
     mastra_json_append(ask->chunks, mastra_json_copy(chunk));
-    return 1;
+    if (ask->slow && !ask->timer.slot) {
+        mastra_loop_timer_set(env.loop, &ask->timer, 1000, ask_resume, ask);
+    }
+    return !ask->slow;
 }
 
 static void take_error(ask_t *ask, const mastra_result_t *error)
@@ -265,6 +299,7 @@ static void ask_end(mastra_sink_t *sink, mastra_json_t *answer,
 {
     ask_t *ask = (ask_t *)sink;
 
+    mastra_loop_timer_stop(env.loop, &ask->timer);
     take_error(ask, error);
     if (answer) {
         ask->answer = mastra_json_own(mastra_json_copy(answer), pool);
@@ -313,6 +348,8 @@ static void ask_wait(ask_t *ask)
     pthread_mutex_unlock(&ask->lock);
 }
 
+static int slow;                 /* of the next ones */
+
 /* The options are given without the braces, the script as JSON. */
 static ask_t *ask(const char *agent, int stream, const char *options,
                   const char *says)
@@ -322,6 +359,7 @@ static ask_t *ask(const char *agent, int stream, const char *options,
     script = parse(says);
     made = ask_make(agent, parse(apr_psprintf(pool, "{%s}", options)), stream,
                     parse("{\"name\":\"Ann\"}"));
+    made->slow = slow;
     if (made->run) {
         mastra_loop_post(env.loop, &made->msg);
         ask_wait(made);

@@ -42,6 +42,11 @@ static void delegates(void)
     is_str(mastra_json_get_str(mastra_json_path(
                chunk(one, "tool-output", 3), "payload", "output", "payload",
                NULL), "text"), "done", "... chunk by chunk");
+    slow = 1;
+    one = ask("boss", 1, Q, says);
+    slow = 0;
+    is_int(mastra_json_size(one->chunks), 20,
+           "a client that is slow gets all of it");
     one = ask("boss", 0, Q, "[{\"calls\":[" CALL("c", "helper",
               "{\"prompt\":\"x\"}") "]},{\"fail\":502},{\"text\":\"sorry\"}]");
     is_str(mastra_json_get_str(one->answer, "text"), "sorry",
