@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agents.h"
 #include "tools.h"
 #include "../http/router.h"
 #include "../http/stream.h"
@@ -77,21 +78,28 @@ static int no_agent(mastra_req_t *req)
                                 mastra_req_param(req, "agentId")));
 }
 
-static int list_agents(mastra_req_t *req)
+mastra_json_t *mastra_agents_listed(const mastra_agents_t *agents, int brief)
 {
-    const char *partial = mastra_json_get_str(req->query, "partial");
-    int brief = partial && !strcmp(partial, "true");
     mastra_json_t *made = mastra_json_object();
     int i;
 
-    for (i = 0; i < mastra_agents_count(req->host->agents); i++) {
-        const mastra_agent_t *agent = mastra_agents_at(req->host->agents, i);
+    for (i = 0; i < mastra_agents_count(agents); i++) {
+        const mastra_agent_t *agent = mastra_agents_at(agents, i);
 
         mastra_json_set(made, agent->id,
                         mastra_json_ref(brief ? agent->describe_partial
                                               : agent->describe_list));
     }
-    return mastra_reply_json(req, made);
+    return made;
+}
+
+static int list_agents(mastra_req_t *req)
+{
+    const char *partial = mastra_json_get_str(req->query, "partial");
+
+    return mastra_reply_json(
+        req, mastra_agents_listed(req->host->agents,
+                                  partial && !strcmp(partial, "true")));
 }
 
 static int get_agent(mastra_req_t *req)

@@ -18,6 +18,7 @@ static int reply(mastra_req_t *req, const char *type, apr_bucket *data,
 
     ap_set_content_type(r, type);
     ap_set_content_length(r, len);
+    mastra_middleware_after(req);
     if (data) {
         APR_BRIGADE_INSERT_TAIL(bb, data);
     }
