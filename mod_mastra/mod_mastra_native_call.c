@@ -58,6 +58,7 @@ struct mastra_call_t {
     int cancelled;
     int over;
     int paused;                  /* the work waits for room */
+    int stopped;                 /* the chunk callback has enough */
     piece_t *first, **end;
     apr_size_t waiting;
 };
@@ -591,7 +592,7 @@ static int wait_for_end(mastra_call_t *call, conn_rec *c)
         pieces = call->cancelled ? NULL : take_pieces(call);
         if (pieces) {
             leave(call, &signals);
-            stop = deliver(call, pieces) != APR_SUCCESS;
+            stop = call->stopped = deliver(call, pieces) != APR_SUCCESS;
             enter(call, &signals);
         }
         else if (call->over) {
@@ -607,7 +608,7 @@ static int wait_for_end(mastra_call_t *call, conn_rec *c)
             look_at = apr_time_now() + LOOK_EVERY;
             enter(call, &signals);
         }
-        if (stop && !call->over && !call->cancelled) {
+        if (stop && !call->cancelled) {
             call->cancelled = 1;
             post(call, MSG_CANCEL, cancel_cb);
         }
@@ -653,7 +654,7 @@ static apr_status_t run(mastra_call_t *call, const request_rec *r,
     else {
         mastra_park_leave_wait(kind);
     }
-    return *pbegun ? call->rv : APR_ECONNABORTED;
+    return *pbegun && !call->stopped ? call->rv : APR_ECONNABORTED;
 }
 
 static apr_status_t wait_for(const mastra_reply_t **preply,

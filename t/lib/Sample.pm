@@ -26,6 +26,7 @@ sub new {
         name => 'sample', %opt, $order eq 'before' ? (first => $load) : (),
         conf => ($order eq 'before' ? '' : $load) . <<'END' . $conf);
 MastraEngine On
+SendBufferSize 65536
 MastraStopLimit 2
 SampleHooks On
 MastraModelProvider mock mock

@@ -260,14 +260,13 @@ static apr_status_t say_words(mastra_model_task_t *task, int n, int ms)
     return rv;
 }
 
+/* Little text that is much on the wire. */
 static void flood(mastra_model_task_t *task)
 {
-    static char block[64 * 1024];
     int i;
 
-    memset(block, 'x', sizeof(block));
-    for (i = 0; i < 128; i++) {
-        if (task->text(task, block, sizeof(block))) {
+    for (i = 0; i < 12000; i++) {
+        if (task->text(task, "twenty bytes of text", 20)) {
             return;
         }
     }
