@@ -1,4 +1,5 @@
 /* The hooks of other modules around a request, and what they are told. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -137,8 +138,9 @@ static int refuse(mastra_req_t *req, int status)
     else if (status == HTTP_FORBIDDEN) {
         message = "Access denied";
     }
-    else if (message[0] && message[1] && message[2] && message[3] == ' ') {
-        message += 4;
+    else {
+        /* "503 Service Unavailable", or another one's when it is unknown */
+        message = atoi(message) == status ? message + 4 : "Refused";
     }
     return mastra_reply_error(req, mastra_result_make(req->pool, status,
                                                       "REFUSED", "%s",
