@@ -214,6 +214,8 @@ AVAILABLE = $(DESTDIR)/etc/apache2/mods-available
 install: $(MODULE) $(TOOLS)
 	install -d $(DESTDIR)$(MODDIR)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODDIR)/mod_mastra.so
+	install -d $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 include/mod_mastra.h $(DESTDIR)$(INCLUDEDIR)/mod_mastra.h
 	@if [ -d '$(AVAILABLE)' ]; then set -x; \
 	    install -m 644 conf/mastra.load '$(AVAILABLE)/mastra.load' && \
 	    { [ -e '$(AVAILABLE)/mastra.conf' ] || \
