@@ -13,9 +13,12 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_auth.h>
+#include <mpm_common.h>
 
+#include "base/pool.h"
 #include "http/park.h"
 #include "http/request.h"
+#include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
@@ -26,7 +29,10 @@
 #define SECRET_BYTES 32
 /* what code of other modules has to come back when a child ends */
 #define NATIVE_LIMIT apr_time_from_sec(3)
+#define NODE_BYTES 8
 #define MAX_STEPS 5
+/* runs that belong to no connection have so long when httpd is in a hurry */
+#define STOP_AT_ONCE apr_time_from_msec(200)
 
 /* --- log ------------------------------------------------------------------- */
 
@@ -64,12 +70,27 @@ static const char *server_secret(void)
     return secret;
 }
 
+/* What this server's children know each other by. */
+static const char *server_node(void)
+{
+    const char *key = "mod_mastra-node";
+    char *node = ap_retained_data_get(key);
+
+    if (!node) {
+        node = ap_retained_data_create(key, 2 * NODE_BYTES + 1);
+        mastra_text_random_hex(node, NODE_BYTES);
+    }
+    return node;
+}
+
 static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_agents, mastra_api_approvals, mastra_api_tools,
-        mastra_api_memory,
+        mastra_api_agents, mastra_api_approvals, mastra_api_channel,
+        mastra_api_tools, mastra_api_memory_threads,
+        mastra_api_memory_messages, mastra_api_memory_working,
+        mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_system, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
@@ -84,6 +105,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
     shared->databases = apr_array_make(pool, 2, sizeof(mastra_database_t *));
     shared->secret = server_secret();
     shared->runtime_dir = mastra_config_runtime_dir(conf, pool);
+    shared->bus_dir = apr_pstrcat(pool, shared->runtime_dir, "/bus", NULL);
+    shared->node = server_node();
     shared->stop_limit = mastra_config_stop_limit(conf);
     shared->job_threads = mastra_config_job_threads(conf);
     return shared;
@@ -153,6 +176,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "the HTTP client library cannot be set up");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (!mastra_directory_make(shared->runtime_dir, s, ptemp)
+        || !mastra_directory_make(shared->bus_dir, s, ptemp)) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (!mastra_database_migrate(shared, s, pconf, ptemp)
         || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -164,7 +191,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
             host->tool_env.self_url = mastra_host_self_url(host, pconf);
         }
         mastra_host_announce(host, ptemp);
+        mastra_access_announce(host);
     }
+    mastra_router_log(shared->router);
     return OK;
 }
 
@@ -187,9 +216,13 @@ static apr_status_t stop_child(void *baton)
     if (shared->native) {
         mastra_native_stop(shared->native);
     }
+    if (shared->hub) {
+        mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
+                                                      : STOP_AT_ONCE);
+    }
     left = shared->jobs ? mastra_jobs_stop(shared->jobs, NATIVE_LIMIT) : 0;
     if (left) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, MASTRA_ID(641)
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, MASTRA_ID(651)
                      "this child ends although %d calls of code of other "
                      "modules have not returned", left);
         on_exit(leave_mapped, NULL);
@@ -233,10 +266,13 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->agent_env.store = host->store;
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
+    host->agent_env.models = host->models;
+    host->tool_env.agents = &host->agent_env;
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
     host->agent_env.max_steps = MAX_STEPS;
     host->hooks = hooks;
+    mastra_hub_add(shared->hub, &host->agent_env);
     /* last: requests are refused without it */
     host->loop = shared->loop;
 }
@@ -256,6 +292,23 @@ static apr_status_t start_stores(const mastra_shared_t *shared,
     return rv;
 }
 
+/* Children can do without it: they find each other's work in storage then. */
+static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
+                              apr_pool_t *pool)
+{
+    mastra_bus_t *bus = NULL;
+    apr_status_t rv = mastra_bus_open(&bus, shared->loop, shared->bus_dir,
+                                      shared->node, pool);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(635)
+                     "no socket in %s: what happens in one child is seen late "
+                     "in others", shared->bus_dir);
+        return NULL;
+    }
+    return bus;
+}
+
 static void start_child(apr_pool_t *pool, server_rec *s)
 {
     mastra_shared_t *shared = shared_of_server();
@@ -266,15 +319,27 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (!shared) {
         return;
     }
-    rv = mastra_loop_start(&shared->loop, NULL, pool);
+    rv = mastra_pool_share();
+    if (rv == APR_SUCCESS) {
+        rv = mastra_loop_start(&shared->loop, NULL, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = mastra_jobs_start(&shared->jobs, shared->loop,
                                shared->job_threads, MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
+        /* after the jobs' own cleanup, to be called before it */
+        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = start_stores(shared, pool);
     }
+    for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
+        rv = mastra_auth_child_init(&APR_ARRAY_IDX(shared->hosts, i,
+                                                   mastra_host_t *)->auth,
+                                    shared->loop, pool);
+    }
     if (rv == APR_SUCCESS) {
+        shared->hub = mastra_hub_make(shared->loop, open_bus(shared, s, pool),
+                                      pool);
         rv = mastra_park_child_init(pool, s, shared->loop,
                                     shared->stop_limit);
     }
@@ -290,8 +355,16 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                    hooks);
     }
     shared->native = mastra_native_start(shared->loop, pool);
-    /* last, so that it comes before what each of them registered */
-    apr_pool_pre_cleanup_register(pool, shared, stop_child);
+    mastra_hub_start(shared->hub);
+}
+
+static void note_stop(apr_pool_t *pool, int graceful)
+{
+    mastra_shared_t *shared = shared_of_server();
+
+    if (shared) {
+        shared->graceful = graceful;
+    }
 }
 
 /* --- requests -------------------------------------------------------------- */
@@ -307,7 +380,7 @@ static int read_request(request_rec *r)
     mastra_request_intake(r, conf->shared->secret);
     if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
         /* on what httpd itself answers below the prefix, too */
-        mastra_cors_headers(r);
+        mastra_cors_headers(&conf->host->cors, r);
         return DECLINED;
     }
     mark = mastra_request_marked(r);
@@ -391,7 +464,9 @@ static authz_status check_internal(request_rec *r, const char *line,
 {
     const mastra_mark_t *mark = mastra_request_origin(r);
 
-    return mark && mark->internal ? AUTHZ_GRANTED : AUTHZ_DENIED;
+    /* the server's own question about a request is a sub-request of it */
+    return mark && (mark->internal || (r->main && mark->asking))
+           ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
 static const char *parse_internal(cmd_parms *cmd, const char *line,
@@ -420,6 +495,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(note_stop, NULL, NULL, APR_HOOK_MIDDLE);
     mastra_park_register_hooks(pool);
 
     /* before others look at headers */
@@ -434,6 +510,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
 
     mastra_native_register(pool);
+    mastra_access_register_hooks(pool);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
                               AUTHZ_PROVIDER_VERSION, &internal_provider,
                               AP_AUTH_INTERNAL_PER_CONF);

@@ -46,7 +46,7 @@ void mastra_native_plan_error(mastra_native_plan_t *plan,
 void mastra_native_plan_agents(mastra_native_plan_t *plan,
                                mastra_host_t *host)
 {
-    mastra_json_t *json = mastra_agents_listed(host->agents, 0);
+    mastra_json_t *json = mastra_agents_listed(&host->agent_env, 0);
 
     mastra_native_plan_json(plan, 200, json);
     mastra_json_unref(json);
@@ -69,7 +69,7 @@ apr_status_t mastra_native_read_ask(mastra_ask_t *to, const mastra_ask_t *from)
     apr_cpystrn(text, wrong ? wrong : "", sizeof(text));
     apr_pool_destroy(pool);
     if (*text) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, MASTRA_ID(640)
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, MASTRA_ID(650)
                      "a module's call is refused: %s", text);
         return APR_EINVAL;
     }

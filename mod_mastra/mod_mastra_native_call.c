@@ -254,7 +254,8 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
     finish(call, APR_SUCCESS);
 }
 
-static const mastra_sink_vtable_t sink_vtable = { sink_chunk, NULL, sink_end };
+static const mastra_sink_vtable_t sink_vtable = { .chunk = sink_chunk,
+                                                  .end = sink_end };
 
 /* --- loop: messages -------------------------------------------------------- */
 

@@ -92,7 +92,7 @@ static const char *mastra_req_route(const mastra_req_t *req)
 
 static const char *mastra_req_permission(const mastra_req_t *req)
 {
-    return mastra_route_permission(req->route, req->pool);
+    return mastra_auth_permission(req->route, req->pool);
 }
 
 static const char *mastra_req_header(const mastra_req_t *req, const char *name)

@@ -4,6 +4,6 @@
 #include "../http/router.h"
 
 /* What GET /agents answers; brief: with ?partial=true. New reference. */
-mastra_json_t *mastra_agents_listed(const mastra_agents_t *agents, int brief);
+mastra_json_t *mastra_agents_listed(mastra_agent_env_t *env, int brief);
 
 #endif

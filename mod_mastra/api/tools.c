@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "tools.h"
+#include "../base/pool.h"
 #include "../http/stream.h"
 
 const char mastra_tools_execute_body[] =
@@ -83,18 +84,12 @@ void *mastra_tools_work(mastra_tool_env_t *env, const mastra_tool_t *tool,
                         mastra_json_t *input, const char *run_id,
                         const mastra_principal_t *principal)
 {
-    apr_allocator_t *allocator;
     apr_pool_t *pool;
     work_t *work;
 
-    if (apr_allocator_create(&allocator)) {
+    if (mastra_pool_make(&pool, "mastra_work")) {
         return NULL;
     }
-    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
-        apr_allocator_destroy(allocator);
-        return NULL;
-    }
-    apr_allocator_owner_set(allocator, pool);
     work = apr_pcalloc(pool, sizeof(*work));
     work->pool = pool;
     work->env = env;

@@ -25,6 +25,7 @@ typedef struct mastra_compiled_t {
     int nparams;
     int query_idle;          /* no query string: nothing to check or fill in */
     int body_optional;       /* an absent body is accepted as {} */
+    const char *permission;  /* that its callers need */
     struct mastra_compiled_t *next;   /* other methods of the same path */
 } mastra_compiled_t;
 
@@ -55,7 +56,6 @@ typedef struct {
     int hooked;              /* 1: hooks have a say in it */
     mastra_stage_e stage;
     mastra_answered_t instead;
-    mastra_json_t *user;     /* NULL: anonymous */
     mastra_json_t *own_context; /* what hooks set, over the client's */
 } mastra_full_req_t;
 
@@ -70,8 +70,15 @@ mastra_json_t *mastra_validate_client_context(mastra_full_req_t *full);
 int mastra_validate_query(int *panswer, mastra_full_req_t *full);
 int mastra_validate_body(int *panswer, mastra_full_req_t *full);
 
-/* middleware.c: as those of validate.c. */
+/* middleware.c: as those of validate.c; not for public routes. */
+int mastra_middleware_authenticate(int *panswer, mastra_full_req_t *full);
 int mastra_middleware_enter(int *panswer, mastra_full_req_t *full);
+/* access.c: as those of validate.c. Who asks, before anything of the request
+ * is read; what they may do and what is theirs, once it was. */
+int mastra_access_enter(int *panswer, mastra_full_req_t *full);
+int mastra_access_check(int *panswer, mastra_full_req_t *full);
+/* Sets what the server knows of the caller over what the client says. */
+void mastra_access_context(mastra_full_req_t *full);
 
 /* error.c */
 int mastra_reply_issues(mastra_req_t *req, const char *error,

@@ -65,7 +65,8 @@ mastra_json_t *mastra_req_context(mastra_req_t *req, const char *key)
 
 mastra_json_t *mastra_req_user(const mastra_req_t *req)
 {
-    return full_of(req)->user;
+    return req->identity && !req->identity->system ? req->identity->user
+                                                   : NULL;
 }
 
 /* --- what they may say ----------------------------------------------------- */
@@ -96,9 +97,9 @@ apr_status_t mastra_req_set_user(mastra_req_t *req, mastra_json_t *user,
         mastra_json_unref(user);
         return APR_EINVAL;
     }
-    full->user = mastra_json_own(user, req->pool);
+    req->identity = mastra_auth_identity(user, NULL, req->pool);
     req->principal.resource_id = apr_pstrdup(req->pool, resource_id);
-    return mastra_req_set_context(req, "user", mastra_json_ref(user));
+    return APR_SUCCESS;
 }
 
 void mastra_req_set_header(mastra_req_t *req, const char *name,
@@ -179,22 +180,30 @@ static int ask(int *panswer, mastra_full_req_t *full, mastra_stage_e stage,
     return 0;
 }
 
-int mastra_middleware_enter(int *panswer, mastra_full_req_t *full)
+int mastra_middleware_authenticate(int *panswer, mastra_full_req_t *full)
 {
     const struct mastra_hooks_t *hooks = full->req.host->hooks;
-    int go;
 
-    if (!hooks || (full->route->row->flags & MASTRA_ROUTE_PUBLIC)) {
+    if (!hooks) {
         return 1;
     }
     full->hooked = 1;
-    go = ask(panswer, full, MASTRA_STAGE_AUTHENTICATE, hooks->authenticate)
-         && ask(panswer, full, MASTRA_STAGE_AUTHORIZE, hooks->authorize)
-         && ask(panswer, full, MASTRA_STAGE_BEFORE, hooks->before);
-    if (go) {
-        full->stage = MASTRA_STAGE_WORK;
+    return ask(panswer, full, MASTRA_STAGE_AUTHENTICATE, hooks->authenticate);
+}
+
+int mastra_middleware_enter(int *panswer, mastra_full_req_t *full)
+{
+    const struct mastra_hooks_t *hooks = full->req.host->hooks;
+
+    if (!hooks) {
+        return 1;
     }
-    return go;
+    if (!ask(panswer, full, MASTRA_STAGE_AUTHORIZE, hooks->authorize)
+        || !ask(panswer, full, MASTRA_STAGE_BEFORE, hooks->before)) {
+        return 0;
+    }
+    full->stage = MASTRA_STAGE_WORK;
+    return 1;
 }
 
 void mastra_middleware_after(mastra_req_t *req)

@@ -14,6 +14,7 @@
 struct mastra_models_t {
     apr_pool_t *pool;
     apr_hash_t *providers;   /* by id: mastra_model_provider_t */
+    apr_array_header_t *list;
     mastra_model_native_cb *find_native;
     void *native_baton;
 };
@@ -21,7 +22,8 @@ struct mastra_models_t {
 #define NATIVE "provider:"
 
 static const mastra_model_kind_t *const kinds[] = {
-    &mastra_model_openai, &mastra_model_mock
+    &mastra_model_openai, &mastra_model_responses, &mastra_model_anthropic,
+    &mastra_model_google, &mastra_model_mock
 };
 
 mastra_models_t *mastra_models_make(apr_pool_t *pool)
@@ -30,6 +32,7 @@ mastra_models_t *mastra_models_make(apr_pool_t *pool)
 
     models->pool = pool;
     models->providers = apr_hash_make(pool);
+    models->list = apr_array_make(pool, 64, sizeof(mastra_model_provider_t *));
     return models;
 }
 
@@ -146,7 +149,8 @@ static const char *check(const mastra_models_t *models, const char *id,
     }
     if (!find_kind(kind_name)) {
         return apr_psprintf(models->pool, "there is no kind '%s' of model "
-                            "providers, only 'openai', 'mock' and "
+                            "providers, only 'openai', 'openai-responses', "
+                            "'anthropic', 'google', 'mock' and "
                             "'provider:NAME'", kind_name);
     }
     if (apr_hash_get(models->providers, id, APR_HASH_KEY_STRING)) {
@@ -162,12 +166,17 @@ static const char *check(const mastra_models_t *models, const char *id,
     return wrong;
 }
 
-/* A key from the environment; one that could not stand in a header is none. */
-static const char *read_key(const char *name, apr_pool_t *pool)
+/* A key from the environment: the first of the variables that holds one. What
+ * could not stand in a header is none. */
+static const char *read_key(const char *names, apr_pool_t *pool)
 {
-    const char *key = name ? getenv(name) : NULL;
-    const char *p;
+    char *copy = apr_pstrdup(pool, names ? names : ""), *state, *name;
+    const char *key = NULL, *p;
 
+    for (name = apr_strtok(copy, " ", &state); name && !(key && *key);
+         name = apr_strtok(NULL, " ", &state)) {
+        key = getenv(name);
+    }
     for (p = key; p && *p; p++) {
         if ((unsigned char)*p <= ' ' || *p == 0x7f) {
             return NULL;
@@ -176,21 +185,56 @@ static const char *read_key(const char *name, apr_pool_t *pool)
     return key && *key ? apr_pstrdup(pool, key) : NULL;
 }
 
-/* The URL that the environment or the kind itself gives; NULL: none. */
-static const char *own_url(const mastra_model_kind_t *kind, apr_pool_t *pool)
+/* What belongs together: a server and its key. */
+typedef struct {
+    const char *url;         /* as it is known; NULL: it has none */
+    const char *url_env;     /* variable that names another one */
+    const char *key_env;
+    int keyless;
+} server_t;
+
+/* "fireworks-ai" as FIREWORKS_AI_BASE_URL */
+static const char *url_env_of(const char *id, apr_pool_t *pool)
 {
-    const char *url = kind->default_url_env ? getenv(kind->default_url_env)
-                                            : NULL;
+    char *name = apr_pstrcat(pool, id, "_BASE_URL", NULL), *p;
+
+    for (p = name; *p; p++) {
+        *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    }
+    return name;
+}
+
+static server_t server_of(const mastra_model_provider_t *provider,
+                          apr_pool_t *pool)
+{
+    const mastra_model_kind_t *kind = provider->kind;
+    const mastra_model_known_t *known = mastra_model_known_find(provider->id);
+    server_t server = { kind->default_url, kind->default_url_env,
+                        kind->default_key_env, !kind->default_key_env };
+
+    if (known && find_kind(known->kind) == kind) {
+        server.url = known->url ? known->url : kind->default_url;
+        server.url_env = url_env_of(known->id, pool);
+        server.key_env = known->key_env;
+        server.keyless = known->keyless;
+    }
+    return server;
+}
+
+/* The URL that the environment gives, or the known one. */
+static const char *own_url(const server_t *server, apr_pool_t *pool)
+{
+    const char *url = server->url_env ? getenv(server->url_env) : NULL;
     const char *wrong;
 
     if (!url || !*url) {
-        return kind->default_url;
+        return server->url;
     }
     wrong = check_url(url, pool);
     if (wrong) {
         mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(501) "%s is not used: %s",
-                   kind->default_url_env, wrong);
-        return kind->default_url;
+                   server->url_env, wrong);
+        return server->url;
     }
     return trim_url(url, pool);
 }
@@ -219,23 +263,25 @@ static const char *set_native(mastra_model_provider_t *provider,
 static void set_server(mastra_model_provider_t *provider, const char *url,
                        const char *key_env, apr_pool_t *pool)
 {
-    const mastra_model_kind_t *kind = provider->kind;
-    const char *own = own_url(kind, pool);
+    server_t server = server_of(provider, pool);
+    const char *own = own_url(&server, pool);
 
     provider->base_url = url ? trim_url(url, pool) : own;
     if (!key_env && (is_same(provider->base_url, own)
-                     || is_same(provider->base_url, kind->default_url))) {
-        key_env = kind->default_key_env;
+                     || is_same(provider->base_url, server.url))) {
+        key_env = server.key_env;
     }
     provider->key_env = key_env ? apr_pstrdup(pool, key_env) : NULL;
     provider->key = read_key(key_env, pool);
+    provider->needs_key = key_env && !server.keyless
+        && is_same(provider->base_url, server.url);
 }
 
-const char *mastra_models_add(mastra_models_t *models, const char *id,
-                              const char *kind_name, const char *url,
-                              const char *key_env,
-                              const char *const *headers,
-                              apr_interval_time_t timeout, int retries)
+static const char *add(mastra_models_t *models, const char *id,
+                       const char *kind_name, const char *url,
+                       const char *key_env, const char *const *headers,
+                       apr_interval_time_t timeout, int retries,
+                       int configured)
 {
     const mastra_model_kind_t *kind = find_kind(kind_name);
     apr_pool_t *pool = models->pool;
@@ -251,6 +297,7 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
     provider->headers = copy_headers(headers, pool);
     provider->timeout = timeout;
     provider->retries = retries;
+    provider->configured = configured;
     set_server(provider, url, key_env, pool);
     if (is_native(kind_name)) {
         wrong = set_native(provider, models, kind_name);
@@ -261,19 +308,50 @@ const char *mastra_models_add(mastra_models_t *models, const char *id,
     if (!wrong) {
         apr_hash_set(models->providers, provider->id, APR_HASH_KEY_STRING,
                      provider);
+        APR_ARRAY_PUSH(models->list, mastra_model_provider_t *) = provider;
     }
     return wrong;
 }
 
-void mastra_models_add_defaults(mastra_models_t *models)
+const char *mastra_models_add(mastra_models_t *models, const char *id,
+                              const char *kind, const char *url,
+                              const char *key_env,
+                              const char *const *headers,
+                              apr_interval_time_t timeout, int retries)
 {
-    apr_size_t i;
+    return add(models, id, kind, url, key_env, headers, timeout, retries, 1);
+}
 
-    /* What was configured under these ids stays: it is refused as a second. */
-    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        mastra_models_add(models, kinds[i]->name, kinds[i]->name, NULL, NULL,
-                          NULL, 0, -1);
+static void add_default(mastra_models_t *models, const char *id,
+                        const char *kind, apr_interval_time_t timeout)
+{
+    /* What was configured under this id stays. */
+    if (!apr_hash_get(models->providers, id, APR_HASH_KEY_STRING)) {
+        add(models, id, kind, NULL, NULL, NULL, timeout, -1, 0);
     }
+}
+
+void mastra_models_add_defaults(mastra_models_t *models,
+                                apr_interval_time_t timeout)
+{
+    const mastra_model_known_t *row;
+
+    for (row = mastra_model_known; row->id; row++) {
+        add_default(models, row->id, mastra_model_known_find(row->id)->kind,
+                    timeout);
+    }
+    add_default(models, "mock", "mock", timeout);
+}
+
+int mastra_models_count(const mastra_models_t *models)
+{
+    return models->list->nelts;
+}
+
+const mastra_model_provider_t *mastra_models_at(const mastra_models_t *models,
+                                                int i)
+{
+    return APR_ARRAY_IDX(models->list, i, const mastra_model_provider_t *);
 }
 
 const mastra_model_provider_t *

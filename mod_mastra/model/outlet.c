@@ -58,6 +58,7 @@ static mastra_outlet_event_t *copy_event(const mastra_model_event_t *event)
                                   room(event->raw_reason) - 1);
     copy->event.json = mastra_json_ref(event->json);
     copy->event.body = mastra_json_ref(event->body);
+    copy->event.metadata = mastra_json_ref(event->metadata);
     return copy;
 }
 
@@ -65,6 +66,7 @@ static void free_event(mastra_outlet_event_t *held)
 {
     mastra_json_unref(held->event.json);
     mastra_json_unref(held->event.body);
+    mastra_json_unref(held->event.metadata);
     free(held);
 }
 
@@ -84,7 +86,9 @@ void mastra_outlet_emit(mastra_outlet_t *outlet,
 {
     mastra_outlet_event_t *held;
 
-    if (event->type != MASTRA_MODEL_REQUEST) {
+    /* What is said of an answer is not the answer: it may be said again. */
+    if (event->type != MASTRA_MODEL_REQUEST
+        && event->type != MASTRA_MODEL_RESPONSE) {
         outlet->delivered = 1;
     }
     if (!mastra_outlet_is_held(outlet)) {

@@ -112,7 +112,7 @@ static const char *http_parse(void **pconf, const char **pfield,
 
 /* ---- calling ---- */
 
-static void add_escaped(mastra_buf_t *buf, const char *text)
+void mastra_tool_escape(mastra_buf_t *buf, const char *text)
 {
     for (; *text; text++) {
         if (apr_isalnum(*text) || strchr("-._~", *text)) {
@@ -144,7 +144,7 @@ static void add_template(mastra_buf_t *buf, const mastra_tool_call_t *call,
                                                          name);
 
             if (value) {
-                add_escaped(buf, value_text(value, call->pool));
+                mastra_tool_escape(buf, value_text(value, call->pool));
             }
             url = end + 1;
         }
@@ -169,9 +169,10 @@ static void add_query(mastra_buf_t *buf, const mastra_tool_call_t *call,
         }
         mastra_buf_add(buf, &mark, 1);
         mark = '&';
-        add_escaped(buf, key);
+        mastra_tool_escape(buf, key);
         mastra_buf_puts(buf, "=");
-        add_escaped(buf, value_text(mastra_json_value(at), call->pool));
+        mastra_tool_escape(buf, value_text(mastra_json_value(at),
+                                           call->pool));
     }
 }
 

@@ -136,7 +136,7 @@ is $answer->{status}, 409, 'a run id that is somebody else\'s cannot be taken';
 
 # --- over a restart, and past a lease
 
-my $server = MastraHttpd->start(name => 'approvals', limits => <<'END', conf => <<'END');
+my @several = (name => 'approvals', limits => <<'END', conf => <<'END');
 StartServers 3
 ServerLimit 4
 ThreadsPerChild 5
@@ -167,6 +167,7 @@ END
 
 SKIP: {
     skip 'several children with threads: event only', 13 if mpm() ne 'event';
+    my $server = MastraHttpd->start(@several);
     $call = waiting("$id-7", server => $server);
     ok $call, 'a run waits on another server';
     my $old = $server->pid;

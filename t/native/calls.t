@@ -13,7 +13,7 @@ plan tests => 2 * $each;
 for my $order (qw(before after)) {
     my $says  = sub { "$order: $_[0]" };
     my $httpd = Sample->start(order => $order);
-    $httpd->expect_log($_) for qr/MA600/, qr/MA601/, qr/MA3002/, qr/MA3003/, qr/MA640/;
+    $httpd->expect_log($_) for qr/MA600/, qr/MA601/, qr/MA3002/, qr/MA3003/, qr/MA650/;
 
     # --- generate
     my ($said) = $httpd->ask('generate', { messages => 'hello' }, id => 'plain');
@@ -143,9 +143,9 @@ for my $order (qw(before after)) {
         ($said) = $httpd->ask('odd', { messages => 'hello' }, id => 'plain', what => $_->[0]);
         is $said->{rv}, $_->[1], $says->("odd $_->[0]");
     }
-    ok $httpd->wait_log(qr/MA640.*compiled for version 2\.0.*has 1\.0/),
+    ok $httpd->wait_log(qr/MA650.*compiled for version 2\.0.*has 1\.0/),
         $says->('another version is told to the log');
-    ok $httpd->wait_log(qr/MA640.*struct of 8 bytes/), $says->('... and another size');
+    ok $httpd->wait_log(qr/MA650.*struct of 8 bytes/), $says->('... and another size');
 
     # --- many, which nobody waits for
     my $done = $httpd->counts->{done};

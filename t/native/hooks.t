@@ -70,7 +70,7 @@ for my $order (qw(before after)) {
     # --- who it is
     $answer = $httpd->api_post('/tools/tell/execute', { data => {} },
         headers => ['X-Sample-User' => 'ann']);
-    is_deeply $answer->{json}{context}, { user => { id => 'ann' } },
+    is_deeply $answer->{json}{context}{user}, { id => 'ann' },
         $says->('the user is known to tools');
     is $answer->{json}{resource}, 'ann', $says->('... and so is the resource');
     $answer = $ask->({ messages => 'hi' }, 'X-Sample-User' => 'nobody');

@@ -69,7 +69,7 @@ for my $order (qw(before after)) {
 
 # --- a tool that never returns
 my $httpd = Sample->start(conf => "MastraJobThreads 2\n");
-$httpd->expect_log($_) for qr/MA601/, qr/MA3003/, qr/MA641/;
+$httpd->expect_log($_) for qr/MA601/, qr/MA3003/, qr/MA651/;
 is $httpd->api_post('/tools/odd/execute', { data => { do => 'stuck' } })->{status}, 422,
     'a tool that never returns is given up';
 is $httpd->api_post('/tools/odd/execute', { data => { do => 'nothing' } })->{status}, 200,
@@ -77,7 +77,7 @@ is $httpd->api_post('/tools/odd/execute', { data => { do => 'nothing' } })->{sta
 my @before = $httpd->children;
 $httpd->graceful;
 ok $httpd->replaced(\@before, 20), 'its child ends nevertheless';
-ok $httpd->wait_log(qr/MA641.* 1 calls? of code/), '... and says why';
+ok $httpd->wait_log(qr/MA651.* 1 calls? of code/), '... and says why';
 is $httpd->api_post('/agents/native/generate', { messages => 'hi' })->{status}, 200,
     '... and the next one serves';
 $httpd->api_post('/tools/odd/execute', { data => { do => 'stuck' } });

@@ -1,0 +1,3 @@
+/* Fuzz target: answers of the Messages API. */
+#define WIRE mastra_wire_anthropic
+#include "answer.h"
