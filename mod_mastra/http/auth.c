@@ -155,9 +155,9 @@ mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
     mastra_identity_t *identity = apr_pcalloc(pool, sizeof(*identity));
 
     identity->user = mastra_json_own(user, pool);
-    identity->id = mastra_json_get_str(user, "id");
+    identity->id = mastra_json_get_str(user, "sub");
     if (!identity->id) {
-        identity->id = mastra_json_get_str(user, "sub");
+        identity->id = mastra_json_get_str(user, "id");
     }
     identity->roles = roles_of(role_claim, user, pool);
     return identity;
