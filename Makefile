@@ -97,7 +97,10 @@ $(BUILD)/libbelow.a: $(BELOW:%.c=$(BUILD)/%.o) $(BUILD)/objects
 
 $(TESTMOD): $(BUILD)/%.so: $(BUILD)/t/modules/%.o t/modules/%.map $(BUILD)/libbelow.a
 	$(CC) -shared $(CFLAGS) $(LDFLAGS) -Wl,--version-script=t/modules/$*.map \
-	    -Wl,-z,nodelete -Wl,--as-needed -o $@ $< $(BUILD)/libbelow.a $(LIBS)
+	    $(KEPT) -Wl,--as-needed -o $@ $< $(BUILD)/libbelow.a $(LIBS)
+$(TESTMOD): KEPT = -Wl,-z,nodelete
+# as other modules are: unloaded at each restart
+$(BUILD)/mod_sample.so: KEPT =
 
 # a fuzz target with a main() that feeds it the files of its corpus
 $(REPLAY): $(BUILD)/%: %.c t/fuzz/replay.c $(ARCHIVE) $(BUILD)/flags
@@ -210,6 +213,8 @@ AVAILABLE = $(DESTDIR)/etc/apache2/mods-available
 install: $(MODULE) $(TOOLS)
 	install -d $(DESTDIR)$(MODDIR)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODDIR)/mod_mastra.so
+	install -d $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 include/mod_mastra.h $(DESTDIR)$(INCLUDEDIR)/mod_mastra.h
 	@if [ -d '$(AVAILABLE)' ]; then set -x; \
 	    install -m 644 conf/mastra.load '$(AVAILABLE)/mastra.load' && \
 	    { [ -e '$(AVAILABLE)/mastra.conf' ] || \

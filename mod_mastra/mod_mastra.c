@@ -1,6 +1,8 @@
 /* The module's record, its hooks in their order, and the start and end of
  * what lives in each child. */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <apr_strings.h>
 
@@ -20,11 +22,13 @@
 #include "mod_mastra_config.h"
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
+#include "mod_mastra_native.h"
 
 #define HANDLER "mastra"
-#define JOB_THREADS 4
 #define MAX_QUEUED_JOBS 1024
 #define SECRET_BYTES 32
+/* what code of other modules has to come back when a child ends */
+#define NATIVE_LIMIT apr_time_from_sec(3)
 #define NODE_BYTES 8
 #define MAX_STEPS 5
 /* runs that belong to no connection have so long when httpd is in a hurry */
@@ -104,6 +108,7 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
     shared->bus_dir = apr_pstrcat(pool, shared->runtime_dir, "/bus", NULL);
     shared->node = server_node();
     shared->stop_limit = mastra_config_stop_limit(conf);
+    shared->job_threads = mastra_config_job_threads(conf);
     return shared;
 }
 
@@ -194,20 +199,34 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* --- a child's life -------------------------------------------------------- */
 
+/* A thread is still in code of another module, which must not be unmapped
+ * under it: what comes before that is over when this is called. */
+static void leave_mapped(int status, void *baton)
+{
+    _exit(status);
+}
+
 /* In the order in which work may still arise: runs that are cut store what they
  * have; jobs and SQL report to the loop, so it goes last. */
 static apr_status_t stop_child(void *baton)
 {
     mastra_shared_t *shared = baton;
-    int i;
+    int i, left;
 
+    if (shared->native) {
+        mastra_native_stop(shared->native);
+    }
     mastra_park_end();
     if (shared->hub) {
         mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
                                                       : STOP_AT_ONCE);
     }
-    if (shared->jobs) {
-        mastra_jobs_stop(shared->jobs, 0);
+    left = shared->jobs ? mastra_jobs_stop(shared->jobs, NATIVE_LIMIT) : 0;
+    if (left) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, MASTRA_ID(651)
+                     "this child ends although %d calls of code of other "
+                     "modules have not returned", left);
+        on_exit(leave_mapped, NULL);
     }
     for (i = 0; i < shared->databases->nelts; i++) {
         mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
@@ -229,7 +248,8 @@ static int threads_per_child(void)
     return n > 1 ? n : 1;
 }
 
-static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
+static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
+                       const struct mastra_hooks_t *hooks)
 {
     int workers = threads_per_child();
 
@@ -252,6 +272,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
     host->agent_env.max_steps = MAX_STEPS;
+    host->hooks = hooks;
     mastra_hub_add(shared->hub, &host->agent_env);
     /* last: requests are refused without it */
     host->loop = shared->loop;
@@ -292,6 +313,7 @@ static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
 static void start_child(apr_pool_t *pool, server_rec *s)
 {
     mastra_shared_t *shared = shared_of_server();
+    const struct mastra_hooks_t *hooks;
     apr_status_t rv;
     int i;
 
@@ -303,8 +325,8 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         rv = mastra_loop_start(&shared->loop, NULL, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,
-                               MAX_QUEUED_JOBS, pool);
+        rv = mastra_jobs_start(&shared->jobs, shared->loop,
+                               shared->job_threads, MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = start_stores(shared, pool);
@@ -333,9 +355,12 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                      "start");
         return;
     }
+    hooks = mastra_native_hooks(pool);
     for (i = 0; i < shared->hosts->nelts; i++) {
-        start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared);
+        start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
+                   hooks);
     }
+    shared->native = mastra_native_start(shared->loop, pool);
     mastra_hub_start(shared->hub);
 }
 
@@ -490,6 +515,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(claim_outside, fallback, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
 
+    mastra_native_register(pool);
     mastra_access_register_hooks(pool);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
                               AUTHZ_PROVIDER_VERSION, &internal_provider,

@@ -11,6 +11,7 @@
 
 #include "mod_mastra_config.h"
 #include "mod_mastra_define.h"
+#include "mod_mastra_native.h"
 
 #define PREFIX_DEFAULT "/api"
 #define TIMEOUT_DEFAULT apr_time_from_sec(180)
@@ -18,6 +19,7 @@
 #define STOP_LIMIT_DEFAULT apr_time_from_sec(30)
 #define RUN_LEASE_DEFAULT apr_time_from_sec(30)
 #define BODY_LIMIT_DEFAULT 4718592
+#define JOB_THREADS_DEFAULT 4
 #define MAX_BODY_LIMIT ((apr_off_t)1 << 30)
 
 /* --- create and merge ------------------------------------------------------ */
@@ -35,6 +37,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->run_lease = -1;
     conf->body_limit = -1;
     conf->connections = -1;
+    conf->job_threads = -1;
     conf->db_max = -1;
     conf->providers = apr_array_make(pool, 0, sizeof(void *));
     conf->outbound = apr_array_make(pool, 0, sizeof(const char *));
@@ -120,6 +123,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(body_limit);
     SET_OR_BASE(runtime_dir);
     NUMBER_OR_BASE(connections);
+    NUMBER_OR_BASE(job_threads);
     SET_OR_BASE(db_driver);
     SET_OR_BASE(db_params);
     NUMBER_OR_BASE(db_max);
@@ -221,6 +225,11 @@ const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
 {
     return conf->runtime_dir ? conf->runtime_dir
                              : ap_runtime_dir_relative(pool, "mastra");
+}
+
+int mastra_config_job_threads(const mastra_server_conf_t *conf)
+{
+    return conf->job_threads == -1 ? JOB_THREADS_DEFAULT : conf->job_threads;
 }
 
 int mastra_config_connections(const mastra_server_conf_t *conf)
@@ -374,17 +383,31 @@ static const char *set_body_limit(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-static const char *set_connections(cmd_parms *cmd, void *dir, const char *arg)
+static const char *set_count(cmd_parms *cmd, int *pcount, const char *arg,
+                             int most)
 {
     char *end;
     long n = strtol(arg, &end, 10);
 
-    if (end == arg || *end || n < 2 || n > 1000) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a number from "
-                           "2 to 1000, not ", arg, NULL);
+    if (end == arg || *end || n < 2 || n > most) {
+        return apr_psprintf(cmd->pool, "%s must be a number from 2 to %d, not "
+                            "%s", cmd->cmd->name, most, arg);
     }
-    conf_of(cmd)->connections = (int)n;
+    *pcount = (int)n;
     return NULL;
+}
+
+static const char *set_connections(cmd_parms *cmd, void *dir, const char *arg)
+{
+    return set_count(cmd, &conf_of(cmd)->connections, arg, 1000);
+}
+
+static const char *set_job_threads(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    return wrong ? wrong
+                 : set_count(cmd, &conf_of(cmd)->job_threads, arg, 256);
 }
 
 static const char *add_outbound(cmd_parms *cmd, void *dir, const char *arg)
@@ -512,9 +535,12 @@ static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
     }
     if (!wrong) {
         /* whether the kind and the URL are usable */
-        wrong = mastra_models_add(mastra_models_make(cmd->temp_pool),
-                                  provider->id, provider->kind, provider->url,
-                                  provider->key_env, NULL, 0, -1);
+        mastra_models_t *models = mastra_models_make(cmd->temp_pool);
+
+        mastra_native_models(models, cmd->server, NULL, cmd->temp_pool);
+        wrong = mastra_models_add(models, provider->id, provider->kind,
+                                  provider->url, provider->key_env, NULL, 0,
+                                  -1);
     }
     for (i = 0; i < conf->providers->nelts && !wrong; i++) {
         if (!strcmp(APR_ARRAY_IDX(conf->providers, i,
@@ -574,6 +600,9 @@ const command_rec mastra_commands[] = {
                   "directory for what lives as long as the server"),
     AP_INIT_TAKE1(MASTRA_DIR_CONNECTIONS, set_connections, NULL, RSRC_CONF,
                   "database connections of one child"),
+    AP_INIT_TAKE1(MASTRA_DIR_JOB_THREADS, set_job_threads, NULL, RSRC_CONF,
+                  "threads of one child for tools and models of other "
+                  "modules, 4 by default"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_AUTH, mastra_access_add_provider, NULL,
                       RSRC_CONF, "PROVIDER name=value: who says whom a "
                       "request comes from; None for nobody"),

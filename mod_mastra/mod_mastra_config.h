@@ -21,6 +21,7 @@
 #define MASTRA_DIR_OUTBOUND "MastraOutboundAllow"
 #define MASTRA_DIR_RUNTIME "MastraRuntimeDir"
 #define MASTRA_DIR_CONNECTIONS "MastraDbConnections"
+#define MASTRA_DIR_JOB_THREADS "MastraJobThreads"
 #define MASTRA_DIR_AGENT "<MastraAgent"
 #define MASTRA_DIR_TOOL "<MastraTool"
 #define MASTRA_DIR_NAME "MastraName"
@@ -58,6 +59,7 @@ typedef struct {
     apr_off_t body_limit;
     const char *runtime_dir;
     int connections;
+    int job_threads;
     const char *db_driver, *db_params; /* DBDriver, DBDParams */
     int db_max;                        /* DBDMax */
     apr_array_header_t *providers;     /* mastra_provider_conf_t * */
@@ -99,6 +101,8 @@ apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
                                       apr_pool_t *pool);
+/* Of each child. */
+int mastra_config_job_threads(const mastra_server_conf_t *conf);
 /* Per child; 0: the store's default. */
 int mastra_config_connections(const mastra_server_conf_t *conf);
 

@@ -7,6 +7,7 @@
 
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
+#include "mod_mastra_native.h"
 
 /* --- models and addresses -------------------------------------------------- */
 
@@ -24,13 +25,15 @@ static const char *const *headers_of(const mastra_provider_conf_t *conf,
 }
 
 static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
-                       mastra_faults_t *faults, apr_pool_t *pool)
+                       const mastra_shared_t *shared, mastra_faults_t *faults,
+                       apr_pool_t *pool)
 {
     apr_interval_time_t silence = mastra_config_stream_timeout(conf);
     const char *wrong;
     int i;
 
     host->models = mastra_models_make(pool);
+    mastra_native_models(host->models, host->server, &shared->jobs, pool);
     for (i = 0; i < conf->providers->nelts; i++) {
         const mastra_provider_conf_t *provider =
             APR_ARRAY_IDX(conf->providers, i, mastra_provider_conf_t *);
@@ -143,13 +146,14 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
         mastra_faults_add(faults, "%s", wrong);
     }
 
-    add_models(host, conf, faults, pool);
+    add_models(host, conf, shared, faults, pool);
     add_guard(host, conf, pool);
     documents = apr_array_copy(pool, conf->documents);
     if (conf->project) {
         mastra_project_read(documents, conf->project, faults, pool);
     }
     host->tools = mastra_tools_make(pool);
+    mastra_tools_add_kind(host->tools, mastra_native_tools(s, pool));
     mastra_tools_add_kind(host->tools, &mastra_tool_agent);
     host->agents = mastra_agents_make(pool);
     add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);

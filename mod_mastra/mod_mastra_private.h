@@ -21,6 +21,9 @@ typedef struct {
     mastra_store_t *store;   /* in a child */
 } mastra_database_t;
 
+/* Calls of other modules into this one. */
+typedef struct mastra_native_t mastra_native_t;
+
 /* Made when the configuration is read, found from each server's own. */
 typedef struct {
     apr_array_header_t *hosts;       /* mastra_host_t * */
@@ -30,9 +33,11 @@ typedef struct {
     const char *runtime_dir;
     const char *bus_dir, *node;      /* of the sockets of children */
     apr_interval_time_t stop_limit;
+    int job_threads;
     /* in a child */
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
+    mastra_native_t *native;
     mastra_hub_t *hub;
     int graceful;                    /* how the child was told to stop */
 } mastra_shared_t;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agents.h"
 #include "run_options.h"
 #include "tools.h"
 #include "../http/request.h"
@@ -36,24 +37,30 @@ static int no_agent(mastra_req_t *req)
                                 mastra_req_param(req, "agentId")));
 }
 
-static int list_agents(mastra_req_t *req)
+mastra_json_t *mastra_agents_listed(mastra_agent_env_t *env, int brief)
 {
-    const char *partial = mastra_json_get_str(req->query, "partial");
-    int brief = partial && !strcmp(partial, "true");
     mastra_json_t *made = mastra_json_object();
     int i;
 
-    for (i = 0; i < mastra_agents_count(req->host->agents); i++) {
-        const mastra_agent_t *agent = mastra_agents_at(req->host->agents, i);
-        mastra_agent_view_t *view = mastra_agent_view(&req->host->agent_env,
-                                                      agent);
+    for (i = 0; i < mastra_agents_count(env->agents); i++) {
+        const mastra_agent_t *agent = mastra_agents_at(env->agents, i);
+        mastra_agent_view_t *view = mastra_agent_view(env, agent);
 
         mastra_json_set(made, agent->id,
                         mastra_json_ref(brief ? view->describe_partial
                                               : view->describe_list));
         mastra_agent_view_unref(view);
     }
-    return mastra_reply_json(req, made);
+    return made;
+}
+
+static int list_agents(mastra_req_t *req)
+{
+    const char *partial = mastra_json_get_str(req->query, "partial");
+
+    return mastra_reply_json(
+        req, mastra_agents_listed(&req->host->agent_env,
+                                  partial && !strcmp(partial, "true")));
 }
 
 static apr_status_t drop_view(void *view)

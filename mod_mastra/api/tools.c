@@ -76,14 +76,14 @@ static int work_may_repeat(const void *baton)
     return 0;
 }
 
-static const mastra_work_vtable_t tool_work = { work_begin, work_cancel,
+const mastra_work_vtable_t mastra_work_tool = { work_begin, work_cancel,
                                                 work_resume, free_work, NULL,
                                                 work_may_repeat };
 
-static work_t *make_work(mastra_req_t *req, const mastra_tool_t *tool)
+void *mastra_tools_work(mastra_tool_env_t *env, const mastra_tool_t *tool,
+                        mastra_json_t *input, const char *run_id,
+                        const mastra_principal_t *principal)
 {
-    mastra_json_t *input = mastra_json_get(req->body, "data");
-    const char *run_id = mastra_json_get_str(req->query, "runId");
     apr_pool_t *pool;
     work_t *work;
 
@@ -92,14 +92,13 @@ static work_t *make_work(mastra_req_t *req, const mastra_tool_t *tool)
     }
     work = apr_pcalloc(pool, sizeof(*work));
     work->pool = pool;
-    work->env = &req->host->tool_env;
+    work->env = env;
     work->tool = tool;
     work->args.input = mastra_json_ref(input);
     work->args.run_id = apr_pstrdup(pool, run_id);
-    work->args.resource_id = apr_pstrdup(pool, req->principal.resource_id);
-    work->args.request_context =
-        mastra_json_ref(req->principal.request_context);
-    work->args.depth = req->principal.depth;
+    work->args.resource_id = apr_pstrdup(pool, principal->resource_id);
+    work->args.request_context = mastra_json_ref(principal->request_context);
+    work->args.depth = principal->depth;
     work->args.idempotency_key = mastra_text_uuid_make(pool);
     return work;
 }
@@ -118,7 +117,7 @@ static int data_missing(mastra_req_t *req)
 int mastra_tools_execute(mastra_req_t *req, const mastra_tool_t *tool)
 {
     mastra_json_t *input = mastra_json_get(req->body, "data"), *invalid;
-    work_t *work;
+    void *work;
 
     if (!input) {
         return data_missing(req);
@@ -130,11 +129,13 @@ int mastra_tools_execute(mastra_req_t *req, const mastra_tool_t *tool)
     if (invalid) {
         return mastra_reply_json(req, invalid);
     }
-    work = make_work(req, tool);
+    work = mastra_tools_work(&req->host->tool_env, tool, input,
+                             mastra_json_get_str(req->query, "runId"),
+                             &req->principal);
     if (!work) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return mastra_stream_run(req, MASTRA_FRAME_JSON, &tool_work, work);
+    return mastra_stream_run(req, MASTRA_FRAME_JSON, &mastra_work_tool, work);
 }
 
 static int list_tools(mastra_req_t *req)

@@ -54,7 +54,8 @@ static const char *owned_by(const mastra_req_t *req)
 
 static int set_owner(int *panswer, mastra_req_t *req)
 {
-    if (!req->host->auth.owner) {
+    /* a hook that knows the user may have said what is theirs */
+    if (!req->host->auth.owner || req->principal.resource_id) {
         return 1;
     }
     req->principal.resource_id = owned_by(req);
@@ -69,17 +70,18 @@ static int set_owner(int *panswer, mastra_req_t *req)
     return 0;
 }
 
-int mastra_access_enter(int *panswer, mastra_full_req_t *full)
+/* The providers of MastraAuth, unless a hook knew the caller. */
+static int identify(int *panswer, mastra_req_t *req)
 {
-    mastra_req_t *req = &full->req;
     const mastra_auth_t *auth = &req->host->auth;
-    mastra_auth_e answer;
+    mastra_auth_e answer = MASTRA_AUTH_KNOWN;
 
-    if (!mastra_auth_is_on(auth)
-        || (req->route->flags & MASTRA_ROUTE_PUBLIC)) {
+    if (!mastra_auth_is_on(auth)) {
         return 1;
     }
-    answer = mastra_auth_identify(&req->identity, auth, req->r);
+    if (!req->identity) {
+        answer = mastra_auth_identify(&req->identity, auth, req->r);
+    }
     if (!req->identity && mastra_auth_is_needed(auth, req->route, req->r)) {
         *panswer = answer == MASTRA_AUTH_UNAVAILABLE ? cannot_tell(req)
                                                      : unknown_caller(req);
@@ -88,12 +90,20 @@ int mastra_access_enter(int *panswer, mastra_full_req_t *full)
     return set_owner(panswer, req);
 }
 
+int mastra_access_enter(int *panswer, mastra_full_req_t *full)
+{
+    return (full->req.route->flags & MASTRA_ROUTE_PUBLIC)
+           || (mastra_middleware_authenticate(panswer, full)
+               && identify(panswer, &full->req)
+               && mastra_middleware_enter(panswer, full));
+}
+
 void mastra_access_context(mastra_full_req_t *full)
 {
     mastra_req_t *req = &full->req;
     mastra_json_t *context = req->principal.request_context;
 
-    if (!mastra_auth_is_on(&req->host->auth)) {
+    if (!mastra_auth_is_on(&req->host->auth) && !req->identity) {
         return;
     }
     mastra_json_del(context, "user");

@@ -98,14 +98,14 @@ static void add_roles(apr_array_header_t *roles, const mastra_json_t *claim)
     }
 }
 
-static const apr_array_header_t *roles_of(const mastra_auth_provider_t *self,
+static const apr_array_header_t *roles_of(const char *role_claim,
                                           const mastra_json_t *user,
                                           apr_pool_t *pool)
 {
     apr_array_header_t *roles = apr_array_make(pool, 2, sizeof(const char *));
 
-    if (self->role_claim) {
-        add_roles(roles, mastra_auth_claim(user, self->role_claim));
+    if (role_claim) {
+        add_roles(roles, mastra_auth_claim(user, role_claim));
     }
     else {
         add_roles(roles, mastra_json_get(user, "role"));
@@ -148,17 +148,18 @@ static const char *token_of(request_rec *r)
 
 /* --- asking ---------------------------------------------------------------- */
 
-static mastra_identity_t *make_identity(const mastra_auth_provider_t *self,
-                                        mastra_json_t *user, request_rec *r)
+mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
+                                        const char *role_claim,
+                                        apr_pool_t *pool)
 {
-    mastra_identity_t *identity = apr_pcalloc(r->pool, sizeof(*identity));
+    mastra_identity_t *identity = apr_pcalloc(pool, sizeof(*identity));
 
-    identity->user = mastra_json_own(user, r->pool);
+    identity->user = mastra_json_own(user, pool);
     identity->id = mastra_json_get_str(user, "sub");
     if (!identity->id) {
         identity->id = mastra_json_get_str(user, "id");
     }
-    identity->roles = roles_of(self, user, r->pool);
+    identity->roles = roles_of(role_claim, user, pool);
     return identity;
 }
 
@@ -185,7 +186,7 @@ static mastra_auth_e ask_all(const mastra_identity_t **pidentity,
 
         switch (self->ask(&user, self, r, token)) {
         case MASTRA_AUTH_KNOWN:
-            *pidentity = make_identity(self, user, r);
+            *pidentity = mastra_auth_identity(user, self->role_claim, r->pool);
             return MASTRA_AUTH_KNOWN;
         case MASTRA_AUTH_UNAVAILABLE:
             answer = MASTRA_AUTH_UNAVAILABLE;

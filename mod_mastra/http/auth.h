@@ -79,6 +79,12 @@ int mastra_auth_is_ambient(const mastra_auth_t *auth);
 mastra_auth_e mastra_auth_identify(const mastra_identity_t **pidentity,
                                    const mastra_auth_t *auth, request_rec *r);
 
+/* Whom the claims user (taken over) describe; role_claim NULL: "role" and
+ * "roles" name roles. */
+mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
+                                        const char *role_claim,
+                                        apr_pool_t *pool);
+
 /* 1: whoever has the path r->uri of route must be known. */
 int mastra_auth_is_needed(const mastra_auth_t *auth,
                           const struct mastra_route_t *route,

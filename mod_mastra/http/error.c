@@ -62,7 +62,12 @@ int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result)
 {
     const char *text = mastra_error_text(req->host, req->id, result,
                                          req->pool);
+    mastra_answered_t instead;
 
+    if (mastra_middleware_error(&instead, req, result)) {
+        req->r->status = instead.status;
+        return mastra_reply_text(req, instead.type, instead.body, instead.len);
+    }
     if (result->retry_after > 0) {
         apr_table_setn(req->r->err_headers_out, "Retry-After",
                        apr_itoa(req->pool, result->retry_after));

@@ -38,6 +38,7 @@ typedef struct mastra_host_t {
     mastra_store_t *store;
     mastra_tool_env_t tool_env;
     mastra_agent_env_t agent_env;
+    const struct mastra_hooks_t *hooks;  /* of other modules, or NULL */
 } mastra_host_t;
 
 #endif

@@ -8,12 +8,14 @@
 #include <http_log.h>
 
 #include "../schema/schema.h"
+#include "middleware.h"
 #include "request.h"
 #include "router.h"
 
 APLOG_USE_MODULE(mastra);
 
 #define MASTRA_MAX_PARAMS 8
+#define MASTRA_BAD_BODY "Invalid request body"
 
 /* A row of a route table with its schemas compiled. */
 typedef struct mastra_compiled_t {
@@ -27,19 +29,50 @@ typedef struct mastra_compiled_t {
     struct mastra_compiled_t *next;   /* other methods of the same path */
 } mastra_compiled_t;
 
+typedef enum {
+    MASTRA_BODY_UNREAD, MASTRA_BODY_READ, MASTRA_BODY_BAD
+} mastra_body_e;
+
+/* Whose turn it is: middleware.c. */
+typedef enum {
+    MASTRA_STAGE_NONE, MASTRA_STAGE_AUTHENTICATE, MASTRA_STAGE_AUTHORIZE,
+    MASTRA_STAGE_BEFORE, MASTRA_STAGE_WORK, MASTRA_STAGE_ERROR,
+    MASTRA_STAGE_AFTER
+} mastra_stage_e;
+
 /* A mastra_req_t and what handlers need not see. */
 typedef struct {
     mastra_req_t req;        /* first: handlers are given this */
     const mastra_compiled_t *route;
     const char *values[MASTRA_MAX_PARAMS];
+
+    mastra_body_e body_state;
+    int body_rv;             /* bad: the status, or -1 and one of the next */
+    mastra_result_t *body_error;
+    const char *body_fault;
+    const char *body_text;   /* for hooks; NULL: not asked for */
+    apr_size_t body_len;
+
+    int hooked;              /* 1: hooks have a say in it */
+    mastra_stage_e stage;
+    mastra_answered_t instead;
+    mastra_json_t *own_context; /* what hooks set, over the client's */
 } mastra_full_req_t;
 
 /* validate.c: each returns 1 to go on, or 0 when *panswer is what the handler
  * returns because the answer was given. */
 int mastra_validate_body_read(int *panswer, mastra_full_req_t *full);
+/* Reads the body into req->body, or notes why that cannot be; once. */
+void mastra_validate_body_load(mastra_full_req_t *full);
+/* The request context that the client sent: in the body, if that was read, or
+ * in the query. NULL: none. */
+mastra_json_t *mastra_validate_client_context(mastra_full_req_t *full);
 int mastra_validate_query(int *panswer, mastra_full_req_t *full);
 int mastra_validate_body(int *panswer, mastra_full_req_t *full);
 
+/* middleware.c: as those of validate.c; not for public routes. */
+int mastra_middleware_authenticate(int *panswer, mastra_full_req_t *full);
+int mastra_middleware_enter(int *panswer, mastra_full_req_t *full);
 /* access.c: as those of validate.c. Who asks, before anything of the request
  * is read; what they may do and what is theirs, once it was. */
 int mastra_access_enter(int *panswer, mastra_full_req_t *full);

@@ -374,12 +374,26 @@ static void cut_all_cb(void *baton)
     }
 }
 
+void mastra_park_on_limit(void (*cb)(void *baton), void *baton)
+{
+    mastra_park->limit_cb = cb;
+    mastra_park->limit_baton = baton;
+}
+
+static void pass_limit(mastra_park_t *park)
+{
+    park->past_limit = 1;
+    if (park->limit_cb) {
+        park->limit_cb(park->limit_baton);
+    }
+}
+
 static void limit_cb(void *baton)
 {
     mastra_park_t *park = mastra_park;
     mastra_exchange_t *ex, *next;
 
-    park->past_limit = 1;
+    pass_limit(park);
     for (ex = park->live; ex; ex = next) {
         /* turns are deferred: no entry goes while this walks the list */
         next = ex->next;
@@ -417,7 +431,8 @@ static void stop_at_once_cb(void *baton)
 {
     mastra_park_t *park = mastra_park;
 
-    park->stopping = park->past_limit = 1;
+    park->stopping = 1;
+    pass_limit(park);
     mastra_loop_timer_stop(park->loop, &park->stop_timer);
     cut_all_cb(NULL);
 }

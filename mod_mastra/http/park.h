@@ -1,6 +1,8 @@
 #ifndef MASTRA_HTTP_PARK_H
 #define MASTRA_HTTP_PARK_H
 
+#include <signal.h>
+
 #include <httpd.h>
 #include <apr_tables.h>
 
@@ -47,6 +49,13 @@ typedef struct {
 int mastra_exchange_run(request_rec *r, const mastra_exchange_cbs_t *cbs,
                         void *baton, int internal);
 
+/* Before mastra_exchange_run: has cb called once status and headers are in r,
+ * before they are sent, by the thread that owns r then: the loop, where
+ * nothing may block, or a worker. baton lives as long as r. */
+typedef void (mastra_exchange_head_cb)(void *baton);
+void mastra_exchange_on_head(request_rec *r, mastra_exchange_head_cb *cb,
+                             void *baton);
+
 /* ---- loop thread, between begin and end/cut/gone ---- */
 
 /* Status line and headers; before the first write. headers may be NULL, is
@@ -91,6 +100,25 @@ apr_status_t mastra_park_child_init(apr_pool_t *pool, server_rec *s,
 /* The child ends: what is open is cut, and when this returns its owners have
  * been told (gone): what they have to store is queued. While the loop runs. */
 void mastra_park_end(void);
+/* Has cb called on the loop when answers have to end because the child stops:
+ * at once, or at the limit. */
+void mastra_park_on_limit(void (*cb)(void *baton), void *baton);
+
+/* ---- a worker that waits for the loop outside of an exchange ---- */
+
+/* Counts it among those that wait; APR_EAGAIN: no room. r: its request, or
+ * NULL. Returns what is to be left in *pkind. */
+apr_status_t mastra_park_enter_wait(int *pkind, const request_rec *r);
+void mastra_park_leave_wait(int kind);
+/* prefork runs its exit, which waits for the loop, from signal handlers: they
+ * must not meet a lock that the loop needs, nor a place where it is waited
+ * for. Between the two signals wait; to be left each half second. */
+void mastra_park_hold_signals(sigset_t *before);
+void mastra_park_free_signals(const sigset_t *before);
+/* Each half second, without locks and with signals: 1 when the client of c
+ * (or NULL) has left. Notices that the server stops. */
+int mastra_park_look(conn_rec *c);
+
 /* How many exchanges are open in this child, and the limit. */
 void mastra_park_load(int *popen, int *pcapacity);
 

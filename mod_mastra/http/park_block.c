@@ -37,7 +37,6 @@ struct mastra_block_t {
     char over;               /* the loop is done */
     /* worker */
     apr_time_t look_at;
-    char masked;
     sigset_t signals;
 };
 
@@ -47,7 +46,7 @@ struct mastra_block_t {
  * So signals wait while this file's locks are held; they come when the worker
  * writes to the client and each time that it looks for it.
  */
-static void mask_signals(mastra_block_t *block)
+void mastra_park_hold_signals(sigset_t *before)
 {
     sigset_t set;
 
@@ -60,28 +59,26 @@ static void mask_signals(mastra_block_t *block)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGWINCH);
-    pthread_sigmask(SIG_BLOCK, &set, &block->signals);
-    block->masked = 1;
+    pthread_sigmask(SIG_BLOCK, &set, before);
 }
 
-static void unmask_signals(mastra_block_t *block)
+void mastra_park_free_signals(const sigset_t *before)
 {
-    if (block->masked) {
-        block->masked = 0;
-        pthread_sigmask(SIG_SETMASK, &block->signals, NULL);
+    if (!mastra_park->is_threaded) {
+        pthread_sigmask(SIG_SETMASK, before, NULL);
     }
 }
 
 static void enter(mastra_block_t *block)
 {
-    mask_signals(block);
+    mastra_park_hold_signals(&block->signals);
     apr_thread_mutex_lock(block->mutex);
 }
 
 static void leave(mastra_block_t *block)
 {
     apr_thread_mutex_unlock(block->mutex);
-    unmask_signals(block);
+    mastra_park_free_signals(&block->signals);
 }
 
 /* ---- loop ---- */
@@ -195,17 +192,17 @@ static void poke(mastra_exchange_t *ex)
     }
 }
 
-static int client_left(const mastra_exchange_t *ex)
+static int client_left(conn_rec *c)
 {
-    apr_socket_t *csd = ap_get_conn_socket(ex->c);
+    apr_socket_t *csd = ap_get_conn_socket(c);
     struct pollfd pfd = { .events = POLLRDHUP };
     apr_os_sock_t fd;
 
-    if (ex->c->aborted) {
+    if (c->aborted) {
         return 1;
     }
     /* a stream of HTTP/2 has no socket of its own; its aborted flag tells */
-    if (ex->c->master || !csd || apr_os_sock_get(&fd, csd) != APR_SUCCESS) {
+    if (c->master || !csd || apr_os_sock_get(&fd, csd) != APR_SUCCESS) {
         return 0;
     }
     pfd.fd = fd;
@@ -213,22 +210,30 @@ static int client_left(const mastra_exchange_t *ex)
            && (pfd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL));
 }
 
+int mastra_park_look(conn_rec *c)
+{
+    int left = c && client_left(c);
+    int state = 0;
+    sigset_t signals;
+
+    /* prefork has no hook that tells of a graceful stop */
+    if (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+        && state == AP_MPMQ_STOPPING) {
+        mastra_park_hold_signals(&signals);
+        mastra_park_stop(1);
+        mastra_park_free_signals(&signals);
+    }
+    return left;
+}
+
 static void look_around(mastra_exchange_t *ex)
 {
     mastra_block_t *block = ex->block;
-    int state = 0;
     int left;
 
     block->look_at = apr_time_now() + LOOK_EVERY;
     leave(block);
-    left = client_left(ex);
-    /* prefork has no hook that tells of a graceful stop */
-    if (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
-        && state == AP_MPMQ_STOPPING) {
-        mask_signals(block);
-        mastra_park_stop(1);
-        unmask_signals(block);
-    }
+    left = mastra_park_look(ex->c);
     enter(block);
     if (left) {
         ex->c->aborted = 1;
@@ -242,7 +247,7 @@ static apr_status_t write_out(mastra_exchange_t *ex, mastra_head_t *head,
     apr_status_t rv;
 
     if (head) {
-        mastra_out_head(ex->r, head);
+        mastra_out_head(ex, head);
         mastra_head_free(head);
     }
     if (data) {
@@ -355,9 +360,9 @@ int mastra_block_run(mastra_exchange_t *ex)
     ex->block = &block;
     ex->msg.cb = mastra_exchange_start_cb;
     ex->msg.baton = ex;
-    mask_signals(&block);
+    mastra_park_hold_signals(&block.signals);
     mastra_loop_post(mastra_park->loop, &ex->msg);
-    unmask_signals(&block);
+    mastra_park_free_signals(&block.signals);
     serve(ex);
     rc = conclude(ex);
     mastra_exchange_free(ex);

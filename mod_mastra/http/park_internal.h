@@ -51,6 +51,12 @@ typedef struct {
 enum { MASTRA_PARK_FREE, MASTRA_PARK_LOOP, MASTRA_PARK_WORKER,
        MASTRA_PARK_WANTED };
 
+/* What mastra_exchange_on_head was told. */
+typedef struct {
+    mastra_exchange_head_cb *cb;
+    void *baton;
+} mastra_head_hook_t;
+
 typedef struct mastra_block_t mastra_block_t;
 typedef struct mastra_park_conn_t mastra_park_conn_t;
 
@@ -61,6 +67,7 @@ struct mastra_exchange_t {
     request_rec *r;
     conn_rec *c;
     int kind;                /* of capacity, see mastra_limit_enter */
+    const mastra_head_hook_t *on_head; /* of the request, or NULL */
 
     /* loop */
     mastra_exchange_t *next, *prev;
@@ -141,6 +148,8 @@ typedef struct {
     apr_uint32_t stop_posted[2];
     char stopping;           /* loop */
     char past_limit;         /* loop */
+    void (*limit_cb)(void *baton); /* of mastra_park_on_limit, or NULL */
+    void *limit_baton;
     int ended[MASTRA_ENDS];  /* loop, since stopping: by how */
     apr_uint32_t hold;       /* mastra_park_hold_e: the best that works */
     int is_threaded, thread_limit;
@@ -183,7 +192,7 @@ void mastra_worker_complete(mastra_exchange_t *ex);
  * that may be passed at once. */
 int mastra_out_may_park(request_rec *r, apr_size_t *pslice);
 core_net_rec *mastra_out_net(conn_rec *c);
-void mastra_out_head(request_rec *r, const mastra_head_t *head);
+void mastra_out_head(mastra_exchange_t *ex, const mastra_head_t *head);
 /* Passes what is queued until the client stops taking it. */
 void mastra_out_flush(mastra_exchange_t *ex);
 int mastra_out_drained(mastra_exchange_t *ex);

@@ -299,6 +299,17 @@ void mastra_limit_leave(int kind)
     }
 }
 
+apr_status_t mastra_park_enter_wait(int *pkind, const request_rec *r)
+{
+    *pkind = r && r->connection->master ? MASTRA_KIND_H2 : MASTRA_KIND_WORKER;
+    return mastra_limit_enter(*pkind, 0);
+}
+
+void mastra_park_leave_wait(int kind)
+{
+    mastra_limit_leave(kind);
+}
+
 void mastra_park_load(int *popen, int *pcapacity)
 {
     int main_kind = limits.limit[MASTRA_KIND_PARKED] ? MASTRA_KIND_PARKED

@@ -132,8 +132,9 @@ static int may_repeat(const char *name)
            || !strcasecmp(name, "WWW-Authenticate");
 }
 
-void mastra_out_head(request_rec *r, const mastra_head_t *head)
+void mastra_out_head(mastra_exchange_t *ex, const mastra_head_t *head)
 {
+    request_rec *r = ex->r;
     const char *at, *name;
 
     r->status = head->status;
@@ -155,6 +156,9 @@ void mastra_out_head(request_rec *r, const mastra_head_t *head)
     }
     if (head->length >= 0) {
         ap_set_content_length(r, head->length);
+    }
+    if (ex->on_head) {
+        ex->on_head->cb(ex->on_head->baton);
     }
 }
 
@@ -216,7 +220,7 @@ static apr_status_t pass(mastra_exchange_t *ex)
     apr_status_t rv;
 
     if (ex->head) {
-        mastra_out_head(ex->r, ex->head);
+        mastra_out_head(ex, ex->head);
         mastra_head_free(ex->head);
         ex->head = NULL;
     }

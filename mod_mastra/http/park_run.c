@@ -22,6 +22,7 @@
 
 /* the least time between two looks at a parked exchange */
 #define TICK_LEAST apr_time_from_msec(100)
+#define ON_HEAD "mastra-on-head"
 
 mastra_park_t *mastra_park;
 
@@ -99,6 +100,24 @@ static apr_interval_time_t least_timeout(const request_rec *r)
     return t > 0 ? t : apr_time_from_sec(DEFAULT_TIMEOUT);
 }
 
+void mastra_exchange_on_head(request_rec *r, mastra_exchange_head_cb *cb,
+                             void *baton)
+{
+    mastra_head_hook_t *hook = apr_palloc(r->pool, sizeof(*hook));
+
+    hook->cb = cb;
+    hook->baton = baton;
+    apr_pool_userdata_setn(hook, ON_HEAD, NULL, r->pool);
+}
+
+static const mastra_head_hook_t *head_hook(request_rec *r)
+{
+    void *hook = NULL;
+
+    apr_pool_userdata_get(&hook, ON_HEAD, r->pool);
+    return hook;
+}
+
 static mastra_exchange_t *make(request_rec *r,
                                const mastra_exchange_cbs_t *cbs, void *baton)
 {
@@ -112,6 +131,7 @@ static mastra_exchange_t *make(request_rec *r,
     ex->c = c;
     ex->cbs = cbs;
     ex->baton = baton;
+    ex->on_head = head_hook(r);
     ex->way = choose_way(r, &ex->slice);
     ex->kind = ex->way != &mastra_way_block ? MASTRA_KIND_PARKED
              : c->master ? MASTRA_KIND_H2 : MASTRA_KIND_WORKER;

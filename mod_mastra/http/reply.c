@@ -1,12 +1,22 @@
 /* Answers that are complete when they begin: one brigade, one write. */
 #include <stdlib.h>
 
+#include <apr_strings.h>
+
 #include <http_core.h>
 #include <http_protocol.h>
 
 #include "internal.h"
 
 #define MAX_ANSWER (256 * 1024 * 1024)
+
+/* httpd sends a status that it has no words for as a 500. */
+static void name_status(request_rec *r)
+{
+    if (atoi(ap_get_status_line(r->status)) != r->status) {
+        r->status_line = apr_psprintf(r->pool, "%d Other", r->status);
+    }
+}
 
 static int reply(mastra_req_t *req, const char *type, apr_bucket *data,
                  apr_size_t len)
@@ -18,6 +28,8 @@ static int reply(mastra_req_t *req, const char *type, apr_bucket *data,
 
     ap_set_content_type(r, type);
     ap_set_content_length(r, len);
+    name_status(r);
+    mastra_middleware_after(req);
     if (data) {
         APR_BRIGADE_INSERT_TAIL(bb, data);
     }

@@ -257,6 +257,35 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
            && (find(&search, router, &path, r->method) || search.known);
 }
 
+mastra_json_t *mastra_router_check_body(const mastra_router_t *router,
+                                        const char *method, const char *path,
+                                        mastra_json_t *body,
+                                        apr_pool_t *pool)
+{
+    mastra_path_t segments = { .count = 0 };
+    const mastra_compiled_t *route;
+    mastra_schema_errors_t errors;
+    search_t search;
+
+    while (*path == '/' && segments.count < MASTRA_MAX_SEGMENTS) {
+        mastra_segment_t *segment = &segments.segments[segments.count++];
+
+        segment->text = ++path;
+        segment->len = strcspn(path, "/");
+        path += segment->len;
+    }
+    route = find(&search, router, &segments, method);
+    if (!route || !route->body) {
+        return NULL;
+    }
+    if (!mastra_schema_validate(route->body, body, &errors, pool)) {
+        return mastra_json_pack("{s:s, s:o}", "error", MASTRA_BAD_BODY,
+                                "issues", mastra_schema_issues(&errors));
+    }
+    mastra_schema_fill_defaults(route->body, body);
+    return NULL;
+}
+
 /* --- running --------------------------------------------------------------- */
 
 const char *mastra_req_param(const mastra_req_t *req, const char *name)
@@ -291,6 +320,13 @@ static void take_context(mastra_full_req_t *full)
         full->req.principal.request_context = context;
     }
     mastra_request_context_clean(full->req.principal.request_context);
+    if (full->own_context) {
+        context = mastra_json_object();
+        mastra_json_merge(context, full->req.principal.request_context);
+        mastra_json_merge(context, full->own_context);
+        full->req.principal.request_context = mastra_json_own(context,
+                                                              full->req.pool);
+    }
     mastra_access_context(full);
 }
 

@@ -94,6 +94,14 @@ void mastra_router_log(const mastra_router_t *router);
 int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
                          request_rec *r);
 
+/* Checks body against the schema of the route of method and path (below the
+ * prefix) and fills in what is missing. NULL: fine; else the answer of a
+ * request that fails, with status 400. New reference. */
+mastra_json_t *mastra_router_check_body(const mastra_router_t *router,
+                                        const char *method, const char *path,
+                                        mastra_json_t *body,
+                                        apr_pool_t *pool);
+
 /* 1: r asks for the path of a route with MASTRA_ROUTE_OUTSIDE. */
 int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
                              const char *prefix);

@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "middleware.h"
 #include "park.h"
 #include "stream.h"
 #include "../agent/hub.h"
@@ -23,9 +24,8 @@ typedef struct {
     void *work;                      /* NULL: over or never begun */
     int begun;
     mastra_exchange_t *ex;           /* NULL: the client is gone */
-    const mastra_host_t *host;
+    mastra_req_t *req;               /* quiet until it has its head */
     mastra_loop_t *loop;
-    const char *request_id;          /* of the request's pool */
     const apr_table_t *headers;      /* of the request's pool */
     int head_sent;
     int full;                        /* the client takes less than it is given */
@@ -132,17 +132,18 @@ static int sink_raw(mastra_sink_t *sink, const char *json, apr_size_t len)
     return send_frame(stream, buf);
 }
 
-static void send_text(stream_t *stream, int status, const char *text,
-                      apr_size_t len, const apr_table_t *headers)
+static void send_text(stream_t *stream, int status, const char *type,
+                      const char *text, apr_size_t len,
+                      const apr_table_t *headers)
 {
-    mastra_exchange_head(stream->ex, status, "application/json",
-                         (apr_off_t)len, headers);
+    mastra_exchange_head(stream->ex, status, type, (apr_off_t)len, headers);
     mastra_exchange_write(stream->ex, text, len);
 }
 
 static void send_error(stream_t *stream, const mastra_result_t *error,
                        const char *log_id)
 {
+    mastra_answered_t instead;
     apr_table_t *headers = NULL;
     apr_pool_t *pool;
     const char *text;
@@ -156,10 +157,17 @@ static void send_error(stream_t *stream, const mastra_result_t *error,
         apr_table_setn(headers, "Retry-After",
                        apr_itoa(pool, error->retry_after));
     }
-    text = log_id ? mastra_error_text_logged(stream->host, log_id, error, pool)
-                  : mastra_error_text(stream->host, stream->request_id, error,
-                                      pool);
-    send_text(stream, error->status, text, strlen(text), headers);
+    text = log_id ? mastra_error_text_logged(stream->req->host, log_id, error, pool)
+                  : mastra_error_text(stream->req->host, stream->req->id,
+                                      error, pool);
+    if (mastra_middleware_error(&instead, stream->req, error)) {
+        send_text(stream, instead.status, instead.type, instead.body,
+                  instead.len, headers);
+    }
+    else {
+        send_text(stream, error->status, "application/json", text,
+                  strlen(text), headers);
+    }
     apr_pool_destroy(pool);
 }
 
@@ -173,7 +181,8 @@ static void send_answer(stream_t *stream, mastra_json_t *answer)
         send_error(stream, &too_large, NULL);
     }
     else {
-        send_text(stream, 200, buf->data, buf->len, NULL);
+        send_text(stream, 200, "application/json", buf->data, buf->len,
+                  NULL);
     }
 }
 
@@ -411,9 +420,8 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     stream->frame = frame;
     stream->vtable = vtable;
     stream->work = work;
-    stream->host = req->host;
+    stream->req = req;
     stream->loop = req->host->loop;
-    stream->request_id = req->id;
     if (is_sse(stream)) {
         apr_table_t *headers = apr_table_make(req->pool, 2);
 
@@ -421,6 +429,7 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
         apr_table_setn(headers, "X-Accel-Buffering", "no");
         stream->headers = headers;
     }
+    mastra_middleware_follow(req);
     rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
     return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
 }

@@ -7,7 +7,6 @@
 
 #include "internal.h"
 
-#define BAD_BODY "Invalid request body"
 #define BAD_QUERY "Invalid query parameters"
 #define MAX_QUERY_PARAMS 1000
 
@@ -26,38 +25,59 @@ static int is_json(const request_rec *r)
     return type && ap_strcasestr(type, "application/json");
 }
 
-int mastra_validate_body_read(int *panswer, mastra_full_req_t *full)
+void mastra_validate_body_load(mastra_full_req_t *full)
 {
     mastra_req_t *req = &full->req;
     mastra_json_error_t fault;
-    mastra_result_t *error = NULL;
     apr_size_t limit, len;
     char *data;
-    int rv;
 
+    full->body_state = MASTRA_BODY_READ;
     if (!takes_body(req->r)
         || (full->route->row->flags & MASTRA_ROUTE_NO_BODY_JSON)) {
-        return 1;
+        return;
     }
     limit = full->route->row->body_limit ? full->route->row->body_limit
                                          : req->host->body_limit;
-    rv = mastra_request_read(&data, &len, &error, req->r, limit);
-    if (rv != OK) {
-        *panswer = rv == -1 ? mastra_reply_error(req, error) : rv;
-        return 0;
+    full->body_rv = mastra_request_read(&data, &len, &full->body_error, req->r,
+                                        limit);
+    if (full->body_rv != OK) {
+        full->body_state = MASTRA_BODY_BAD;
+        return;
     }
-    if (!data || !is_json(req->r)) {
-        free(data);
-        return 1;
-    }
-    if (mastra_json_parse(&req->body, data, len, 0, &fault) != APR_SUCCESS) {
-        free(data);
-        *panswer = mastra_reply_issue(req, BAD_BODY, "body", fault.message);
-        return 0;
+    if (data && is_json(req->r)) {
+        if (mastra_json_parse(&req->body, data, len, 0, &fault)
+            != APR_SUCCESS) {
+            full->body_state = MASTRA_BODY_BAD;
+            full->body_rv = -1;
+            full->body_fault = apr_pstrdup(req->pool, fault.message);
+        }
+        else {
+            mastra_json_own(req->body, req->pool);
+        }
     }
     free(data);
-    mastra_json_own(req->body, req->pool);
-    return 1;
+}
+
+int mastra_validate_body_read(int *panswer, mastra_full_req_t *full)
+{
+    mastra_req_t *req = &full->req;
+
+    if (full->body_state == MASTRA_BODY_UNREAD) {
+        mastra_validate_body_load(full);
+    }
+    if (full->body_state != MASTRA_BODY_BAD) {
+        return 1;
+    }
+    if (full->body_fault) {
+        *panswer = mastra_reply_issue(req, MASTRA_BAD_BODY, "body", full->body_fault);
+    }
+    else {
+        *panswer = full->body_rv == -1
+                   ? mastra_reply_error(req, full->body_error)
+                   : full->body_rv;
+    }
+    return 0;
 }
 
 int mastra_validate_body(int *panswer, mastra_full_req_t *full)
@@ -74,7 +94,7 @@ int mastra_validate_body(int *panswer, mastra_full_req_t *full)
     }
     else if (!mastra_schema_validate(route->body, req->body, &errors,
                                      req->pool)) {
-        *panswer = mastra_reply_issues(req, BAD_BODY,
+        *panswer = mastra_reply_issues(req, MASTRA_BAD_BODY,
                                        mastra_schema_issues(&errors));
         return 0;
     }
@@ -194,6 +214,27 @@ static mastra_json_t *parse_context(const char *text, apr_pool_t *pool)
     }
     mastra_json_own(context, pool);
     return mastra_json_is_object(context) ? context : NULL;
+}
+
+mastra_json_t *mastra_validate_client_context(mastra_full_req_t *full)
+{
+    mastra_req_t *req = &full->req;
+    mastra_json_t *context = mastra_json_get(req->body, "requestContext");
+    mastra_json_t *strings;
+
+    if (!mastra_json_is_object(context) && req->r->args) {
+        strings = mastra_json_own(mastra_json_object(), req->pool);
+        if (parse_query(strings, req->r->args, req->pool) == APR_SUCCESS) {
+            context = parse_context(mastra_json_get_str(strings,
+                                                        "requestContext"),
+                                    req->pool);
+        }
+    }
+    if (!mastra_json_is_object(context)) {
+        return NULL;
+    }
+    mastra_request_context_clean(context);
+    return context;
 }
 
 int mastra_validate_query(int *panswer, mastra_full_req_t *full)

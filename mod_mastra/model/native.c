@@ -11,6 +11,7 @@
 #define PIECE_MAX (16 * 1024 * 1024)     /* of one event */
 #define WAITING_HIGH (256 * 1024)        /* bytes on their way to the loop */
 #define WAIT_LOOK apr_time_from_sec(1)
+#define TURN_MAX 64                      /* events: other streams want the loop */
 
 /* What was said, on its way. */
 typedef struct said_t {
@@ -397,6 +398,7 @@ static void finish(native_call_t *call)
 static void turn_cb(void *baton)
 {
     native_call_t *call = baton;
+    int n;
 
     if (!call->asked) {
         mastra_model_event_t event = { .type = MASTRA_MODEL_REQUEST,
@@ -407,7 +409,8 @@ static void turn_cb(void *baton)
         mastra_outlet_emit(&call->outlet, &event);
     }
     mastra_outlet_drain(&call->outlet);
-    while (call->taken && !mastra_outlet_is_held(&call->outlet)) {
+    for (n = 0; n < TURN_MAX && call->taken
+                && !mastra_outlet_is_held(&call->outlet); n++) {
         said_t *said = call->taken;
 
         call->taken = said->next;
@@ -415,6 +418,9 @@ static void turn_cb(void *baton)
     }
     if (mastra_outlet_is_held(&call->outlet)) {
         mastra_loop_timer_stop(call->loop, &call->silence);
+    }
+    else if (call->taken) {
+        mastra_loop_timer_set(call->loop, &call->turn, 0, turn_cb, call);
     }
     else if (call->over) {
         finish(call);

@@ -116,29 +116,30 @@ apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job)
     return rv;
 }
 
-int mastra_jobs_enter_wait(void)
+int mastra_jobs_is_current(void)
+{
+    return of_this_thread != NULL;
+}
+
+apr_status_t mastra_jobs_enter_wait(void)
 {
     mastra_jobs_t *jobs = of_this_thread;
-    int may = 1;
+    int may;
 
-    if (jobs) {
-        pthread_mutex_lock(&jobs->lock);
-        may = jobs->waiting + 1 < jobs->nthreads;
-        jobs->waiting += may;
-        pthread_mutex_unlock(&jobs->lock);
-    }
-    return may;
+    pthread_mutex_lock(&jobs->lock);
+    may = jobs->waiting + 1 < jobs->nthreads;
+    jobs->waiting += may;
+    pthread_mutex_unlock(&jobs->lock);
+    return may ? APR_SUCCESS : APR_EAGAIN;
 }
 
 void mastra_jobs_leave_wait(void)
 {
     mastra_jobs_t *jobs = of_this_thread;
 
-    if (jobs) {
-        pthread_mutex_lock(&jobs->lock);
-        jobs->waiting--;
-        pthread_mutex_unlock(&jobs->lock);
-    }
+    pthread_mutex_lock(&jobs->lock);
+    jobs->waiting--;
+    pthread_mutex_unlock(&jobs->lock);
 }
 
 /* The pool goes without mastra_jobs_stop having been called. */

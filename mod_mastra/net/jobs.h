@@ -29,9 +29,11 @@ int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit);
 /* APR_EAGAIN when max_queued jobs wait: then neither callback comes. */
 apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job);
 
-/* A job is about to wait for something that may need a job thread itself: 0
- * when no other thread would be left for that. 1 on other threads. */
-int mastra_jobs_enter_wait(void);
+/* 1 on a job thread. */
+int mastra_jobs_is_current(void);
+/* A job is about to wait for something that may need a job thread itself:
+ * APR_EAGAIN when no other thread would be left for that. */
+apr_status_t mastra_jobs_enter_wait(void);
 void mastra_jobs_leave_wait(void);
 
 #endif

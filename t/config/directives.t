@@ -21,6 +21,7 @@ my @good = (
     ['MastraBodyLimit 4096',                'a size in bytes'],
     ['MastraDurability normal',             'less durability'],
     ['MastraDbConnections 8',               'a number of connections'],
+    ['MastraJobThreads 8',                  'a number of job threads'],
     ['MastraSelfURL http://[::1]:8080/',    'an address of its own'],
     ['MastraOutboundAllow * 10.0.0.0/8 ::1 host.example host.example:8080', 'outgoing rules'],
     ['MastraModelProvider local openai http://127.0.0.1:11434/v1 key=env:SOME_KEY '
@@ -51,6 +52,8 @@ my @bad = (
             'big', '0', '4.5X', '2G', '1MM', 'nan', 'inf'),
     (map { ["MastraDbConnections $_", qr/MastraDbConnections must be a number from 2 to 1000/] }
             '1', 'many', '5000'),
+    ['MastraJobThreads 1', qr/MastraJobThreads must be a number from 2 to 256, not 1/],
+    ['MastraModelProvider own provider:absent', qr/no module offers "absent"/],
     (map { ["MastraSelfURL $_", qr/MastraSelfURL must be a scheme, a host and a port/] }
             'localhost:80', 'ftp://x', 'http://x/path', 'http://'),
     ['MastraOutboundAllow 10.0.0.0/99', qr/MastraOutboundAllow 10\.0\.0\.0\/99: \w/],

@@ -14,6 +14,7 @@ use Time::HiRes qw(sleep time);
 my $made = 0;
 
 # new(name => 'kill', conf => TEXT, [mpm => 'prefork',] [limits => TEXT,] [env => {},]
+# [first => TEXT that stands before all modules,] [mastra => 0 for a server without it,]
 # [db => 'sqlite3' or parameters of PostgreSQL, or '' for none]): writes the configuration.
 # In conf, @port@, @state@ (a folder the children may write) and @top@ stand for their values.
 sub new {
@@ -57,7 +58,7 @@ sub write_conf {
     my ($self, $conf) = @_;
     my $top = MastraTest::top_dir();
     open my $in, '<', "$top/t/conf/modules.conf" or die "modules.conf: $!";
-    my $text = join '', map { s/mpm_\w+?_module (\S*)mod_mpm_\w+\.so/mpm_$self->{mpm}_module $1mod_mpm_$self->{mpm}.so/r } <$in>;
+    my $text = ($self->{first} // '') . join '', map { s/mpm_\w+?_module (\S*)mod_mpm_\w+\.so/mpm_$self->{mpm}_module $1mod_mpm_$self->{mpm}.so/r } <$in>;
     my $dbd = $self->dbd_conf;
     my $user = $> ? '' : sprintf "User %s\nGroup #%d\n", $ENV{MASTRA_USER},
         (getpwnam $ENV{MASTRA_USER})[3];
@@ -85,6 +86,8 @@ END
     my %words = (port => $self->{port}, state => "$self->{dir}/state", top => $top,
         dir => $self->{dir}, user => $ENV{MASTRA_USER});
     $text .= ($conf // '') =~ s/@(\w+)@/$words{$1} \/\/ croak "\@$1\@ is unknown"/ger;
+    $text =~ s{^LoadModule mastra_module.*\n|(?<=LogLevel info) mastra:debug}{}mg
+        if !($self->{mastra} // 1);
     open my $out, '>', "$self->{dir}/httpd.conf" or die "httpd.conf: $!";
     print $out $text;
     close $out or die "httpd.conf: $!";

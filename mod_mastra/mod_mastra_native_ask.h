@@ -1,0 +1,42 @@
+#ifndef MOD_MASTRA_NATIVE_ASK_H
+#define MOD_MASTRA_NATIVE_ASK_H
+
+#include "http/stream.h"
+#include "mod_mastra.h"
+#include "mod_mastra_native.h"
+
+/*
+ * What another module asks, as work of this one; or as its answer, when there
+ * is nothing to do for it.
+ */
+typedef enum {
+    MASTRA_ASK_GENERATE, MASTRA_ASK_STREAM, MASTRA_ASK_TOOL
+} mastra_native_ask_e;
+
+typedef struct {
+    mastra_host_t *host;
+    const mastra_work_vtable_t *vtable;
+    void *work;              /* NULL: the answer stands */
+    int status;
+    char *text;              /* from malloc, or NULL */
+    apr_size_t len;
+} mastra_native_plan_t;
+
+/* An ask of whatever version as one of ours. APR_EINVAL: it cannot be read. */
+apr_status_t mastra_native_read_ask(mastra_ask_t *to,
+                                    const mastra_ask_t *from);
+/* Fills plan, which is zero at first. APR_EINVAL: no request context. */
+apr_status_t mastra_native_plan(mastra_native_plan_t *plan,
+                                mastra_host_t *host, const mastra_ask_t *ask,
+                                mastra_native_ask_e what, apr_pool_t *pool);
+
+/* The answer. */
+void mastra_native_plan_json(mastra_native_plan_t *plan, int status,
+                             const mastra_json_t *json);
+void mastra_native_plan_error(mastra_native_plan_t *plan,
+                              const mastra_result_t *error, const char *log_id,
+                              apr_pool_t *pool);
+void mastra_native_plan_agents(mastra_native_plan_t *plan,
+                               mastra_host_t *host);
+
+#endif
