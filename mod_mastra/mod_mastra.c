@@ -25,6 +25,7 @@
 #define MAX_QUEUED_JOBS 1024
 #define SECRET_BYTES 32
 #define MAX_STEPS 5
+#define BOARD_BYTES (256 * 1024)
 
 /* --- log ------------------------------------------------------------------- */
 
@@ -62,11 +63,31 @@ static const char *server_secret(void)
     return secret;
 }
 
+/* From the server's start to its end, too. A failure leaves it out. */
+static mastra_board_t *server_board(server_rec *s)
+{
+    const char *key = "mod_mastra-board";
+    mastra_board_t **pboard = ap_retained_data_get(key);
+    apr_status_t rv;
+
+    if (!pboard) {
+        pboard = ap_retained_data_create(key, sizeof(*pboard));
+        rv = mastra_board_make(pboard, BOARD_BYTES, s->process->pool);
+        if (rv != APR_SUCCESS) {
+            *pboard = NULL;
+            ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(635)
+                         "there is no shared memory: models of agents cannot "
+                         "be changed at run time");
+        }
+    }
+    return *pboard;
+}
+
 static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_agents, mastra_api_approvals, mastra_api_tools,
+        mastra_api_models, mastra_api_agents, mastra_api_approvals, mastra_api_tools,
         mastra_api_memory_threads, mastra_api_memory_messages,
         mastra_api_memory_working, mastra_api_memory_copy,
         mastra_api_memory_search,
@@ -156,6 +177,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    shared->board = server_board(s);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_host_t *host = APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *);
 
@@ -200,7 +222,8 @@ static int threads_per_child(void)
     return n > 1 ? n : 1;
 }
 
-static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
+static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
+                       apr_pool_t *pool)
 {
     int workers = threads_per_child();
 
@@ -219,6 +242,11 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
     host->agent_env.models = host->models;
+    if (shared->board
+        && mastra_agent_overrides_make(&host->agent_env.overrides,
+                                       shared->board, pool) != APR_SUCCESS) {
+        host->agent_env.overrides = NULL;
+    }
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
     host->agent_env.max_steps = MAX_STEPS;
@@ -279,7 +307,8 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         return;
     }
     for (i = 0; i < shared->hosts->nelts; i++) {
-        start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared);
+        start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
+                   pool);
     }
 }
 

@@ -31,6 +31,8 @@ typedef struct {
     /* in a child */
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
+    mastra_board_t *board;           /* what may change at run time, for all
+                                        children; NULL: nothing may */
 } mastra_shared_t;
 
 #endif

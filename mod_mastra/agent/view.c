@@ -281,13 +281,6 @@ mastra_agent_view_t *mastra_agent_view_make(const mastra_agent_t *agent,
     return view;
 }
 
-mastra_agent_view_t *mastra_agent_view(mastra_agent_env_t *env,
-                                       const mastra_agent_t *agent)
-{
-    apr_atomic_inc32(&agent->view->refs);
-    return agent->view;
-}
-
 /* Those of definitions keep a reference of their own for ever. */
 void mastra_agent_view_unref(mastra_agent_view_t *view)
 {
