@@ -65,19 +65,19 @@ mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
 int mastra_run_next_model(mastra_agent_run_t *run)
 {
     const mastra_agent_view_t *view = run->view;
-    int i = (int)(run->model - view->models) + 1;
+    int i = 0;
 
-    if (run->model < view->models || i > view->n) {
-        return 0;        /* the request named it */
-    }
-    while (i < view->n && !view->models[i].enabled) {
+    while (i < view->n && run->model != &view->models[i]) {
         i++;
     }
-    if (i == view->n) {
-        return 0;
+    /* one that the request named is not of the list */
+    for (i++; i < view->n; i++) {
+        if (view->models[i].enabled) {
+            run->model = &view->models[i];
+            return 1;
+        }
     }
-    run->model = &view->models[i];
-    return 1;
+    return 0;
 }
 
 /* base with the members of more, whose own members count more; new reference,
