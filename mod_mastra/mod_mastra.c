@@ -11,6 +11,7 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_auth.h>
+#include <mpm_common.h>
 
 #include "base/pool.h"
 #include "http/park.h"
@@ -24,8 +25,11 @@
 #define JOB_THREADS 4
 #define MAX_QUEUED_JOBS 1024
 #define SECRET_BYTES 32
+#define NODE_BYTES 8
 #define MAX_STEPS 5
 #define BOARD_BYTES (256 * 1024)
+/* runs that belong to no connection have so long when httpd is in a hurry */
+#define STOP_AT_ONCE apr_time_from_msec(200)
 
 /* --- log ------------------------------------------------------------------- */
 
@@ -83,15 +87,28 @@ static mastra_board_t *server_board(server_rec *s)
     return *pboard;
 }
 
+/* What this server's children know each other by. */
+static const char *server_node(void)
+{
+    const char *key = "mod_mastra-node";
+    char *node = ap_retained_data_get(key);
+
+    if (!node) {
+        node = ap_retained_data_create(key, 2 * NODE_BYTES + 1);
+        mastra_text_random_hex(node, NODE_BYTES);
+    }
+    return node;
+}
+
 static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_models, mastra_api_agents, mastra_api_approvals, mastra_api_tools,
-        mastra_api_memory_threads, mastra_api_memory_messages,
-        mastra_api_memory_working, mastra_api_memory_copy,
-        mastra_api_memory_search,
-        mastra_api_auth, mastra_api_system, NULL
+        mastra_api_models, mastra_api_agents, mastra_api_approvals,
+        mastra_api_channel, mastra_api_tools, mastra_api_memory_threads,
+        mastra_api_memory_messages, mastra_api_memory_working,
+        mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
+        mastra_api_system, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -105,6 +122,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
     shared->databases = apr_array_make(pool, 2, sizeof(mastra_database_t *));
     shared->secret = server_secret();
     shared->runtime_dir = mastra_config_runtime_dir(conf, pool);
+    shared->bus_dir = apr_pstrcat(pool, shared->runtime_dir, "/bus", NULL);
+    shared->node = server_node();
     shared->stop_limit = mastra_config_stop_limit(conf);
     return shared;
 }
@@ -173,6 +192,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "the HTTP client library cannot be set up");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (!mastra_directory_make(shared->runtime_dir, s, ptemp)
+        || !mastra_directory_make(shared->bus_dir, s, ptemp)) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     if (!mastra_database_migrate(shared, s, pconf, ptemp)
         || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -187,6 +210,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         mastra_host_announce(host, ptemp);
         mastra_access_announce(host);
     }
+    mastra_router_log(shared->router);
     return OK;
 }
 
@@ -199,6 +223,10 @@ static apr_status_t stop_child(void *baton)
     mastra_shared_t *shared = baton;
     int i;
 
+    if (shared->hub) {
+        mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
+                                                      : STOP_AT_ONCE);
+    }
     if (shared->jobs) {
         mastra_jobs_stop(shared->jobs, 0);
     }
@@ -247,9 +275,11 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
                                        shared->board, pool) != APR_SUCCESS) {
         host->agent_env.overrides = NULL;
     }
+    host->tool_env.agents = &host->agent_env;
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
     host->agent_env.max_steps = MAX_STEPS;
+    mastra_hub_add(shared->hub, &host->agent_env);
     /* last: requests are refused without it */
     host->loop = shared->loop;
 }
@@ -267,6 +297,23 @@ static apr_status_t start_stores(const mastra_shared_t *shared,
         rv = mastra_store_open(&database->store, &database->conf, pool);
     }
     return rv;
+}
+
+/* Children can do without it: they find each other's work in storage then. */
+static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
+                              apr_pool_t *pool)
+{
+    mastra_bus_t *bus = NULL;
+    apr_status_t rv = mastra_bus_open(&bus, shared->loop, shared->bus_dir,
+                                      shared->node, pool);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(635)
+                     "no socket in %s: what happens in one child is seen late "
+                     "in others", shared->bus_dir);
+        return NULL;
+    }
+    return bus;
 }
 
 static void start_child(apr_pool_t *pool, server_rec *s)
@@ -297,6 +344,8 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                                     shared->loop, pool);
     }
     if (rv == APR_SUCCESS) {
+        shared->hub = mastra_hub_make(shared->loop, open_bus(shared, s, pool),
+                                      pool);
         rv = mastra_park_child_init(pool, s, shared->loop,
                                     shared->stop_limit);
     }
@@ -309,6 +358,16 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     for (i = 0; i < shared->hosts->nelts; i++) {
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
                    pool);
+    }
+    mastra_hub_start(shared->hub);
+}
+
+static void note_stop(apr_pool_t *pool, int graceful)
+{
+    mastra_shared_t *shared = shared_of_server();
+
+    if (shared) {
+        shared->graceful = graceful;
     }
 }
 
@@ -440,6 +499,7 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(note_stop, NULL, NULL, APR_HOOK_MIDDLE);
     mastra_park_register_hooks(pool);
 
     /* before others look at headers */

@@ -331,7 +331,8 @@ const char *mastra_access_fill(mastra_host_t *host,
     auth->roles = conf->roles;
     auth->owner = conf->owner && *conf->owner ? conf->owner : NULL;
     fill_cors(&host->cors, conf, auth, pool);
-    if (!mastra_auth_is_on(auth)
+    /* MastraAuth None of a virtual host is a word about all of these */
+    if (!conf->providers
         && (auth->owner || auth->roles || auth->shielded)) {
         return MASTRA_DIR_OWNER ", " MASTRA_DIR_ROLE " and "
                MASTRA_DIR_PROTECTED " are about users, whom only "

@@ -99,6 +99,27 @@ static void add_documents(mastra_host_t *host,
     }
 }
 
+/* Tools are registered before the agents that some of them name. */
+static void check_tools(mastra_host_t *host,
+                        const apr_array_header_t *documents,
+                        mastra_faults_t *faults, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < documents->nelts; i++) {
+        const mastra_document_t *document =
+            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
+        const mastra_tool_t *tool = document->kind == MASTRA_DOCUMENT_TOOL
+            ? mastra_tools_find(host->tools, document->key) : NULL;
+        const mastra_result_t *wrong =
+            tool ? mastra_agents_check_tool(host->agents, tool, pool) : NULL;
+
+        if (wrong) {
+            mastra_project_fault(faults, document, wrong, pool);
+        }
+    }
+}
+
 /* --- the host -------------------------------------------------------------- */
 
 mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
@@ -129,9 +150,11 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
         mastra_project_read(documents, conf->project, faults, pool);
     }
     host->tools = mastra_tools_make(pool);
+    mastra_tools_add_kind(host->tools, &mastra_tool_agent);
     host->agents = mastra_agents_make(pool);
     add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);
     add_documents(host, documents, MASTRA_DOCUMENT_AGENT, faults, pool);
+    check_tools(host, documents, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
     return host;
 }

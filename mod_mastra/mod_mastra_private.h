@@ -8,6 +8,7 @@
 #include <http_config.h>
 #include <http_log.h>
 
+#include "agent/hub.h"
 #include "base/log.h"
 #include "http/router.h"
 
@@ -27,10 +28,13 @@ typedef struct {
     const mastra_router_t *router;
     const char *secret;              /* of this server since its start */
     const char *runtime_dir;
+    const char *bus_dir, *node;      /* of the sockets of children */
     apr_interval_time_t stop_limit;
     /* in a child */
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
+    mastra_hub_t *hub;
+    int graceful;                    /* how the child was told to stop */
     mastra_board_t *board;           /* what may change at run time, for all
                                         children; NULL: nothing may */
 } mastra_shared_t;

@@ -78,6 +78,7 @@ typedef struct {
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
     int titles;                      /* loop: titles that are being made */
+    struct mastra_hub_t *hub;        /* threads as channels, or NULL */
 } mastra_agent_env_t;
 
 mastra_agents_t *mastra_agents_make(apr_pool_t *pool);
@@ -127,6 +128,15 @@ mastra_result_t *mastra_agent_change_model(const mastra_agent_env_t *env,
 int mastra_agents_count(const mastra_agents_t *agents);
 const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
 
+/* Tools of kind agent: {kind: "agent", agent: "id"}; calls of agents by agents
+ * go no deeper than this. */
+extern const mastra_tool_kind_t mastra_tool_agent;
+#define MASTRA_AGENT_MAX_DEPTH 8
+/* Once all agents are registered: NULL, or what is wrong with tool. */
+const mastra_result_t *mastra_agents_check_tool(const mastra_agents_t *agents,
+                                                const mastra_tool_t *tool,
+                                                apr_pool_t *pool);
+
 /* Who asks, from the request; copied. */
 typedef struct {
     const char *resource_id;         /* what auth says the user owns, or NULL */
@@ -160,6 +170,8 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink);
 /* Loop: the sink is gone. What was generated is stored, the sink is not called
  * again. */
 void mastra_agent_run_cancel(mastra_agent_run_t *run);
+/* Loop: the run is to stop, its sink is told so and hears of the end. */
+void mastra_agent_run_abort(mastra_agent_run_t *run);
 /* Loop: the sink takes chunks again. */
 void mastra_agent_run_resume(mastra_agent_run_t *run);
 /* Frees a run that was never begun. */

@@ -346,9 +346,10 @@ static mastra_json_t *step_result(mastra_agent_run_t *run, int continued)
         return mastra_json_pack("{s:s, s:[], s:b}", "reason",
                                 run->step.reason, "warnings", "isContinued", 0);
     }
-    return mastra_json_pack("{s:s, s:s*, s:b}", "reason", run->step.reason,
-                            "rawReason", run->step.raw_reason, "isContinued",
-                            continued);
+    return mastra_json_pack("{s:s, s:s*, s:b, s:s*}", "reason",
+                            run->step.reason, "rawReason",
+                            run->step.raw_reason, "isContinued", continued,
+                            "messageId", run->next_id);
 }
 
 static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
@@ -377,11 +378,12 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
 
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *user = mastra_message_user_to_model(run->input);
+    mastra_json_t *user = mastra_json_array(), *all = mastra_json_array();
     mastra_json_t *other = step_messages(run);
-    mastra_json_t *all = mastra_json_array();
 
+    mastra_message_to_model(user, run->input);
     mastra_message_to_model(all, run->remembered);
+    mastra_message_to_model(all, run->background);
     mastra_json_extend(all, user);
     mastra_json_extend(all, other);
     return mastra_json_pack("{s:o, s:o, s:O}", "all", all, "user", user,
@@ -392,7 +394,7 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
                                      mastra_json_t *usage)
 {
     mastra_json_t *output = mastra_json_pack(
-        "{s:s, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
+        "{s:o, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
         brief_calls(run->step.tool_chunks), "usage", or_empty(usage), "steps",
         run->steps);
 
@@ -487,10 +489,11 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
     if (!mastra_json_size(run->parts)) {
         return NULL;
     }
-    metadata = mastra_json_pack("{s:s, s:s, s:s}", "modelId",
-                                run->model->model_id, "provider",
-                                run->model->provider->id, "traceId",
-                                run->trace_id);
+    metadata = run->metadata ? mastra_json_copy_flat(run->metadata)
+                             : mastra_json_object();
+    mastra_json_set_str(metadata, "modelId", run->model->model_id);
+    mastra_json_set_str(metadata, "provider", run->model->provider->id);
+    mastra_json_set_str(metadata, "traceId", run->trace_id);
     if (run->object) {
         mastra_json_set(metadata, "structuredOutput",
                         mastra_json_ref(run->object));
@@ -526,22 +529,30 @@ static mastra_json_t *gather(const mastra_json_t *steps, const char *key)
     return made;
 }
 
-/* What was remembered, what the request brought (system messages are not kept
- * as messages), what the agent said. */
+/* System messages are not kept as messages. */
+static void add_kept(mastra_json_t *made, const mastra_json_t *messages)
+{
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(messages); i++) {
+        mastra_json_t *message = mastra_json_at(messages, i);
+
+        if (mastra_json_get(message, "id")) {
+            mastra_json_append(made, mastra_json_ref(message));
+        }
+    }
+}
+
+/* What was remembered, what the request brought, what the agent said. */
 static mastra_json_t *answer_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *made = run->remembered
                               ? mastra_json_copy_flat(run->remembered)
                               : mastra_json_array();
     mastra_json_t *message;
-    apr_size_t i;
 
-    for (i = 0; i < mastra_json_size(run->input); i++) {
-        message = mastra_json_at(run->input, i);
-        if (mastra_json_get(message, "id")) {
-            mastra_json_append(made, mastra_json_ref(message));
-        }
-    }
+    add_kept(made, run->background);
+    add_kept(made, run->input);
     mastra_json_extend(made, run->prior);
     /* the last step has shown it already, but not what it waits for */
     message = run->step.message && !run->suspended
@@ -598,7 +609,7 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     if (run->object) {
         mastra_json_set(answer, "object", mastra_json_ref(run->object));
     }
-    mastra_json_set_bool(answer, "usedFallbackValue", 0);
+    mastra_json_set_bool(answer, "usedFallbackValue", run->used_fallback);
     mastra_json_set_str(answer, "traceId", run->trace_id);
     mastra_json_set_str(answer, "spanId", run->span_id);
     mastra_json_set_str(answer, "runId", run->id);

@@ -70,6 +70,13 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
                                      "Tool \"%s\" not found", tool->name));
         return;
     }
+    if (run->nested && mastra_run_needs_person(run, tool)) {
+        mastra_run_tool_over(tool, NULL,
+                  mastra_result_make(run->pool, 409, "TOOL_WAITS",
+                                     "This call needs a person, whom an agent "
+                                     "that is itself a tool cannot ask"));
+        return;
+    }
     invalid = mastra_tool_check_input(tool->tool, tool->args, run->pool);
     if (invalid) {
         mastra_run_tool_over(tool, invalid, NULL);
@@ -77,6 +84,10 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         return;
     }
     run->tools_ran = 1;
+    if (run->stream) {
+        args.say = mastra_run_say_tool_output;
+        args.say_baton = tool;
+    }
     args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
                                         tool->id);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
@@ -87,20 +98,26 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     }
 }
 
+/* 1: the call is to be carried out here and now. */
+static int is_ours(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+{
+    return !tool->client && !mastra_run_waits(run, tool);
+}
+
 void mastra_run_start_tools(mastra_agent_run_t *run)
 {
     mastra_run_tool_t *tool, *next;
 
     run->state = MASTRA_RUN_TOOLS;
     for (tool = run->step.tools; tool; tool = tool->next) {
-        run->step.tools_open += !mastra_run_waits(run, tool);
+        run->step.tools_open += is_ours(run, tool);
     }
     /* one more, so that the last to end early does not end the step while
      * others are still to be started */
     run->step.tools_open++;
     for (tool = run->step.tools; tool; tool = next) {
         next = tool->next;
-        if (!mastra_run_waits(run, tool)) {
+        if (is_ours(run, tool)) {
             mastra_run_start_tool(run, tool);
         }
     }
@@ -108,15 +125,14 @@ void mastra_run_start_tools(mastra_agent_run_t *run)
     mastra_run_tell_outcomes(run);
 }
 
-const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
-                                          const char *name)
+void mastra_run_resume_tools(mastra_agent_run_t *run)
 {
-    int i;
+    const mastra_run_tool_t *tool, *next;
 
-    for (i = 0; i < run->agent->ntools; i++) {
-        if (!strcmp(run->agent->tools[i]->key, name)) {
-            return run->agent->tools[i];
+    for (tool = run->step.tools; tool && !run->blocked; tool = next) {
+        next = tool->next;
+        if (tool->call) {
+            mastra_tool_resume(tool->call);
         }
     }
-    return mastra_run_memory_tool(run, name);
 }

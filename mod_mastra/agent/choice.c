@@ -145,7 +145,9 @@ apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
         .model_id = run->model->model_id, .stream = run->stream,
         .prompt = prompt, .tools = run->tool_specs,
         .tool_choice = mastra_run_option(run, "toolChoice"),
-        .response_schema = run->output_schema,
+        .response_schema = mastra_run_response_schema(run),
+        .include_raw = run->stream && mastra_json_is_true(
+            mastra_run_option(run, "includeRawChunks")),
     };
     apr_status_t rv;
 

@@ -7,7 +7,6 @@
 #include "internal.h"
 #include "../base/log.h"
 
-static void start_step(mastra_agent_run_t *run);
 static void call_model(mastra_agent_run_t *run);
 
 /* ---- life ---- */
@@ -86,6 +85,9 @@ static void after_save(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
     if (run->job_rv) {
         mastra_result_t *error = mastra_store_result(run->pool, run->job_rv,
                                                      "save the answer");
@@ -103,14 +105,16 @@ static void after_save(void *baton)
     }
 }
 
-static void finish(mastra_agent_run_t *run)
+void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (has_answer(run) || run->epoch) {
+    if (has_answer(run) || run->epoch || run->channel) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
-        mastra_run_save(run, after_save);
-        return;
+        if (!run->saved) {
+            mastra_run_save(run, after_save);
+            return;
+        }
     }
     run->job_rv = APR_SUCCESS;
     after_save(run);
@@ -144,7 +148,7 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
         mastra_run_say_error(run, run->error);
         mastra_run_say_step_finish(run, 0);
     }
-    finish(run);
+    mastra_run_finish(run);
 }
 
 /* The store job that a run begins with failed: nothing was said yet. */
@@ -163,56 +167,6 @@ static void fail_with(mastra_agent_run_t *run, int status, const char *code,
     mastra_run_fail(run, mastra_result_make(run->pool, status, code, "%s", message));
 }
 
-/* ---- structured output ---- */
-
-static mastra_json_t *fallback_object(mastra_agent_run_t *run,
-                                      mastra_result_t **perror)
-{
-    const mastra_json_t *wanted = mastra_json_get(run->options,
-                                                  "structuredOutput");
-    const char *strategy = mastra_json_get_str(wanted, "errorStrategy");
-
-    if (strategy && !strcmp(strategy, "fallback")) {
-        return mastra_json_ref(mastra_json_get(wanted, "fallbackValue"));
-    }
-    if (!strategy || strcmp(strategy, "warn")) {
-        *perror = mastra_result_make(run->pool, 422, "STRUCTURED_OUTPUT_INVALID",
-                                     "Structured output validation failed: the "
-                                     "model's answer does not fit the schema");
-    }
-    return NULL;
-}
-
-/* The last step's text as the object that was asked for. */
-static mastra_result_t *take_object(mastra_agent_run_t *run)
-{
-    const mastra_json_t *text = mastra_message_last_text(run->parts, 0);
-    mastra_json_t *object = NULL;
-    mastra_result_t *error = NULL;
-
-    if (!text
-        || mastra_json_parse(&object, mastra_json_str(text),
-                             mastra_json_len(text), 0, NULL)
-        || (run->output
-            && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
-        mastra_json_unref(object);
-        object = fallback_object(run, &error);
-    }
-    mastra_json_unref(run->object);
-    run->object = object;
-    if (object && run->stream) {
-        mastra_json_t *chunk = mastra_json_pack(
-            "{s:s, s:s, s:s, s:O}", "from", "AGENT", "runId", run->id, "type",
-            "object-result", "object", object);
-
-        if (run->sink && !run->cancelled) {
-            run->sink->vtable->chunk(run->sink, chunk);
-        }
-        mastra_json_unref(chunk);
-    }
-    return error;
-}
-
 /* ---- from step to step ---- */
 
 /* A step that waited for a person ends the message it belongs to. */
@@ -221,12 +175,42 @@ static void next_message(mastra_agent_run_t *run)
     const char *old = run->message_id;
     const char *next = mastra_text_uuid_make(run->pool);
 
-    run->message_id = next;
+    run->message_id = run->next_id = next;
     mastra_run_say_step_finish(run, 1);
     run->message_id = old;
+    run->next_id = NULL;
     mastra_run_next_message(run, next);
     mastra_json_unref(run->decision);
     run->decision = NULL;
+}
+
+static void go_on(mastra_agent_run_t *run)
+{
+    mastra_run_free_step(&run->step);
+    mastra_run_start_step(run);
+}
+
+static void after_step_save(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    if (run->cancelled) {
+        mastra_run_end(run);
+        return;
+    }
+    if (run->job_rv) {
+        mastra_run_fail(run, mastra_store_result(run->pool, run->job_rv,
+                                                 "save the step"));
+        return;
+    }
+    go_on(run);
+}
+
+/* A claimed run is stored by its end or its next wait, which end the claim. */
+static int saves_steps(mastra_agent_run_t *run)
+{
+    return has_answer(run) && !run->epoch
+           && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
 }
 
 static void next_step(mastra_agent_run_t *run)
@@ -236,36 +220,47 @@ static void next_step(mastra_agent_run_t *run)
     }
     else {
         mastra_run_say_step_finish(run, 1);
-        mastra_json_append(run->parts,
-                           mastra_json_pack("{s:s, s:I, s:s}", "type",
-                                            "step-start", "createdAt",
-                                            mastra_text_now_ms(), "model",
-                                            run->model->spec));
+        mastra_run_add_step_start(run);
     }
-    mastra_run_free_step(&run->step);
-    start_step(run);
-}
-
-void mastra_run_step_over(mastra_agent_run_t *run)
-{
-    mastra_result_t *error = NULL;
-
-    if (mastra_run_hold(run, mastra_run_step_over)) {
+    if (saves_steps(run)) {
+        mastra_run_save(run, after_step_save);
         return;
     }
-    if (!run->step.tools && run->output_schema) {
-        error = take_object(run);
-    }
+    go_on(run);
+}
+
+void mastra_run_structured(mastra_agent_run_t *run,
+                           const mastra_result_t *error)
+{
     if (error) {
         mastra_run_fail(run, error);
         return;
     }
-    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
+    mastra_run_say_step_finish(run, 0);
+    mastra_run_finish(run);
+}
+
+void mastra_run_step_done(mastra_agent_run_t *run)
+{
+    if (run->step.tools && !mastra_run_is_last_step(run)) {
         next_step(run);
         return;
     }
-    mastra_run_say_step_finish(run, 0);
-    finish(run);
+    if (run->output && !run->step.tools) {
+        mastra_run_structure(run);
+        return;
+    }
+    mastra_run_structured(run, NULL);
+}
+
+void mastra_run_step_over(mastra_agent_run_t *run)
+{
+    if (mastra_run_hold(run, mastra_run_step_over)) {
+        return;
+    }
+    if (!mastra_run_drain(run)) {
+        mastra_run_step_done(run);
+    }
 }
 
 /* ---- model ---- */
@@ -279,6 +274,7 @@ static void add_tool_call(mastra_agent_run_t *run,
     tool->id = apr_pstrdup(run->pool, event->id);
     tool->name = apr_pstrdup(run->pool, event->name);
     tool->tool = mastra_run_find_tool(run, event->name);
+    tool->client = mastra_run_is_client_tool(run, event->name);
     tool->args = event->json ? mastra_json_ref(event->json)
                              : mastra_json_stringn(event->text ? event->text
                                                                : "",
@@ -360,6 +356,7 @@ static void on_tool_input(mastra_agent_run_t *run,
     if (event->type == MASTRA_MODEL_TOOL_START) {
         payload = mastra_json_pack("{s:s, s:s}", "toolCallId", event->id,
                                    "toolName", event->name);
+        mastra_run_add_traceparent(run, event->name, payload);
         mastra_run_say(run, "tool-call-input-streaming-start", payload);
     }
     else if (event->type == MASTRA_MODEL_TOOL_DELTA) {
@@ -419,6 +416,7 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         mastra_run_say_file(run, event);
         break;
     case MASTRA_MODEL_RAW:
+        mastra_run_say(run, "raw", mastra_json_ref(event->json));
         break;
     }
     return !run->blocked;
@@ -473,10 +471,13 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     mastra_json_t *prompt = mastra_json_array();
 
     mastra_run_system(run, prompt);
+    mastra_run_describe_output(run, prompt);
     mastra_message_to_prompt(prompt, run->remembered);
+    mastra_message_to_prompt(prompt, run->background);
     mastra_message_to_prompt(prompt, run->input);
     mastra_message_to_prompt(prompt, run->prior);
     mastra_message_parts_to_prompt(prompt, run->parts);
+    mastra_message_end_prompt(prompt);
     return prompt;
 }
 
@@ -491,12 +492,11 @@ static void call_model(mastra_agent_run_t *run)
     }
 }
 
-static void start_step(mastra_agent_run_t *run)
+void mastra_run_start_step(mastra_agent_run_t *run)
 {
-
     run->step.pool = run->pool;
     run->step.reason = "unknown";
-    if (mastra_run_hold(run, start_step)) {
+    if (mastra_run_hold(run, mastra_run_start_step)) {
         return;
     }
     run->state = MASTRA_RUN_MODEL;
@@ -507,11 +507,27 @@ static void start_step(mastra_agent_run_t *run)
 
 /* ---- begin, cancel, resume ---- */
 
+/* Of a run that was cancelled with its sink in place. */
+static void say_abort(mastra_agent_run_t *run)
+{
+    mastra_json_t *chunk;
+
+    if (run->aborted && run->stream && run->sink) {
+        chunk = mastra_run_envelope(run, "abort", mastra_json_object());
+        run->sink->vtable->chunk(run->sink, chunk);
+        mastra_json_unref(chunk);
+    }
+}
+
 static void after_recall(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->claim && !run->job_rv) {
+        mastra_channel_adopt(run);
+    }
     if (run->cancelled) {
+        say_abort(run);
         mastra_run_end(run);
         return;
     }
@@ -520,7 +536,8 @@ static void after_recall(void *baton)
         return;
     }
     mastra_run_say_start(run);
-    start_step(run);
+    mastra_run_say_signals(run, run->input);
+    mastra_run_start_step(run);
 }
 
 static void cancel_work(mastra_agent_run_t *run)
@@ -572,7 +589,7 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
         mastra_run_claim(run);
         return;
     }
-    if (run->thread_id) {
+    if (run->thread_id || run->channel) {
         mastra_run_recall(run, after_recall);
         return;
     }
@@ -584,6 +601,9 @@ static void after_cancel(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
     if (run->job_rv) {
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
                    "run %s: the part of the answer that had come could not be "
@@ -592,28 +612,74 @@ static void after_cancel(void *baton)
     mastra_run_end(run);
 }
 
-void mastra_agent_run_cancel(mastra_agent_run_t *run)
+/* Stops what is open, stores what has come, and ends. */
+static void abandon(mastra_agent_run_t *run)
 {
-    int busy = run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_SAVE;
-
-    run->cancelled = 1;
-    run->sink = NULL;
-    run->held = NULL;
-    if (busy || run->state == MASTRA_RUN_END) {
-        return;
-    }
-    if (run->state == MASTRA_RUN_LAST) {
-        mastra_run_end(run);
-        return;
-    }
     cancel_work(run);
     mastra_run_close_text(run);
-    if (has_answer(run) || run->epoch) {
-        run->answered_at = apr_time_now();
+    if (has_answer(run) || run->epoch || run->channel) {
+        if (!run->answered_at) {
+            run->answered_at = apr_time_now();
+        }
         mastra_run_save(run, after_cancel);
         return;
     }
     mastra_run_end(run);
+}
+
+void mastra_run_cancelled(mastra_agent_run_t *run)
+{
+    say_abort(run);
+    abandon(run);
+}
+
+static int is_busy(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_DRAIN
+           || run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_END;
+}
+
+static int is_ending(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_LAST
+           || run->state == MASTRA_RUN_END;
+}
+
+void mastra_agent_run_abort(mastra_agent_run_t *run)
+{
+    /* one that is being saved is over in a moment */
+    if (run->cancelled || is_ending(run)) {
+        return;
+    }
+    run->aborted = 1;
+    run->held = NULL;
+    if (is_busy(run)) {
+        run->cancelled = 1;
+        return;
+    }
+    say_abort(run);
+    run->cancelled = 1;
+    abandon(run);
+}
+
+void mastra_agent_run_cancel(mastra_agent_run_t *run)
+{
+    if (run->channel) {
+        mastra_channel_client_gone(run->channel);
+        mastra_agent_run_abort(run);
+        /* nobody is left who could be too slow for its last words */
+        mastra_agent_run_resume(run);
+        return;
+    }
+    run->cancelled = 1;
+    run->sink = NULL;
+    run->held = NULL;
+    if (run->state == MASTRA_RUN_LAST) {
+        mastra_run_end(run);
+    }
+    else if (!is_busy(run)) {
+        abandon(run);
+    }
 }
 
 void mastra_agent_run_resume(mastra_agent_run_t *run)
@@ -627,6 +693,9 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
     }
     else if (run->call) {
         mastra_model_resume(run->call);
+    }
+    else {
+        mastra_run_resume_tools(run);
     }
 }
 

@@ -51,7 +51,7 @@ mastra_result_t *mastra_run_set_memory(mastra_agent_run_t *run,
     if (!resource) {
         resource = mastra_json_get_str(memory, "resource");
     }
-    if (!resource || !mastra_json_len(thread)) {
+    if (!resource || !*resource || !mastra_json_len(thread)) {
         return no_resource(run->pool);
     }
     if (!run->agent->memory.enabled) {
@@ -91,43 +91,9 @@ const mastra_tool_t *mastra_run_memory_tool(mastra_agent_run_t *run,
                ? &run->memory.working->tool : NULL;
 }
 
-static mastra_json_t *all_specs(mastra_agent_run_t *run)
+mastra_json_t *mastra_run_memory_spec(mastra_agent_run_t *run)
 {
-    mastra_json_t *specs;
-
-    if (!notes_change(run)) {
-        return run->agent->tool_specs;
-    }
-    specs = mastra_json_own(mastra_json_copy_flat(run->agent->tool_specs),
-                            run->pool);
-    mastra_json_append(specs, mastra_json_ref(run->memory.working->spec));
-    return specs;
-}
-
-/* The agent's tools, or those of them that activeTools names. */
-mastra_json_t *mastra_run_tool_specs(mastra_agent_run_t *run)
-{
-    const mastra_json_t *active = mastra_run_option(run, "activeTools");
-    mastra_json_t *all = all_specs(run), *specs;
-    apr_size_t i, j;
-
-    if (!mastra_json_is_array(active)) {
-        return all;
-    }
-    specs = mastra_json_own(mastra_json_array(), run->pool);
-    for (i = 0; i < mastra_json_size(all); i++) {
-        mastra_json_t *spec = mastra_json_at(all, i);
-        const char *name = mastra_json_get_str(spec, "name");
-
-        for (j = 0; j < mastra_json_size(active); j++) {
-            const char *want = mastra_json_str(mastra_json_at(active, j));
-
-            if (want && !strcmp(want, name)) {
-                mastra_json_append(specs, mastra_json_ref(spec));
-            }
-        }
-    }
-    return specs;
+    return notes_change(run) ? run->memory.working->spec : NULL;
 }
 
 void mastra_run_add_notes(mastra_agent_run_t *run, mastra_json_t *prompt)

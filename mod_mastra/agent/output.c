@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 #include "../base/text.h"
 
 #define TEXT_LIMIT (16 * 1024 * 1024)   /* bytes of one step's text */
@@ -18,7 +19,7 @@ mastra_json_t *mastra_run_envelope(mastra_agent_run_t *run, const char *type,
                             run->id, "from", "AGENT", "payload", payload);
 }
 
-static int deliver(mastra_agent_run_t *run, mastra_json_t *chunk)
+int mastra_run_deliver(mastra_agent_run_t *run, mastra_json_t *chunk)
 {
     int go = 1;
 
@@ -39,7 +40,7 @@ int mastra_run_say(mastra_agent_run_t *run, const char *type,
         mastra_json_unref(payload);
         return 1;
     }
-    return deliver(run, mastra_run_envelope(run, type, payload));
+    return mastra_run_deliver(run, mastra_run_envelope(run, type, payload));
 }
 
 void mastra_run_say_start(mastra_agent_run_t *run)
@@ -48,6 +49,21 @@ void mastra_run_say_start(mastra_agent_run_t *run)
     mastra_run_say(run, "start", mastra_json_pack("{s:s, s:s}", "id",
                                                   run->agent->id, "messageId",
                                                   run->message_id));
+}
+
+void mastra_run_say_signals(mastra_agent_run_t *run,
+                            const mastra_json_t *messages)
+{
+    apr_size_t i;
+
+    for (i = 0; run->stream && i < mastra_json_size(messages); i++) {
+        const mastra_json_t *message = mastra_json_at(messages, i);
+        const char *role = mastra_json_get_str(message, "role");
+
+        if (role && !strcmp(role, "signal")) {
+            mastra_run_deliver(run, mastra_signal_chunk(message, run->id));
+        }
+    }
 }
 
 void mastra_run_say_step_start(mastra_agent_run_t *run)
@@ -95,7 +111,7 @@ static int say_delta(mastra_agent_run_t *run, const char *type, const char *id,
     payload = part_payload(id, event->metadata);
     mastra_json_set(payload, "text",
                     mastra_json_stringn(event->text, event->len));
-    return deliver(run, mastra_run_envelope(run, type, payload));
+    return mastra_run_deliver(run, mastra_run_envelope(run, type, payload));
 }
 
 /* ---- text and reasoning ---- */
@@ -236,8 +252,8 @@ int mastra_run_say_text(mastra_agent_run_t *run,
     if (mastra_buf_add(&step->text, event->text, event->len)) {
         return -1;
     }
-    if (run->output_schema) {
-        mastra_run_say_object(run);
+    if (run->output && !run->structurer) {
+        mastra_run_say_object(run, step->text.data, step->text.len);
     }
     return say_delta(run, "text-delta", text_id(id, sizeof(id), step), event);
 }
@@ -284,7 +300,7 @@ void mastra_run_say_file(mastra_agent_run_t *run,
                                     "mimeType", event->name, "data", data),
               mastra_text_now_ms());
     if (run->stream) {
-        deliver(run, chunk);
+        mastra_run_deliver(run, chunk);
     }
     else {
         mastra_json_unref(chunk);
@@ -299,6 +315,19 @@ void mastra_run_keep(mastra_json_t **pchunks, mastra_json_t *chunk)
     mastra_json_append(*pchunks, mastra_json_ref(chunk));
 }
 
+void mastra_run_add_traceparent(mastra_agent_run_t *run, const char *name,
+                                mastra_json_t *payload)
+{
+    if (mastra_run_is_client_tool(run, name)) {
+        mastra_json_set(payload, "observability",
+                        mastra_json_pack("{s:s}", "traceparent",
+                                         apr_psprintf(run->step.pool,
+                                                      "00-%s-%s-01",
+                                                      run->trace_id,
+                                                      run->span_id)));
+    }
+}
+
 void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool)
 {
     mastra_json_t *metadata = mastra_json_get(tool->part, "providerMetadata");
@@ -311,14 +340,40 @@ void mastra_run_say_tool_call(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         mastra_json_set(payload, "providerMetadata",
                         mastra_json_ref(metadata));
     }
+    mastra_run_add_traceparent(run, tool->name, payload);
     chunk = mastra_run_envelope(run, "tool-call", payload);
     mastra_run_keep(&run->step.tool_chunks, chunk);
     if (run->stream) {
-        deliver(run, chunk);
+        mastra_run_deliver(run, chunk);
     }
     else {
         mastra_json_unref(chunk);
     }
+}
+
+int mastra_run_say_tool_output(void *baton, mastra_json_t *output)
+{
+    mastra_run_tool_t *tool = baton;
+    mastra_agent_run_t *run = tool->run;
+
+    return mastra_run_deliver(run, mastra_json_pack(
+        "{s:s, s:s, s:s, s:{s:O, s:s, s:s}}", "type", "tool-output", "runId",
+        run->id, "from", "USER", "payload", "output", output, "toolCallId",
+        tool->id, "toolName", tool->name));
+}
+
+/* {mastra: {modelOutput}}, where a tool has something else than its result for
+ * the model to read; or NULL. */
+static mastra_json_t *output_metadata(const mastra_run_tool_t *tool,
+                                      const mastra_json_t *result)
+{
+    const mastra_tool_kind_t *kind = tool->tool ? tool->tool->kind : NULL;
+    mastra_json_t *output = kind && kind->model_output
+                                ? kind->model_output(result) : NULL;
+
+    return output ? mastra_json_pack("{s:{s:o}}", "mastra", "modelOutput",
+                                     output)
+                  : NULL;
 }
 
 /* The error of a tool as the real server shows it, without a stack. */
@@ -342,6 +397,7 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
                              const mastra_result_t *error)
 {
     mastra_json_t *inner = mastra_json_get(tool->part, "toolInvocation");
+    mastra_json_t *payload, *metadata;
 
     tool->over = 1;
     tool->is_result = !error;
@@ -355,11 +411,16 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
     mastra_json_set_str(inner, "state", "result");
     mastra_json_set(inner, "result", result ? mastra_json_ref(result)
                                             : mastra_json_null());
-    tool->outcome = mastra_run_envelope(
-        run, "tool-result",
-        mastra_json_pack("{s:O, s:s, s:s, s:O}", "args", tool->args,
-                         "toolCallId", tool->id, "toolName", tool->name,
-                         "result", mastra_json_get(inner, "result")));
+    payload = mastra_json_pack("{s:O, s:s, s:s, s:O}", "args", tool->args,
+                               "toolCallId", tool->id, "toolName", tool->name,
+                               "result", mastra_json_get(inner, "result"));
+    metadata = output_metadata(tool, result);
+    if (metadata) {
+        mastra_json_set(tool->part, "providerMetadata",
+                        mastra_json_ref(metadata));
+        mastra_json_set(payload, "providerMetadata", metadata);
+    }
+    tool->outcome = mastra_run_envelope(run, "tool-result", payload);
 }
 
 static void say_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool)
@@ -371,7 +432,7 @@ static void say_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         mastra_run_keep(&run->step.result_chunks, chunk);
     }
     if (run->stream) {
-        deliver(run, chunk);
+        mastra_run_deliver(run, chunk);
     }
     else {
         mastra_json_unref(chunk);
@@ -386,10 +447,19 @@ void mastra_run_say_outcomes(mastra_agent_run_t *run)
         if (tool->outcome) {
             say_outcome(run, tool);
         }
-        else if (!tool->over && !mastra_run_waits(run, tool)) {
+        else if (!tool->over && !tool->client
+                 && !mastra_run_waits(run, tool)) {
             return;
         }
     }
+}
+
+void mastra_run_add_step_start(mastra_agent_run_t *run)
+{
+    mastra_json_append(run->parts,
+                       mastra_json_pack("{s:s, s:I, s:s}", "type", "step-start",
+                                        "createdAt", mastra_text_now_ms(),
+                                        "model", run->model->spec));
 }
 
 /* ---- structured output while it arrives ---- */
@@ -466,27 +536,39 @@ static mastra_json_t *parse_partial(const char *text, apr_size_t len)
     return json;
 }
 
-void mastra_run_say_object(mastra_agent_run_t *run)
+void mastra_run_say_object_chunk(mastra_agent_run_t *run, const char *type)
 {
-    mastra_run_step_t *step = &run->step;
-    mastra_json_t *object;
+    mastra_json_t *chunk;
 
     if (!run->stream || run->cancelled) {
         return;
     }
-    object = parse_partial(step->text.data, step->text.len);
-    if (!mastra_json_is_object(object) && !mastra_json_is_array(object)) {
-        mastra_json_unref(object);
+    chunk = mastra_json_pack("{s:s, s:s, s:s, s:O}", "from", "AGENT", "runId",
+                             run->id, "type", type, "object", run->object);
+    if (run->structurer) {
+        mastra_json_set(chunk, "metadata",
+                        mastra_json_pack("{s:s}", "from", "structured-output"));
+    }
+    mastra_run_deliver(run, chunk);
+}
+
+/* Each look reads the whole text: the longer it is, the rarer they are. */
+void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
+                           apr_size_t len)
+{
+    mastra_json_t *object;
+
+    if (!run->stream || run->cancelled
+        || len < run->object_seen + run->object_seen / 32) {
         return;
     }
-    if (!mastra_json_size(object)
-        || (run->object && mastra_json_equal(run->object, object))) {
+    run->object_seen = len;
+    object = mastra_run_partial_object(run, parse_partial(text, len));
+    if (!object || (run->object && mastra_json_equal(run->object, object))) {
         mastra_json_unref(object);
         return;
     }
     mastra_json_unref(run->object);
     run->object = object;
-    deliver(run, mastra_json_pack("{s:s, s:s, s:s, s:O}", "from", "AGENT",
-                                  "runId", run->id, "type", "object", "object",
-                                  object));
+    mastra_run_say_object_chunk(run, "object");
 }

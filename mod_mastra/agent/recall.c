@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "signal.h"
 #include "../store/runs.h"
 
 /* ---- store thread: the run is the job's alone until done is posted ---- */
@@ -34,7 +35,9 @@ static int has_title(const mastra_json_t *thread)
     return title && *title;
 }
 
-static apr_status_t open_thread(mastra_agent_run_t *run, mastra_db_t *db,
+/* *pthread lives as long as pool. */
+static apr_status_t open_thread(mastra_json_t **pthread,
+                                mastra_agent_run_t *run, mastra_db_t *db,
                                 apr_pool_t *pool)
 {
     mastra_json_t *thread = NULL;
@@ -43,13 +46,14 @@ static apr_status_t open_thread(mastra_agent_run_t *run, mastra_db_t *db,
 
     if (rv == MASTRA_STORE_NOT_FOUND) {
         thread = new_thread(run, pool);
+        *pthread = thread;
         run->titled = has_title(thread);
         return mastra_threads_save(db, thread, pool);
     }
     if (rv) {
         return rv;
     }
-    mastra_json_own(thread, pool);
+    *pthread = mastra_json_own(thread, pool);
     run->titled = has_title(thread);
     owner = mastra_json_get_str(thread, "resourceId");
     if (!owner || strcmp(owner, run->resource_id)) {
@@ -70,7 +74,8 @@ static mastra_json_t *storable(mastra_agent_run_t *run, apr_pool_t *pool)
     for (i = 0; i < mastra_json_size(run->input); i++) {
         mastra_json_t *message = mastra_json_at(run->input, i);
 
-        if (mastra_json_get(message, "id")) {
+        if (mastra_json_get(message, "id")
+            && !mastra_signal_is_transient(message)) {
             mastra_json_append(made, mastra_json_ref(message));
         }
     }
@@ -147,11 +152,71 @@ static mastra_json_t *history(const mastra_json_t *stored,
     return made;
 }
 
-static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+/* What the prompt has beside the history, in tokens. */
+static apr_int64_t fixed_tokens(mastra_agent_run_t *run, apr_pool_t *pool)
 {
-    mastra_agent_run_t *run = baton;
+    mastra_json_t *all = mastra_json_own(mastra_json_array(), pool);
+    apr_int64_t tokens = 0;
+    apr_size_t i;
+
+    mastra_run_system(run, all);
+    mastra_json_extend(all, run->input);
+    for (i = 0; i < mastra_json_size(all); i++) {
+        tokens += mastra_budget_tokens(mastra_json_at(all, i), pool);
+    }
+    return tokens;
+}
+
+/* The thread is read anew: others may have changed it before it was locked. */
+static apr_status_t note_boundary(mastra_agent_run_t *run,
+                                  mastra_json_t *boundary, mastra_db_t *db,
+                                  apr_pool_t *pool)
+{
+    mastra_json_t *thread = NULL, *metadata;
+    apr_status_t rv = mastra_threads_touch(db, run->thread_id, apr_time_now(),
+                                           pool);
+
+    if (!rv) {
+        rv = mastra_threads_get(&thread, db, run->thread_id, pool);
+    }
+    if (rv) {
+        return rv;
+    }
+    mastra_json_own(thread, pool);
+    metadata = mastra_json_get(thread, "metadata");
+    if (!mastra_json_is_object(metadata)) {
+        metadata = mastra_json_object();
+        mastra_json_set(thread, "metadata", metadata);
+    }
+    mastra_json_set(metadata, MASTRA_BUDGET_MEMBER, mastra_json_ref(boundary));
+    return mastra_threads_save(db, thread, pool);
+}
+
+/* Leaves out what is too much, and notes in the thread what that was. */
+static apr_status_t fit_history(mastra_agent_run_t *run, mastra_json_t *thread,
+                                mastra_db_t *db, apr_pool_t *pool)
+{
+    mastra_json_t *metadata = mastra_json_get(thread, "metadata");
+    mastra_json_t *boundary = NULL, *fitting;
+
+    fitting = mastra_budget_fit(&boundary, &run->memory.budget,
+                                mastra_json_get(metadata,
+                                                MASTRA_BUDGET_MEMBER),
+                                run->remembered, fixed_tokens(run, pool),
+                                pool);
+    mastra_json_unref(run->remembered);
+    run->remembered = fitting;
+    mastra_json_own(boundary, pool);
+    return boundary && !run->read_only ? note_boundary(run, boundary, db, pool)
+                                       : APR_SUCCESS;
+}
+
+static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
+                                  apr_pool_t *pool)
+{
     mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
-    apr_status_t rv = open_thread(run, db, pool);
+    mastra_json_t *thread = NULL;
+    apr_status_t rv = open_thread(&thread, run, db, pool);
 
     if (!rv && run->memory.working) {
         rv = mastra_working_get(&run->working_text, db, run->memory.working,
@@ -167,28 +232,48 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_own(stored, pool);
     mastra_json_unref(run->remembered);
     run->remembered = history(stored, mine, run->last_messages, &repeated);
-    if (run->read_only || !mastra_json_size(mine) || repeated) {
-        return APR_SUCCESS;
+    if (run->memory.budget.max) {
+        rv = fit_history(run, thread, db, pool);
+    }
+    if (rv || run->read_only || !mastra_json_size(mine) || repeated) {
+        return rv;
     }
     return mastra_messages_save(db, mine, pool);
 }
 
-/* What the run has said, and, for one that was taken up, the end of its claim:
- * nothing is written when somebody else has the run by now. */
-static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = baton;
+    apr_status_t rv = run->channel ? mastra_channel_recalled(run->channel, db,
+                                                             pool)
+                                   : APR_SUCCESS;
+
+    if (!rv && run->thread_id) {
+        rv = recall_thread(run, db, pool);
+    }
+    return rv ? rv : mastra_channel_join(run, run->resource_id,
+                                        run->thread_id, db, pool);
+}
+
+/* What the run has said, and, for one that was taken up, the end of its claim:
+ * nothing is written when somebody else has the run by now. */
+apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
+                                 apr_pool_t *pool)
+{
     mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
     mastra_json_t *message = mastra_run_message(run, 0);
     apr_status_t rv = APR_SUCCESS;
 
+    if (run->channel) {
+        rv = mastra_channel_release(run->channel, db, 0, pool);
+    }
     if (run->prior) {
         mastra_json_extend(messages, run->prior);
     }
     if (message) {
         mastra_json_append(messages, message);
     }
-    if (run->epoch) {
+    if (!rv && run->epoch) {
         rv = mastra_runs_finish(db, run->env->host, run->id, run->epoch, pool);
     }
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
@@ -196,6 +281,11 @@ static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     return mastra_messages_save(
         db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
+}
+
+static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    return mastra_run_save_now(baton, db, pool);
 }
 
 static void job_done(void *baton, apr_status_t rv)

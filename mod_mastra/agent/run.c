@@ -7,8 +7,6 @@
 #include "internal.h"
 #include "../base/pool.h"
 
-#define MAX_STEPS 100            /* ceiling of maxSteps */
-
 void mastra_run_free_step(mastra_run_step_t *step)
 {
     mastra_run_tool_t *tool;
@@ -49,20 +47,19 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->parts);
     mastra_json_unref(run->steps);
     mastra_json_unref(run->usage);
-    mastra_json_unref(run->object);
     mastra_json_unref(run->decision);
     mastra_json_unref(run->stored);
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
+    mastra_json_unref(run->came);
+    mastra_claim_free(run->claim);
+    mastra_json_unref(run->background);
+    mastra_json_unref(run->metadata);
+    mastra_json_unref(run->offered);
+    mastra_json_unref(run->tool_specs);
+    mastra_run_free_output(run);
     mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
-}
-
-mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name)
-{
-    mastra_json_t *value = mastra_json_get(run->options, name);
-
-    return value ? value : mastra_json_get(run->agent->default_options, name);
 }
 
 static mastra_agent_run_t *alloc_run(void)
@@ -100,6 +97,41 @@ static void set_ids(mastra_agent_run_t *run)
     run->span_id = random_hex(run->pool, 8);
 }
 
+static void set_principal(mastra_agent_run_t *run,
+                          const mastra_principal_t *principal)
+{
+    run->context = mastra_json_ref(principal->request_context);
+    run->owner = apr_pstrdup(run->pool, principal->resource_id);
+    run->depth = principal->depth;
+}
+
+/* The last of messages is of now, those before it are each a little older. */
+static apr_time_t first_time(const mastra_json_t *messages)
+{
+    apr_size_t n = mastra_json_size(messages);
+
+    return apr_time_now() - (n ? (apr_time_t)(n - 1) * 1000 : 0);
+}
+
+static mastra_result_t *check_threads(mastra_agent_run_t *run,
+                                      const mastra_json_t *messages)
+{
+    apr_size_t i;
+
+    for (i = 0; run->thread_id && i < mastra_json_size(messages); i++) {
+        const char *thread = mastra_json_get_str(mastra_json_at(messages, i),
+                                                 "threadId");
+
+        if (thread && *thread && strcmp(thread, run->thread_id)) {
+            return mastra_run_issue(run->pool,
+                                    apr_psprintf(run->pool, "messages.%"
+                                                 APR_SIZE_T_FMT ".threadId", i),
+                                    "The message belongs to another thread");
+        }
+    }
+    return NULL;
+}
+
 static void own_messages(mastra_agent_run_t *run)
 {
     apr_size_t i;
@@ -114,54 +146,67 @@ static void own_messages(mastra_agent_run_t *run)
     }
 }
 
-static void set_limits(mastra_agent_run_t *run)
+/* A request that ends with what the assistant said, such as the call of a tool
+ * that the client has carried out, wants that message to go on. */
+static void continue_last(mastra_agent_run_t *run)
 {
-    const mastra_json_t *steps = mastra_run_option(run, "maxSteps");
+    apr_size_t n = mastra_json_size(run->input), parts;
+    const mastra_json_t *last = n ? mastra_json_at(run->input, n - 1) : NULL;
+    const mastra_json_t *content = mastra_json_get(last, "content");
+    const char *role = mastra_json_get_str(last, "role");
 
-    run->max_steps = run->env->max_steps;
-    if (mastra_json_is_number(steps)) {
-        double n = mastra_json_num(steps);
-
-        run->max_steps = n < 1 ? 1 : n > MAX_STEPS ? MAX_STEPS : (int)n;
+    if (!role || strcmp(role, "assistant")) {
+        return;
+    }
+    run->message_id = apr_pstrdup(run->pool, mastra_json_get_str(last, "id"));
+    run->metadata = mastra_json_ref(mastra_json_get(content, "metadata"));
+    mastra_text_iso_parse(&run->answered_at,
+                          mastra_json_get_str(last, "createdAt"));
+    mastra_json_extend(run->parts, mastra_json_get(content, "parts"));
+    mastra_json_remove(run->input, n - 1);
+    parts = mastra_json_size(run->parts);
+    if (parts && mastra_part_is(mastra_json_at(run->parts, parts - 1),
+                                "tool-invocation")) {
+        mastra_run_add_step_start(run);
     }
 }
 
-static mastra_result_t *set_output(mastra_agent_run_t *run)
+/* The messages of the request, and those that stand before them without being
+ * remembered. */
+static mastra_result_t *set_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *schema = mastra_json_path(run->options, "structuredOutput",
-                                             "schema", NULL);
-    mastra_result_t *error = NULL;
+    const mastra_json_t *messages = mastra_json_get(run->options, "messages");
+    const mastra_json_t *context = mastra_json_get(run->options, "context");
+    mastra_result_t *error = check_threads(run, messages);
 
-    if (!schema) {
-        schema = mastra_json_get(run->options, "output");
+    if (error) {
+        return error;
     }
-    if (!mastra_json_is_object(schema)) {
-        return NULL;
+    run->input = mastra_message_normalize(messages, "messages",
+                                          first_time(messages), &error,
+                                          run->pool);
+    if (!error && mastra_json_size(context)) {
+        run->background = mastra_message_normalize(context, "context",
+                                                   first_time(context), &error,
+                                                   run->pool);
     }
-    run->output_schema = schema;
-    if (mastra_schema_compile(&run->output, schema, &error, run->pool)) {
-        return mastra_result_make(run->pool, 400, "SCHEMA_UNUSABLE",
-                                  "structuredOutput.schema is not usable: %s",
-                                  error ? error->message : "unknown");
+    if (!error) {
+        own_messages(run);
+        continue_last(run);
     }
-    return NULL;
-}
-
-static void set_principal(mastra_agent_run_t *run,
-                          const mastra_principal_t *principal)
-{
-    run->context = mastra_json_ref(principal->request_context);
-    run->owner = apr_pstrdup(run->pool, principal->resource_id);
-    run->depth = principal->depth;
+    return error;
 }
 
 static mastra_result_t *fill_run(mastra_agent_run_t *run,
                                  const mastra_principal_t *principal)
 {
-    mastra_result_t *error = NULL;
+    mastra_result_t *error = mastra_run_check_options(run);
 
+    if (error) {
+        return error;
+    }
     set_ids(run);
-    set_limits(run);
+    mastra_run_set_limits(run);
     set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
@@ -172,16 +217,12 @@ static mastra_result_t *fill_run(mastra_agent_run_t *run,
         error = mastra_run_set_memory(run, principal);
     }
     if (!error) {
-        error = set_output(run);
+        error = mastra_run_set_output(run);
     }
-    if (error) {
-        return error;
+    if (!error) {
+        error = set_messages(run);
     }
-    run->tool_specs = mastra_run_tool_specs(run);
-    run->input = mastra_message_normalize(mastra_json_get(run->options,
-                                                          "messages"),
-                                          apr_time_now(), &error, run->pool);
-    own_messages(run);
+    mastra_run_offer(run);
     return error;
 }
 
@@ -230,12 +271,11 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     run->id = apr_pstrdup(run->pool, run_id);
     run->decision = mastra_json_ref(decision);
     run->options = mastra_json_object();
-    set_limits(run);
+    mastra_run_set_limits(run);
     set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    run->tool_specs = agent->tool_specs;
     run->memory = agent->memory;
     error = mastra_run_choose_model(run, NULL);
     if (error) {
@@ -243,5 +283,6 @@ mastra_agent_run_t *mastra_agent_run_take_up(
         mastra_agent_run_discard(run);
         return NULL;
     }
+    mastra_run_offer(run);
     return run;
 }

@@ -18,7 +18,8 @@ static const char approval_schema[] =
 
 /* ---- who waits ---- */
 
-int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+int mastra_run_needs_person(mastra_agent_run_t *run,
+                            const mastra_run_tool_t *tool)
 {
     if (!tool->tool || tool->decided) {
         return 0;
@@ -26,6 +27,11 @@ int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
     return tool->tool->require_approval
            || tool->tool->kind == &mastra_tool_human
            || mastra_json_get_bool(run->options, "requireToolApproval", 0);
+}
+
+int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
+{
+    return !run->nested && mastra_run_needs_person(run, tool);
 }
 
 int mastra_run_is_human(const mastra_run_tool_t *tool)
@@ -122,9 +128,11 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
     mastra_json_set_bool(state, "titled", run->titled);
     put(state, "requestContext", run->context);
     put(state, "input", run->input);
+    put(state, "background", run->background);
     put(state, "remembered", run->remembered);
     put(state, "prior", run->prior);
     put(state, "parts", run->parts);
+    put(state, "metadata", run->metadata);
     put(state, "steps", run->steps);
     put(state, "usage", run->usage);
     mastra_json_set(state, "step", step_state(run));
@@ -230,6 +238,9 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     row.snapshot = mastra_json_own(make_snapshot(run), pool);
     row.summary = mastra_json_own(make_summary(run), pool);
     rv = mastra_runs_suspend(db, &row, run->epoch, pool);
+    if (!rv && run->channel) {
+        rv = mastra_channel_release(run->channel, db, 1, pool);
+    }
     if (rv || !run->thread_id || run->read_only) {
         return rv;
     }
@@ -260,6 +271,9 @@ static void after_suspend(void *baton)
 
     mastra_json_unref(run->pending);
     run->pending = NULL;
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
     if (run->job_rv) {
         mastra_run_fail(run, run->job_rv == MASTRA_STORE_EXISTS
                                  ? mastra_result_make(run->pool, 409,

@@ -102,6 +102,11 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     rv = check_answer(run, entry, pool);
     if (!rv) {
+        rv = mastra_channel_join(run, mastra_json_get_str(state, "resourceId"),
+                                 mastra_json_get_str(state, "threadId"), db,
+                                 pool);
+    }
+    if (!rv) {
         mastra_json_unref(run->stored);
         run->stored = mastra_json_ref(state);
         run->epoch = epoch;
@@ -170,8 +175,10 @@ static void restore(mastra_agent_run_t *run)
     }
     replace(&run->input, take(state, "input"));
     replace(&run->remembered, take(state, "remembered"));
+    replace(&run->background, take(state, "background"));
     replace(&run->prior, take(state, "prior"));
     replace(&run->parts, take(state, "parts"));
+    replace(&run->metadata, take(state, "metadata"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
     /* what it was talking to may be gone since */
@@ -179,8 +186,11 @@ static void restore(mastra_agent_run_t *run)
         mastra_run_choose_model(run, NULL);
     }
     mastra_run_restore_memory(run, state);
-    run->tool_specs = mastra_run_tool_specs(run);
     restore_step(run);
+    mastra_run_set_limits(run);
+    mastra_run_offer(run);
+    /* the schema was usable when the run began */
+    mastra_run_set_output(run);
 }
 
 static mastra_json_t *find_part(mastra_agent_run_t *run, const char *id)
@@ -199,29 +209,49 @@ static mastra_json_t *find_part(mastra_agent_run_t *run, const char *id)
     return NULL;
 }
 
-/* The calls that wait become calls of the step again. */
+static mastra_run_tool_t *add_tool(mastra_agent_run_t *run, const char *id,
+                                   const char *name, mastra_json_t *args)
+{
+    mastra_run_tool_t *tool = apr_pcalloc(run->pool, sizeof(*tool));
+
+    tool->run = run;
+    tool->id = apr_pstrdup(run->pool, id);
+    tool->name = apr_pstrdup(run->pool, name);
+    tool->args = mastra_json_ref(args);
+    tool->part = mastra_json_ref(find_part(run, id));
+    *run->step.tools_tail = tool;
+    run->step.tools_tail = &tool->next;
+    return tool;
+}
+
+/* The calls that wait become calls of the step again, as do those that the
+ * client will be left with. */
 static void restore_tools(mastra_agent_run_t *run)
 {
     const mastra_json_t *pending = mastra_json_get(run->stored, "pending");
-    mastra_run_tool_t **tail = &run->step.tools;
+    apr_size_t i;
     void *at;
 
+    run->step.tools_tail = &run->step.tools;
     for (at = mastra_json_iter(pending); at;
          at = mastra_json_next(pending, at)) {
         const mastra_json_t *entry = mastra_json_value(at);
-        mastra_run_tool_t *tool = apr_pcalloc(run->pool, sizeof(*tool));
+        mastra_run_tool_t *tool = add_tool(
+            run, mastra_json_key(at), mastra_json_get_str(entry, "toolName"),
+            mastra_json_get(entry, "args"));
 
-        tool->run = run;
-        tool->id = apr_pstrdup(run->pool, mastra_json_key(at));
-        tool->name = apr_pstrdup(run->pool,
-                                 mastra_json_get_str(entry, "toolName"));
         tool->tool = mastra_run_find_tool(run, tool->name);
-        tool->args = take(entry, "args");
-        tool->part = mastra_json_ref(find_part(run, tool->id));
-        *tail = tool;
-        tail = &tool->next;
     }
-    run->step.tools_tail = tail;
+    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
+        const mastra_json_t *inner = mastra_json_get(
+            mastra_json_at(run->parts, i), "toolInvocation");
+        const char *name = mastra_json_get_str(inner, "toolName");
+
+        if (name && mastra_run_is_client_tool(run, name)) {
+            add_tool(run, mastra_json_get_str(inner, "toolCallId"), name,
+                     mastra_json_get(inner, "args"))->client = 1;
+        }
+    }
 }
 
 static mastra_json_t *approval_of(mastra_agent_run_t *run,
@@ -299,6 +329,10 @@ static void after_claim(void *baton)
     restore(run);
     restore_tools(run);
     run->started = 1;
+    if (run->sink && run->sink->vtable->begun) {
+        run->sink->vtable->begun(run->sink);
+    }
+    mastra_channel_adopt(run);
     if (run->cancelled) {
         /* nobody listens any more: the run waits for another decision */
         run->cancelled = 0;
@@ -328,6 +362,8 @@ void mastra_run_next_message(mastra_agent_run_t *run, const char *next_id)
     mastra_json_append(run->prior, message);
     mastra_json_unref(run->parts);
     run->parts = mastra_json_array();
+    mastra_json_unref(run->metadata);
+    run->metadata = NULL;
     run->message_id = next_id;
     run->answered_at = 0;
 }

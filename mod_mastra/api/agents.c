@@ -2,57 +2,16 @@
 
 #include <string.h>
 
+#include "run_options.h"
 #include "tools.h"
+#include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
 
-/* The options of generate and stream; unknown members are let through, as the
- * real server does. */
 static const char run_body[] =
     "{\"type\":\"object\",\"properties\":{"
     "\"messages\":{\"anyOf\":[{\"type\":\"array\",\"items\":{}},"
-    "{\"type\":\"string\"}]},"
-    "\"instructions\":{},\"system\":{},"
-    "\"context\":{\"type\":\"array\",\"items\":{}},"
-    "\"memory\":{\"type\":\"object\",\"properties\":{"
-    "\"thread\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
-    "\"properties\":{\"id\":{\"type\":\"string\"}},\"required\":[\"id\"]}]},"
-    "\"resource\":{\"type\":\"string\"},"
-    "\"options\":" MASTRA_SCHEMA_RECORD ","
-    "\"readOnly\":{\"type\":\"boolean\"}},\"required\":[\"thread\"]},"
-    "\"runId\":{\"type\":\"string\"},"
-    "\"savePerStep\":{\"type\":\"boolean\"},"
-    "\"requestContext\":" MASTRA_SCHEMA_RECORD ","
-    "\"maxSteps\":{\"type\":\"number\"},"
-    "\"model\":{\"type\":\"string\"},"
-    "\"providerOptions\":{\"type\":\"object\",\"additionalProperties\":"
-    MASTRA_SCHEMA_RECORD "},"
-    "\"modelSettings\":{},"
-    "\"activeTools\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
-    "\"toolsets\":" MASTRA_SCHEMA_RECORD ","
-    "\"clientTools\":" MASTRA_SCHEMA_RECORD ","
-    "\"toolChoice\":{\"anyOf\":[{\"type\":\"string\",\"enum\":[\"auto\","
-    "\"none\",\"required\"]},{\"type\":\"object\",\"properties\":{"
-    "\"type\":{\"type\":\"string\",\"const\":\"tool\"},"
-    "\"toolName\":{\"type\":\"string\"}},\"required\":[\"type\","
-    "\"toolName\"]}]},"
-    "\"requireToolApproval\":{\"type\":\"boolean\"},"
-    "\"returnScorerData\":{\"type\":\"boolean\"},"
-    "\"tracingOptions\":{\"type\":\"object\",\"properties\":{"
-    "\"metadata\":" MASTRA_SCHEMA_RECORD ","
-    "\"requestContextKeys\":{\"type\":\"array\",\"items\":"
-    "{\"type\":\"string\"}},"
-    "\"traceId\":{\"type\":\"string\"},"
-    "\"parentSpanId\":{\"type\":\"string\"},"
-    "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
-    "\"output\":{},"
-    "\"structuredOutput\":{\"type\":\"object\",\"properties\":{"
-    "\"schema\":{\"type\":\"object\"},"
-    "\"model\":{},"
-    "\"instructions\":{\"type\":\"string\"},"
-    "\"jsonPromptInjection\":{\"type\":\"boolean\"},"
-    "\"errorStrategy\":{\"type\":\"string\",\"enum\":[\"strict\",\"warn\","
-    "\"fallback\"]},\"fallbackValue\":{}},\"required\":[\"schema\"]}"
+    "{\"type\":\"string\"}]}," MASTRA_RUN_OPTIONS
     "},\"required\":[\"messages\"]}";
 
 static const char list_query[] =
@@ -141,9 +100,12 @@ static int generate(mastra_req_t *req)
     return run_agent(req, MASTRA_FRAME_JSON);
 }
 
+/* Events, unless the client would rather have records: they are text/plain. */
 static int stream(mastra_req_t *req)
 {
-    return run_agent(req, MASTRA_FRAME_SSE);
+    return run_agent(req, mastra_request_prefers(req->r, "text/plain",
+                                                 "text/event-stream")
+                              ? MASTRA_FRAME_RECORD : MASTRA_FRAME_SSE);
 }
 
 static int stream_vnext(mastra_req_t *req)
@@ -205,6 +167,12 @@ const mastra_route_t mastra_api_agents[] = {
       .summary = "Stream agent response", .tag = "Agents",
       .permission = "agents:execute", .resource = "body:memory.thread",
       .body = run_body, .flags = MASTRA_ROUTE_STREAM },
+    /* an agent has no work in the background: it is idle when its run ends */
+    { .method = "POST", .path = "/agents/:agentId/stream-until-idle",
+      .handler = stream, .summary = "Stream agent response until idle",
+      .tag = "Agents", .permission = "agents:execute",
+      .resource = "body:memory.thread", .body = run_body,
+      .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/stream/vnext",
       .handler = stream_vnext,
       .summary = "Stream agent response, records parted by 0x1E",

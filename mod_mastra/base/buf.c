@@ -206,26 +206,37 @@ int mastra_utf8_encode(char *out, int c)
     return n;
 }
 
+/* How many bytes from s on are ASCII, looked at by eights. */
+static inline apr_size_t ascii_run(const unsigned char *s, apr_size_t len)
+{
+    apr_size_t i = 0;
+    apr_uint64_t word;
+
+    for (; len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, s + i, sizeof(word));
+        if (word & APR_UINT64_C(0x8080808080808080)) {
+            break;
+        }
+    }
+    while (i < len && s[i] < 0x80) {
+        i++;
+    }
+    return i;
+}
+
 apr_size_t mastra_text_utf8_valid(const char *text, apr_size_t len)
 {
     const unsigned char *s = (const unsigned char *)text;
-    apr_size_t i = 0;
-    apr_uint64_t word;
+    apr_size_t i = ascii_run(s, len);
     int bad, n;
 
     while (i < len) {
-        if (len - i >= sizeof(word)) {
-            memcpy(&word, s + i, sizeof(word));
-            if (!(word & APR_UINT64_C(0x8080808080808080))) {
-                i += sizeof(word);
-                continue;
-            }
-        }
         n = mastra_utf8_sequence(s + i, len - i, &bad);
         if (!n) {
             break;
         }
         i += n;
+        i += ascii_run(s + i, len - i);
     }
     return i;
 }
@@ -283,26 +294,35 @@ static apr_size_t escape_one(char *out, unsigned char c)
 #define ANY_BELOW(word, n) \
     (((word) - EACH_BYTE(n)) & ~(word) & EACH_BYTE(0x80))
 
-/* How many bytes from text on stand for themselves: eight are looked at at
- * once. */
-static apr_size_t plain_length(const char *text, apr_size_t len)
+/* 1 when one of eight bytes does not stand for itself. */
+static inline int has_special(const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    apr_size_t i = 0;
     apr_uint64_t word;
 
-    for (; len - i >= sizeof(word); i += sizeof(word)) {
-        memcpy(&word, s + i, sizeof(word));
-        if (ANY_BELOW(word, 0x20)
-            | ANY_BELOW(word ^ EACH_BYTE('"'), 1)
-            | ANY_BELOW(word ^ EACH_BYTE('\\'), 1)) {
-            break;
+    memcpy(&word, text, sizeof(word));
+    return (ANY_BELOW(word, 0x20) | ANY_BELOW(word ^ EACH_BYTE('"'), 1)
+            | ANY_BELOW(word ^ EACH_BYTE('\\'), 1)) != 0;
+}
+
+/* 1 when all bytes stand for themselves. */
+static int is_plain(const char *text, apr_size_t len)
+{
+    apr_size_t i;
+
+    if (len >= 8) {
+        for (i = 0; i < len - 8; i += 8) {
+            if (has_special(text + i)) {
+                return 0;
+            }
+        }
+        return !has_special(text + len - 8);
+    }
+    for (i = 0; i < len; i++) {
+        if (escapes[(unsigned char)text[i]]) {
+            return 0;
         }
     }
-    while (i < len && !escapes[s[i]]) {
-        i++;
-    }
-    return i;
+    return 1;
 }
 
 static apr_status_t add_escaped(mastra_buf_t *buf, const char *text,
@@ -342,7 +362,7 @@ apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
     apr_status_t rv;
     char *end;
 
-    if (plain_length(text, len) < len) {
+    if (!is_plain(text, len)) {
         return add_escaped(buf, text, len);
     }
     rv = grow(buf, len + 2);

@@ -71,12 +71,8 @@ int mastra_access_enter(int *panswer, mastra_full_req_t *full)
 {
     mastra_req_t *req = &full->req;
     const mastra_auth_t *auth = &req->host->auth;
-    const mastra_mark_t *origin = mastra_request_origin(req->r);
     mastra_auth_e answer;
 
-    if (origin) {
-        req->internal = origin->internal;
-    }
     if (!mastra_auth_is_on(auth)
         || (req->route->flags & MASTRA_ROUTE_PUBLIC)) {
         return 1;

@@ -88,4 +88,8 @@ void mastra_request_context_clean(mastra_json_t *context);
 /* The cross-origin headers of every answer, also those that httpd makes. */
 void mastra_cors_headers(const mastra_cors_t *cors, request_rec *r);
 
+/* 1 when the Accept header gives type more weight than other. */
+int mastra_request_prefers(const request_rec *r, const char *type,
+                           const char *other);
+
 #endif

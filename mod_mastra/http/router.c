@@ -7,6 +7,7 @@
 
 #include <http_protocol.h>
 
+#include "../base/log.h"
 #include "auth.h"
 #include "internal.h"
 
@@ -21,6 +22,7 @@ typedef struct node_t {
 
 struct mastra_router_t {
     node_t inside, outside;
+    apr_array_header_t *all;     /* const mastra_compiled_t * */
 };
 
 /* --- compiling ------------------------------------------------------------- */
@@ -129,6 +131,7 @@ const char *mastra_router_make(mastra_router_t **prouter,
     mastra_router_t *router = apr_pcalloc(pool, sizeof(*router));
     const mastra_route_t *row;
 
+    router->all = apr_array_make(pool, 128, sizeof(void *));
     for (; *tables; tables++) {
         for (row = *tables; row->method; row++) {
             mastra_compiled_t *route = apr_pcalloc(pool, sizeof(*route));
@@ -150,10 +153,27 @@ const char *mastra_router_make(mastra_router_t **prouter,
             }
             prepare_absent(route, pool);
             route->permission = mastra_auth_permission(row, pool);
+            APR_ARRAY_PUSH(router->all, const mastra_compiled_t *) = route;
         }
     }
     *prouter = router;
     return NULL;
+}
+
+void mastra_router_log(const mastra_router_t *router)
+{
+    int i;
+
+    for (i = 0; i < router->all->nelts; i++) {
+        const mastra_compiled_t *route =
+            APR_ARRAY_IDX(router->all, i, const mastra_compiled_t *);
+        int open = route->row->flags & MASTRA_ROUTE_PUBLIC;
+
+        mastra_log(MASTRA_LOG_TRACE1, 0, "route %s %s needs %s, is about %s",
+                   route->row->method, route->row->path,
+                   open ? "nothing" : route->permission,
+                   route->row->resource ? route->row->resource : "no owner");
+    }
 }
 
 /* --- finding --------------------------------------------------------------- */
@@ -252,6 +272,16 @@ const char *mastra_req_param(const mastra_req_t *req, const char *name)
     return NULL;
 }
 
+static void fill_origin(mastra_full_req_t *full)
+{
+    const mastra_mark_t *mark = mastra_request_origin(full->req.r);
+
+    if (mark) {
+        full->req.internal = mark->internal;
+        full->req.principal.depth = mark->depth;
+    }
+}
+
 static void take_context(mastra_full_req_t *full)
 {
     mastra_json_t *context = mastra_json_get(full->req.body,
@@ -264,6 +294,8 @@ static void take_context(mastra_full_req_t *full)
     mastra_access_context(full);
 }
 
+/* The path is there, the method is not; OPTIONS asks for no more than that
+ * when no cross-origin headers are sent. */
 static int not_allowed(mastra_req_t *req, const node_t *node)
 {
     const mastra_compiled_t *route;
@@ -276,6 +308,10 @@ static int not_allowed(mastra_req_t *req, const node_t *node)
     }
     apr_table_setn(req->r->err_headers_out, "Allow",
                    apr_pstrcat(req->pool, allow, ", OPTIONS", NULL));
+    if (req->r->method_number == M_OPTIONS) {
+        req->r->status = HTTP_NO_CONTENT;
+        return OK;
+    }
     return mastra_reply_plain(req, HTTP_METHOD_NOT_ALLOWED);
 }
 
@@ -357,5 +393,6 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
                             : mastra_reply_plain(req, HTTP_NOT_FOUND);
     }
     fill_request(full, route, &search);
+    fill_origin(full);
     return run(full);
 }

@@ -86,6 +86,8 @@ typedef struct mastra_router_t mastra_router_t;
 const char *mastra_router_make(mastra_router_t **prouter,
                                const mastra_route_t *const *tables,
                                apr_pool_t *pool);
+/* For the log: each route, the permission it needs, and whose it is. */
+void mastra_router_log(const mastra_router_t *router);
 /* Finds, reads and validates the body, runs the handler: the content handler
  * calls it. DECLINED when the path is not ours. */
 int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
@@ -103,6 +105,7 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_models[];
+extern const mastra_route_t mastra_api_channel[];
 extern const mastra_route_t mastra_api_auth[];
 extern const mastra_route_t mastra_api_tools[];
 extern const mastra_route_t mastra_api_memory_threads[];

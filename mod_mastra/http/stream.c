@@ -7,9 +7,11 @@
 
 #include "park.h"
 #include "stream.h"
+#include "../agent/hub.h"
 #include "../base/text.h"
 
 #define HEARTBEAT apr_time_from_sec(15)
+#define WATCH_HEARTBEAT apr_time_from_sec(25)
 /* Bytes of a frame or a whole answer. They show messages in several forms, and
  * a question or a tool's answer in it may be some megabytes large. */
 #define FRAME_LIMIT (256 * 1024 * 1024)
@@ -34,7 +36,14 @@ typedef struct {
 
 static const char *const content_types[] = { "application/json",
                                              "text/event-stream",
+                                             "text/event-stream",
                                              "text/plain" };
+
+static int is_sse(const stream_t *stream)
+{
+    return stream->frame == MASTRA_FRAME_SSE
+           || stream->frame == MASTRA_FRAME_WATCH;
+}
 
 /* ---- writing: loop ---- */
 
@@ -51,7 +60,7 @@ static mastra_buf_t *open_frame(const stream_t *stream)
 {
     mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
-    if (stream->frame == MASTRA_FRAME_SSE) {
+    if (is_sse(stream)) {
         mastra_buf_add(buf, "data: ", 6);
     }
     return buf;
@@ -59,7 +68,7 @@ static mastra_buf_t *open_frame(const stream_t *stream)
 
 static int send_frame(stream_t *stream, mastra_buf_t *buf)
 {
-    if (stream->frame == MASTRA_FRAME_SSE) {
+    if (is_sse(stream)) {
         mastra_buf_add(buf, "\n\n", 2);
     }
     else {
@@ -107,6 +116,19 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
     mastra_buf_add(buf, "\",\"text\":", 9);
     mastra_buf_json_string(buf, text, len);
     mastra_buf_add(buf, "}}", 2);
+    return send_frame(stream, buf);
+}
+
+static int sink_raw(mastra_sink_t *sink, const char *json, apr_size_t len)
+{
+    stream_t *stream = (stream_t *)sink;
+    mastra_buf_t *buf;
+
+    if (!stream->ex) {
+        return 1;
+    }
+    buf = open_frame(stream);
+    mastra_buf_add(buf, json, len);
     return send_frame(stream, buf);
 }
 
@@ -158,7 +180,7 @@ static void send_answer(stream_t *stream, mastra_json_t *answer)
 static void send_end(stream_t *stream)
 {
     send_head(stream);
-    if (stream->frame == MASTRA_FRAME_SSE) {
+    if (is_sse(stream)) {
         mastra_exchange_write(stream->ex, "data: [DONE]\n\n", 14);
     }
 }
@@ -193,11 +215,17 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
     mastra_exchange_end(ex);
 }
 
-static const mastra_sink_vtable_t sink_vtable = { sink_chunk, sink_text,
-                                                  sink_end };
+static const mastra_sink_vtable_t sink_vtable = {
+    .chunk = sink_chunk, .text = sink_text, .raw = sink_raw, .end = sink_end
+};
 
-/* A comment after 15 s of silence keeps proxies from closing the stream;
- * clients skip it. */
+static apr_interval_time_t heartbeat_of(const stream_t *stream)
+{
+    return stream->frame == MASTRA_FRAME_WATCH ? WATCH_HEARTBEAT : HEARTBEAT;
+}
+
+/* A comment after some silence keeps proxies from closing the stream; clients
+ * skip it. */
 static void on_heartbeat(void *baton)
 {
     stream_t *stream = baton;
@@ -207,15 +235,15 @@ static void on_heartbeat(void *baton)
     if (!stream->ex || !stream->work) {
         return;
     }
-    if (silent >= HEARTBEAT) {
+    if (silent >= heartbeat_of(stream)) {
         if (stream->head_sent && !stream->full) {
             mastra_exchange_write(stream->ex, ": heartbeat\n\n", 13);
         }
         stream->spoke_at = mastra_loop_now(stream->loop);
         silent = 0;
     }
-    mastra_loop_timer_set(stream->loop, &stream->heartbeat, HEARTBEAT - silent,
-                          on_heartbeat, stream);
+    mastra_loop_timer_set(stream->loop, &stream->heartbeat,
+                          heartbeat_of(stream) - silent, on_heartbeat, stream);
 }
 
 /* ---- the exchange's callbacks ---- */
@@ -227,9 +255,13 @@ static void on_begin(mastra_exchange_t *ex, void *baton)
     stream->ex = ex;
     stream->begun = 1;
     stream->spoke_at = mastra_loop_now(stream->loop);
-    if (stream->frame == MASTRA_FRAME_SSE) {
-        mastra_loop_timer_set(stream->loop, &stream->heartbeat, HEARTBEAT,
-                              on_heartbeat, stream);
+    if (is_sse(stream)) {
+        mastra_loop_timer_set(stream->loop, &stream->heartbeat,
+                              heartbeat_of(stream), on_heartbeat, stream);
+    }
+    if (stream->frame == MASTRA_FRAME_WATCH) {
+        send_head(stream);
+        mastra_exchange_write(ex, ": connected\n\n", 13);
     }
     stream->vtable->begin(stream->work, &stream->sink);
 }
@@ -312,7 +344,11 @@ static void on_stopping(void *baton)
         cancel_work(stream);
         return;
     }
-    if (stream->frame == MASTRA_FRAME_SSE) {
+    if (stream->frame == MASTRA_FRAME_WATCH) {
+        /* the runs go on elsewhere: whoever watches comes again */
+        mastra_exchange_write(ex, "data: [DONE]\n\n", 14);
+    }
+    else if (is_sse(stream)) {
         send_head(stream);
         mastra_exchange_write(ex, "data: ", 6);
         mastra_exchange_write(ex, last_words, sizeof(last_words) - 1);
@@ -375,7 +411,7 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     stream->host = req->host;
     stream->loop = req->host->loop;
     stream->request_id = req->id;
-    if (frame == MASTRA_FRAME_SSE) {
+    if (is_sse(stream)) {
         apr_table_t *headers = apr_table_make(req->pool, 2);
 
         apr_table_setn(headers, "Cache-Control", "no-cache");
@@ -422,3 +458,56 @@ const mastra_work_vtable_t mastra_work_agent_run = { run_begin, run_cancel,
                                                      run_resume, run_discard,
                                                      run_log_id,
                                                      run_may_repeat };
+
+/* ---- watching ---- */
+
+static void sub_begin(void *work, mastra_sink_t *sink)
+{
+    mastra_subscriber_begin(work, sink);
+}
+
+static void sub_cancel(void *work)
+{
+    mastra_subscriber_cancel(work);
+}
+
+static void sub_resume(void *work)
+{
+    mastra_subscriber_resume(work);
+}
+
+static void sub_discard(void *work)
+{
+    mastra_subscriber_discard(work);
+}
+
+const mastra_work_vtable_t mastra_work_subscriber = { sub_begin, sub_cancel,
+                                                      sub_resume,
+                                                      sub_discard };
+
+/* ---- decisions: one answer, and the run goes on by itself ---- */
+
+static void verdict_begin(void *work, mastra_sink_t *sink)
+{
+    mastra_verdict_begin(work, sink);
+}
+
+static void verdict_cancel(void *work)
+{
+    mastra_verdict_cancel(work);
+}
+
+static void verdict_resume(void *work)
+{
+    /* it never says anything that the client could be too slow for */
+}
+
+static void verdict_discard(void *work)
+{
+    mastra_verdict_discard(work);
+}
+
+const mastra_work_vtable_t mastra_work_verdict = { verdict_begin,
+                                                   verdict_cancel,
+                                                   verdict_resume,
+                                                   verdict_discard };

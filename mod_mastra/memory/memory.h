@@ -33,9 +33,16 @@ typedef struct {
     int emit;                    /* the stream waits and shows it */
 } mastra_titles_t;
 
+/* How much of the history a prompt may hold, with all that it has else. */
+typedef struct {
+    apr_int64_t max;             /* tokens; 0: no such limit */
+    apr_int64_t remove;          /* that many fewer once it was too much */
+} mastra_budget_t;
+
 typedef struct {
     int enabled;
     int last_messages;           /* 0: nothing is loaded, nothing stored */
+    mastra_budget_t budget;
     int read_only;
     const mastra_working_t *working;  /* NULL: none */
     const mastra_titles_t *titles;    /* NULL: none */
@@ -108,6 +115,23 @@ extern const mastra_tool_kind_t mastra_working_kind;
  * without what stands between <working_memory> and its end; those that have
  * nothing left are dropped. New reference; shares what it leaves alone. */
 mastra_json_t *mastra_memory_kept(const mastra_json_t *messages);
+
+/* ---- budget.c ---- */
+
+/* The member of a thread's metadata that has a boundary. */
+#define MASTRA_BUDGET_MEMBER "memoryTokenLimiter"
+
+/* An estimate for one message, of format 2 or of a prompt. */
+apr_int64_t mastra_budget_tokens(const mastra_json_t *message,
+                                 apr_pool_t *pool);
+/* Those of messages (oldest first) that stand behind boundary (NULL: all), and
+ * of them as many of the newest as fit beside fixed tokens. When some did not,
+ * *pboundary says which, for the next time; NULL else. New references. */
+mastra_json_t *mastra_budget_fit(mastra_json_t **pboundary,
+                                 const mastra_budget_t *budget,
+                                 const mastra_json_t *boundary,
+                                 const mastra_json_t *messages,
+                                 apr_int64_t fixed, apr_pool_t *pool);
 
 /* ---- v1.c ---- */
 

@@ -54,6 +54,42 @@ static mastra_result_t *read_last(mastra_memory_t *memory,
     return NULL;
 }
 
+/* ---- messageHistory ---- */
+
+/* {maxTokens, atMaxRemoveTokens?}: in place of the usual number of messages,
+ * unless one is given. */
+static mastra_result_t *read_budget(mastra_memory_t *memory,
+                                    const mastra_json_t *options,
+                                    apr_pool_t *pool)
+{
+    const mastra_json_t *given = mastra_json_get(options, "messageHistory");
+    const mastra_json_t *max = mastra_json_get(given, "maxTokens");
+    const mastra_json_t *remove = mastra_json_get(given, "atMaxRemoveTokens");
+
+    if (!given) {
+        return NULL;
+    }
+    if (!mastra_json_is_number(max) || mastra_json_num(max) < 0) {
+        return fault(pool, "messageHistory.maxTokens",
+                     "not a number of tokens%s", "");
+    }
+    if (remove && (!mastra_json_is_number(remove) || mastra_json_num(remove) < 0
+                   || mastra_json_num(remove) > mastra_json_num(max))) {
+        return fault(pool, "messageHistory.atMaxRemoveTokens",
+                     "not a number of tokens up to maxTokens%s", "");
+    }
+    memory->budget.max = mastra_json_int(max);
+    memory->budget.remove = remove ? mastra_json_int(remove)
+                                   : memory->budget.max / 4;
+    if (!mastra_json_get(options, "lastMessages")) {
+        memory->last_messages = MASTRA_MEMORY_LAST_MAX;
+    }
+    if (!memory->budget.max) {
+        memory->last_messages = 0;
+    }
+    return NULL;
+}
+
 /* ---- generateTitle ---- */
 
 static mastra_result_t *read_title_model(mastra_titles_t *titles,
@@ -157,6 +193,9 @@ mastra_result_t *mastra_memory_read(mastra_memory_t *memory,
     memory->read_only = mastra_json_get_bool(options, "readOnly", 0);
     error = read_last(memory, options, pool);
     if (!error) {
+        error = read_budget(memory, options, pool);
+    }
+    if (!error) {
         error = mastra_working_read(&memory->working,
                                     mastra_json_get(options, "workingMemory"),
                                     pool);
@@ -247,6 +286,9 @@ mastra_result_t *mastra_memory_override(mastra_memory_t *memory,
                                              base->read_only);
     if (mastra_json_get(options, "lastMessages")) {
         error = read_last(memory, options, pool);
+    }
+    if (!error) {
+        error = read_budget(memory, options, pool);
     }
     return error ? error : override_parts(memory, options, pool);
 }

@@ -66,6 +66,7 @@ static const char *const tables[] = {
     "\"updatedAt\" TEXT, "
     "UNIQUE (workflow_name, run_id))",
     MASTRA_RUNS_TABLE,
+    MASTRA_CHANNEL_TABLES,
     NULL
 };
 
@@ -78,6 +79,7 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS mastra_x_threads_resource_created_at "
     "ON mastra_threads (\"resourceId\", \"createdAt\")",
     MASTRA_RUNS_INDEX,
+    MASTRA_CHANNEL_INDEXES,
     NULL
 };
 

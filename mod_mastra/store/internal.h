@@ -62,6 +62,9 @@ apr_status_t mastra_db_plain(mastra_db_t *db, const char *sql);
  * none. */
 apr_status_t mastra_db_value(const char **pvalue, mastra_db_t *db,
                              const char *sql, apr_pool_t *pool);
+/* The database's clock: one clock for all who share it. Milliseconds. */
+apr_status_t mastra_db_now(apr_int64_t *pms, mastra_db_t *db,
+                           apr_pool_t *pool);
 /* 1 for a status that another attempt may cure. */
 int mastra_db_passing(apr_status_t rv);
 
@@ -135,5 +138,9 @@ mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row);
 /* backwards: the last row first. */
 void mastra_message_append(mastra_json_t *messages, const mastra_rows_t *rows,
                            int backwards);
+
+/* A new array of messages, oldest first: message_lists.c. */
+mastra_json_t *mastra_message_sort(const mastra_json_t *messages,
+                                   apr_pool_t *pool);
 
 #endif

@@ -320,9 +320,8 @@ static int by_time(const void *a, const void *b)
     return order ? order : one->index < other->index ? -1 : 1;
 }
 
-/* A new array of messages, oldest first. */
-static mastra_json_t *sort_messages(const mastra_json_t *messages,
-                                    apr_pool_t *pool)
+mastra_json_t *mastra_message_sort(const mastra_json_t *messages,
+                                   apr_pool_t *pool)
 {
     apr_size_t n = mastra_json_size(messages), i;
     sorted_t *sorted = apr_palloc(pool, sizeof(*sorted) * (n + 1));
@@ -361,7 +360,7 @@ static apr_status_t include_all(mastra_json_t **pmessages, mastra_db_t *db,
                           pool);
     }
     if (rv == APR_SUCCESS) {
-        *pmessages = sort_messages(included.messages, pool);
+        *pmessages = mastra_message_sort(included.messages, pool);
         mastra_json_unref(included.messages);
     }
     return rv;

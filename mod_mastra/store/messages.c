@@ -182,6 +182,24 @@ static apr_size_t id_binds(mastra_bind_t *binds, const mastra_json_t *ids,
     return start + HANDFUL;
 }
 
+static mastra_json_t *each_once(const mastra_json_t *ids, apr_pool_t *pool)
+{
+    mastra_json_t *made = mastra_json_own(mastra_json_array(), pool);
+    apr_hash_t *seen = apr_hash_make(pool);
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(ids); i++) {
+        mastra_json_t *id = mastra_json_at(ids, i);
+
+        if (mastra_json_is_string(id)
+            && !apr_hash_get(seen, mastra_json_str(id), APR_HASH_KEY_STRING)) {
+            apr_hash_set(seen, mastra_json_str(id), APR_HASH_KEY_STRING, "");
+            mastra_json_append(made, mastra_json_ref(id));
+        }
+    }
+    return made;
+}
+
 apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
                                  const mastra_json_t *ids, apr_pool_t *pool)
 {
@@ -191,6 +209,7 @@ apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
     apr_status_t rv;
     apr_size_t i;
 
+    ids = each_once(ids, pool);
     for (i = 0; i < mastra_json_size(ids);) {
         i = id_binds(binds, ids, i);
         rv = mastra_db_query(&rows, db, messages_get, binds, HANDFUL, pool);
@@ -200,7 +219,8 @@ apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
         }
         mastra_message_append(messages, rows, 0);
     }
-    *pmessages = messages;
+    *pmessages = mastra_message_sort(messages, pool);
+    mastra_json_unref(messages);
     return APR_SUCCESS;
 }
 

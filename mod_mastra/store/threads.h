@@ -49,7 +49,7 @@ apr_status_t mastra_threads_list(mastra_json_t **pthreads, apr_int64_t *ptotal,
 apr_status_t mastra_messages_save(mastra_db_t *db,
                                   const mastra_json_t *messages,
                                   apr_pool_t *pool);
-/* Array of those of ids (array of strings) that exist. */
+/* Array of those of ids (array of strings) that exist, oldest first. */
 apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
                                  const mastra_json_t *ids, apr_pool_t *pool);
 /* How many were there. */

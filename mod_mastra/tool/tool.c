@@ -65,12 +65,26 @@ static mastra_result_t *fault(apr_pool_t *pool, const char *field,
     return error;
 }
 
+/* A definition may leave its input to its kind. */
+static mastra_json_t *schema_given(const mastra_tool_t *tool, const char *field,
+                                   apr_pool_t *pool)
+{
+    mastra_json_t *json = mastra_json_get(tool->definition, field);
+    const char *otherwise = tool->kind->default_input;
+
+    if (!json && otherwise && !strcmp(field, "inputSchema")) {
+        mastra_json_parse(&json, otherwise, strlen(otherwise), 0, NULL);
+        mastra_json_own(json, pool);
+    }
+    return json;
+}
+
 static mastra_result_t *read_schema(mastra_json_t **pjson,
                                     const mastra_schema_t **pcompiled,
                                     const mastra_tool_t *tool,
                                     const char *field, apr_pool_t *pool)
 {
-    mastra_json_t *json = mastra_json_get(tool->definition, field);
+    mastra_json_t *json = schema_given(tool, field, pool);
     const mastra_schema_t *compiled = NULL;
     mastra_result_t *why = NULL;
 
@@ -112,7 +126,6 @@ static mastra_result_t *read_kind(mastra_tools_t *tools, mastra_tool_t *tool)
 {
     const mastra_json_t *execute = mastra_json_get(tool->definition, "execute");
     const char *name = mastra_json_get_str(execute, "kind");
-    const char *field = "execute", *why;
 
     if (!name) {
         return fault(tools->pool, "execute", "says nothing about how the tool "
@@ -123,7 +136,16 @@ static mastra_result_t *read_kind(mastra_tools_t *tools, mastra_tool_t *tool)
         return fault(tools->pool, "execute.kind", "there is no kind \"%s\"",
                      name);
     }
-    why = tool->kind->parse(&tool->conf, &field, tool, tools->pool);
+    return NULL;
+}
+
+static mastra_result_t *read_execute(mastra_tools_t *tools,
+                                     mastra_tool_t *tool)
+{
+    const char *field = "execute";
+    const char *why = tool->kind->parse(&tool->conf, &field, tool,
+                                        tools->pool);
+
     return why ? fault(tools->pool, field, "%s", why) : NULL;
 }
 
@@ -189,9 +211,12 @@ const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
         || mastra_tools_find(tools, tool->id)) {
         return fault(tools->pool, "id", "the id \"%s\" is taken", tool->id);
     }
-    error = read_schemas(tool, tools->pool);
+    error = read_kind(tools, tool);
     if (!error) {
-        error = read_kind(tools, tool);
+        error = read_schemas(tool, tools->pool);
+    }
+    if (!error) {
+        error = read_execute(tools, tool);
     }
     if (error) {
         return error;
@@ -374,6 +399,13 @@ void mastra_tool_cancel(mastra_tool_call_t *call)
 {
     call->done = NULL;
     call->tool->kind->cancel(call);
+}
+
+void mastra_tool_resume(mastra_tool_call_t *call)
+{
+    if (call->tool->kind->resume) {
+        call->tool->kind->resume(call);
+    }
 }
 
 void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,

@@ -33,6 +33,7 @@ typedef struct {
     int self_calls;                  /* loop thread only */
     mastra_tool_call_t *self_waiting; /* loop thread only: first in line */
     mastra_tool_call_t *self_waiting_tail;
+    void *agents;                    /* what kind agent runs with, or NULL */
 } mastra_tool_env_t;
 
 struct mastra_tool_t {
@@ -62,6 +63,10 @@ typedef struct {
     mastra_json_t *request_context;  /* object or NULL */
     const char *idempotency_key;     /* run/step/attempt, or NULL */
     int depth;                       /* of nested calls of this server */
+    /* Hears what the tool says while it runs (lent), or NULL. Returns 0 when
+     * it is slow: the tool then waits for mastra_tool_resume. */
+    int (*say)(void *baton, mastra_json_t *chunk);
+    void *say_baton;
 } mastra_tool_args_t;
 
 /* Once, last, on the loop, never from inside start. result: lent. error: NULL
@@ -79,6 +84,12 @@ typedef struct mastra_tool_kind_t {
     /* Starts; takes the filled call (see call.h of the kind's file). */
     apr_status_t (*start)(mastra_tool_call_t *call);
     void (*cancel)(mastra_tool_call_t *call);
+    /* The rest is optional: the input schema of definitions without one (JSON
+     * text), whoever listens takes chunks again, and what the model is to read
+     * in place of a result ({type, value}, new reference; NULL: that). */
+    const char *default_input;
+    void (*resume)(mastra_tool_call_t *call);
+    mastra_json_t *(*model_output)(const mastra_json_t *result);
 } mastra_tool_kind_t;
 
 /* Base of a running call: made by mastra_tool_start, from malloc. */
@@ -164,6 +175,9 @@ apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
                                mastra_tool_done_cb *done, void *baton);
 /* No callback comes after it. Not from inside done. */
 void mastra_tool_cancel(mastra_tool_call_t *call);
+
+/* Whoever hears what the tool says takes more. */
+void mastra_tool_resume(mastra_tool_call_t *call);
 
 /* For kinds: reports the end, then frees the call. result is taken over. */
 void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,

@@ -3,11 +3,11 @@ package Token;
 use strict;
 use warnings FATAL => 'all';
 
-use Digest::SHA qw(hmac_sha256);
+use Digest::SHA qw(hmac_sha256 sha1);
 use Exporter 'import';
 use File::Temp ();
 use JSON::PP ();
-use MIME::Base64 qw(encode_base64url);
+use MIME::Base64 qw(encode_base64 encode_base64url);
 
 our @EXPORT = qw(token bearer rsa_key rsa_jwk rsa_token);
 
@@ -53,5 +53,8 @@ sub rsa_token {
     die 'openssl dgst' if $?;
     return "$text." . encode_base64url($signature);
 }
+
+# A password as htpasswd -s writes it.
+sub encode_base64_sha1 { return encode_base64(sha1($_[0]), '') }
 
 1;

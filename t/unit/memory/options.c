@@ -42,6 +42,12 @@ static const struct {
     { "{'lastMessages':9007199254740991}", MASTRA_MEMORY_LAST_MAX, NULL },
     { "{'lastMessages':-1}", 0, "lastMessages" },
     { "{'lastMessages':'5'}", 0, "lastMessages" },
+    { "{'messageHistory':{'maxTokens':100}}", MASTRA_MEMORY_LAST_MAX, NULL },
+    { "{'messageHistory':{'maxTokens':100},'lastMessages':4}", 4, NULL },
+    { "{'messageHistory':{'maxTokens':0}}", 0, NULL },
+    { "{'messageHistory':{}}", 0, "messageHistory.maxTokens" },
+    { "{'messageHistory':{'maxTokens':9,'atMaxRemoveTokens':10}}", 0,
+      "messageHistory.atMaxRemoveTokens" },
 };
 
 static void last_messages(void)

@@ -1,0 +1,654 @@
+/* The hub: what the child does for its channels from time to time, and what
+ * other children tell it. */
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <apr_strings.h>
+
+#include "hub_internal.h"
+#include "../base/log.h"
+#include "../base/pool.h"
+#include "../store/events.h"
+
+#define TICK apr_time_from_sec(1)
+#define SEARCH_TICKS 3           /* for leases that have ended */
+#define SWEEP_TICKS 300
+#define EVENTS_AGE apr_time_from_sec(3600)
+#define EVENTS_KEPT apr_time_from_sec(7 * 86400)
+#define CHANNELS_AGE apr_time_from_sec(7 * 86400)
+/* runs that are stopped have so long to store what they have said */
+#define LAST_WORDS apr_time_from_sec(3)
+
+/* ---- jobs ---- */
+
+mastra_hub_op_t *mastra_hub_op_make(mastra_hub_t *hub, mastra_agent_env_t *env,
+                                    apr_size_t size)
+{
+    mastra_hub_op_t *op;
+    apr_pool_t *pool;
+
+    if (mastra_pool_make(&pool, "mastra_hub")) {
+        abort();
+    }
+    op = apr_pcalloc(pool, sizeof(*op));
+    op->pool = pool;
+    op->hub = hub;
+    op->env = env;
+    op->data = apr_pcalloc(pool, size);
+    return op;
+}
+
+static apr_status_t run_op(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_hub_op_t *op = baton;
+
+    return op->run(db, op, pool);
+}
+
+static void op_done(void *baton, apr_status_t rv)
+{
+    mastra_hub_op_t *op = baton;
+
+    op->rv = rv;
+    mastra_loop_post(op->hub->loop, &op->msg);
+}
+
+static void op_over(void *baton)
+{
+    mastra_hub_op_t *op = baton;
+
+    op->after(op);
+    apr_pool_destroy(op->pool);
+}
+
+void mastra_hub_op_submit(mastra_hub_op_t *op, mastra_store_mode_e mode,
+                          mastra_store_run_cb *run,
+                          void (*after)(mastra_hub_op_t *op))
+{
+    op->run = run;
+    op->after = after;
+    op->job.mode = mode;
+    op->job.run = run_op;
+    op->job.done = op_done;
+    op->job.baton = op;
+    op->msg.cb = op_over;
+    op->msg.baton = op;
+    op->rv = op->env->store ? mastra_store_submit(op->env->store, &op->job)
+                            : APR_ENOTIMPL;
+    if (op->rv) {
+        mastra_loop_defer(op->hub->loop, &op->msg);
+    }
+}
+
+/* ---- taking over ---- */
+
+typedef struct {
+    const char *id, *dead;
+    mastra_claim_t *over, *next;
+} rescue_t;
+
+static apr_status_t rescue(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_hub_op_t *op = baton;
+    rescue_t *work = op->data;
+    mastra_channel_row_t row;
+    apr_status_t rv;
+
+    mastra_claim_free(work->over);
+    mastra_claim_free(work->next);
+    work->over = work->next = NULL;
+    rv = mastra_channels_lock_id(&row, db, work->id, pool);
+    if (rv || row.status != MASTRA_CHANNEL_RUNNING
+        || !(mastra_channel_lapsed(&row)
+             || (work->dead && !strcmp(row.owner, work->dead)))) {
+        return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
+    }
+    rv = mastra_claim_over(&work->next, op->hub, op->env, &row, db, pool);
+    if (rv == APR_SUCCESS && !work->next) {
+        work->over = mastra_claim_make(op->env, &row);
+    }
+    return rv;
+}
+
+static void after_rescue(mastra_hub_op_t *op)
+{
+    rescue_t *work = op->data;
+
+    if (op->rv == APR_SUCCESS && (work->next || work->over)) {
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3009) "the process that "
+                   "worked for thread %s has gone: this one takes over",
+                   (work->next ? work->next : work->over)->thread);
+    }
+    if (op->rv == APR_SUCCESS && work->next) {
+        mastra_hub_begin(work->next);
+        work->next = NULL;
+    }
+    if (op->rv == APR_SUCCESS && work->over) {
+        mastra_hub_announce(op->hub, work->over, MASTRA_BEGIN_OVER);
+    }
+    mastra_claim_free(work->next);
+    mastra_claim_free(work->over);
+}
+
+void mastra_hub_rescue(mastra_hub_t *hub, mastra_agent_env_t *env,
+                       const char *id, const char *dead)
+{
+    mastra_hub_op_t *op;
+    rescue_t *work;
+
+    if (hub->stopping) {
+        return;
+    }
+    op = mastra_hub_op_make(hub, env, sizeof(rescue_t));
+    work = op->data;
+    work->id = apr_pstrdup(op->pool, id);
+    work->dead = apr_pstrdup(op->pool, dead);
+    mastra_hub_op_submit(op, MASTRA_STORE_WRITE, rescue, after_rescue);
+}
+
+typedef struct {
+    const char *owner;               /* NULL: whose lease has ended */
+    const char **ids;
+    int n;
+} search_t;
+
+static apr_status_t search(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_hub_op_t *op = baton;
+    search_t *found = op->data;
+    const char *const *ids;
+    int i, n = 0;
+    apr_status_t rv = found->owner
+                          ? mastra_channels_of_owner(&ids, &n, db,
+                                                     op->env->host,
+                                                     found->owner, pool)
+                          : mastra_channels_lapsed(&ids, &n, db,
+                                                   op->env->host, pool);
+
+    if (rv == APR_SUCCESS) {
+        found->ids = apr_palloc(op->pool, sizeof(*found->ids)
+                                              * (apr_size_t)(n + 1));
+        for (i = 0; i < n; i++) {
+            found->ids[i] = apr_pstrdup(op->pool, ids[i]);
+        }
+        found->n = n;
+    }
+    return rv;
+}
+
+static void after_search(mastra_hub_op_t *op)
+{
+    search_t *found = op->data;
+    int i;
+
+    for (i = 0; op->rv == APR_SUCCESS && i < found->n; i++) {
+        mastra_hub_rescue(op->hub, op->env, found->ids[i], found->owner);
+    }
+}
+
+static void search_all(mastra_hub_t *hub, const char *owner)
+{
+    int i;
+
+    for (i = 0; i < hub->envs->nelts; i++) {
+        mastra_hub_op_t *op = mastra_hub_op_make(
+            hub, APR_ARRAY_IDX(hub->envs, i, mastra_agent_env_t *),
+            sizeof(search_t));
+
+        ((search_t *)op->data)->owner = apr_pstrdup(op->pool, owner);
+        mastra_hub_op_submit(op, MASTRA_STORE_READ, search, after_search);
+    }
+}
+
+void mastra_hub_owner_dead(void *baton, const char *address)
+{
+    search_all(baton, address);
+}
+
+/* ---- leases ---- */
+
+typedef struct {
+    apr_hash_t *before;              /* what was ours: id → epoch */
+    apr_hash_t *now;
+    apr_hash_t *halts;
+} renewal_t;
+
+static void note(apr_hash_t *hash, const char *id, int epoch, apr_pool_t *pool)
+{
+    apr_hash_set(hash, apr_pstrdup(pool, id), APR_HASH_KEY_STRING,
+                 apr_pmemdup(pool, &epoch, sizeof(epoch)));
+}
+
+static int noted(apr_hash_t *hash, const mastra_channel_t *channel)
+{
+    const int *epoch = apr_hash_get(hash, channel->claim->id,
+                                    APR_HASH_KEY_STRING);
+
+    return epoch && *epoch == channel->claim->epoch;
+}
+
+static apr_status_t renew(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_hub_op_t *op = baton;
+    renewal_t *renewal = op->data;
+    mastra_channel_row_t *rows;
+    int i, n = 0;
+    apr_status_t rv = mastra_channels_renew(&rows, &n, db, op->hub->address,
+                                            op->hub->lease, pool);
+
+    renewal->now = apr_hash_make(op->pool);
+    renewal->halts = apr_hash_make(op->pool);
+    for (i = 0; rv == APR_SUCCESS && i < n; i++) {
+        note(renewal->now, rows[i].id, rows[i].epoch, op->pool);
+        if (rows[i].halt) {
+            note(renewal->halts, rows[i].id, rows[i].epoch, op->pool);
+        }
+    }
+    return rv;
+}
+
+/* What was claimed since the job began is not in it, and what is being
+ * released may have gone from it: neither is lost. */
+static void check_lease(const renewal_t *renewal, mastra_channel_t *channel)
+{
+    if (!channel->run || (channel->run->state != MASTRA_RUN_MODEL
+                          && channel->run->state != MASTRA_RUN_TOOLS)
+        || !noted(renewal->before, channel)) {
+        return;
+    }
+    if (!noted(renewal->now, channel)) {
+        mastra_channel_lost(channel);
+    }
+    else if (noted(renewal->halts, channel)) {
+        mastra_agent_run_abort(channel->run);
+    }
+}
+
+/* The channels of a store here; a copy, as they may go while it is used. */
+static apr_array_header_t *owned_of(const mastra_hub_t *hub,
+                                    const mastra_store_t *store,
+                                    apr_pool_t *pool)
+{
+    apr_array_header_t *all = apr_array_make(pool, 16,
+                                             sizeof(mastra_channel_t *));
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(pool, hub->owned); i; i = apr_hash_next(i)) {
+        mastra_channel_t *channel = apr_hash_this_val(i);
+
+        if (channel->env->store == store) {
+            APR_ARRAY_PUSH(all, mastra_channel_t *) = channel;
+        }
+    }
+    return all;
+}
+
+static void after_renew(mastra_hub_op_t *op)
+{
+    apr_array_header_t *all = owned_of(op->hub, op->env->store, op->pool);
+    int i;
+
+    for (i = 0; op->rv == APR_SUCCESS && i < all->nelts; i++) {
+        check_lease(op->data, APR_ARRAY_IDX(all, i, mastra_channel_t *));
+    }
+}
+
+int mastra_hub_is_repeated(const mastra_hub_t *hub, int index)
+{
+    int i;
+
+    for (i = 0; i < index; i++) {
+        if (APR_ARRAY_IDX(hub->envs, i, mastra_agent_env_t *)->store
+            == APR_ARRAY_IDX(hub->envs, index, mastra_agent_env_t *)->store) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A third of the lease has passed. */
+static int is_time(const mastra_hub_t *hub)
+{
+    return hub->ticks % (unsigned)(hub->lease / 3 / TICK) == 0;
+}
+
+static void renew_all(mastra_hub_t *hub)
+{
+    int i, j;
+
+    for (i = 0; i < hub->envs->nelts; i++) {
+        mastra_agent_env_t *env = APR_ARRAY_IDX(hub->envs, i,
+                                                mastra_agent_env_t *);
+        mastra_hub_op_t *op;
+        apr_array_header_t *all;
+        renewal_t *renewal;
+
+        if (mastra_hub_is_repeated(hub, i)) {
+            continue;
+        }
+        op = mastra_hub_op_make(hub, env, sizeof(*renewal));
+        renewal = op->data;
+        renewal->before = apr_hash_make(op->pool);
+        all = owned_of(hub, env->store, op->pool);
+        for (j = 0; j < all->nelts; j++) {
+            mastra_channel_t *channel = APR_ARRAY_IDX(all, j,
+                                                      mastra_channel_t *);
+
+            note(renewal->before, channel->claim->id, channel->claim->epoch,
+                 op->pool);
+        }
+        if (all->nelts) {
+            mastra_hub_op_submit(op, MASTRA_STORE_WRITE, renew, after_renew);
+        }
+        else {
+            apr_pool_destroy(op->pool);
+        }
+    }
+}
+
+/* ---- what has become old ---- */
+
+static apr_status_t sweep(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    apr_status_t rv = mastra_events_sweep(NULL, db, EVENTS_AGE, EVENTS_KEPT,
+                                          pool);
+
+    return rv ? rv : mastra_channels_sweep(NULL, db, CHANNELS_AGE, pool);
+}
+
+static void after_sweep(mastra_hub_op_t *op)
+{
+    if (op->rv) {
+        mastra_log(MASTRA_LOG_DEBUG, op->rv, "old events stay for now");
+    }
+}
+
+static void sweep_all(mastra_hub_t *hub)
+{
+    int i;
+
+    for (i = 0; i < hub->envs->nelts; i++) {
+        if (!mastra_hub_is_repeated(hub, i)) {
+            mastra_hub_op_submit(
+                mastra_hub_op_make(hub, APR_ARRAY_IDX(hub->envs, i,
+                                                      mastra_agent_env_t *),
+                                   0),
+                MASTRA_STORE_WRITE, sweep, after_sweep);
+        }
+    }
+}
+
+static void on_tick(void *baton)
+{
+    mastra_hub_t *hub = baton;
+
+    hub->ticks++;
+    mastra_hub_poll(hub);
+    if (is_time(hub)) {
+        renew_all(hub);
+    }
+    if (hub->ticks % SEARCH_TICKS == 0) {
+        search_all(hub, NULL);
+    }
+    if (hub->ticks % SWEEP_TICKS == 0) {
+        sweep_all(hub);
+    }
+    mastra_loop_timer_set(hub->loop, &hub->tick, TICK, on_tick, hub);
+}
+
+/* ---- hints ---- */
+
+static mastra_agent_env_t *env_of(const mastra_hub_t *hub, const char *host,
+                                  apr_size_t len)
+{
+    int i;
+
+    for (i = 0; i < hub->envs->nelts; i++) {
+        mastra_agent_env_t *env = APR_ARRAY_IDX(hub->envs, i,
+                                                mastra_agent_env_t *);
+
+        if (strlen(env->host) == len && !memcmp(env->host, host, len)) {
+            return env;
+        }
+    }
+    return NULL;
+}
+
+static void woken(mastra_hub_t *hub, const char *id, int flags)
+{
+    mastra_channel_t *channel = apr_hash_get(hub->owned, id,
+                                             APR_HASH_KEY_STRING);
+
+    if (!channel) {
+        return;
+    }
+    if (flags & MASTRA_WAKE_QUEUE) {
+        channel->pending = 1;
+    }
+    if (flags & MASTRA_WAKE_HALT) {
+        mastra_channel_halt(channel);
+    }
+}
+
+void mastra_hub_wake(mastra_hub_t *hub, mastra_agent_env_t *env,
+                     const char *id, const char *owner, int flags)
+{
+    mastra_bus_msg_t msg = { .kind = MASTRA_BUS_WAKE, .flags = flags,
+                             .key = id };
+
+    if (!strcmp(owner, hub->address)) {
+        woken(hub, id, flags);
+    }
+    else if (hub->bus && mastra_bus_is_near(hub->bus, owner)
+             && mastra_bus_post(hub->bus, owner, &msg) == APR_ENOENT) {
+        mastra_hub_rescue(hub, env, id, owner);
+    }
+}
+
+/* "log\nrun" */
+static void begun(mastra_hub_t *hub, const char *from,
+                  const mastra_bus_msg_t *msg)
+{
+    char text[1024], *run;
+
+    if (msg->len >= sizeof(text)) {
+        return;
+    }
+    memcpy(text, msg->data, msg->len);
+    text[msg->len] = '\0';
+    run = strchr(text, '\n');
+    if (run) {
+        *run++ = '\0';
+        mastra_hub_on_begin(hub, msg->key, (int)msg->seq, run, text,
+                            msg->flags & MASTRA_BEGIN_OVER ? NULL : from);
+    }
+}
+
+static void on_message(void *baton, const char *from,
+                       const mastra_bus_msg_t *msg)
+{
+    mastra_hub_t *hub = baton;
+    mastra_agent_env_t *env;
+
+    if (msg->kind < MASTRA_BUS_LOGS_END) {
+        mastra_events_message(hub->events, from, msg);
+    }
+    else if (msg->kind == MASTRA_BUS_BEGIN) {
+        begun(hub, from, msg);
+    }
+    else if (msg->kind == MASTRA_BUS_WAKE && msg->flags & MASTRA_WAKE_LEFT) {
+        env = env_of(hub, msg->data, msg->len);
+        if (env) {
+            mastra_hub_rescue(hub, env, msg->key, NULL);
+        }
+    }
+    else if (msg->kind == MASTRA_BUS_WAKE) {
+        woken(hub, msg->key, msg->flags);
+    }
+}
+
+/* ---- life ---- */
+
+static void start(void *baton)
+{
+    on_tick(baton);
+}
+
+mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
+                              apr_pool_t *pool)
+{
+    mastra_hub_t *hub = apr_pcalloc(pool, sizeof(*hub));
+    char number[17];
+
+    mastra_text_random_hex(number, 8);
+    hub->pool = pool;
+    hub->loop = loop;
+    hub->lease = MASTRA_CHANNEL_LEASE_MIN;
+    hub->bus = bus;
+    hub->address = bus ? mastra_bus_address(bus)
+                       : apr_pstrcat(pool, "alone.", number, NULL);
+    hub->events = mastra_events_make(loop, bus, pool);
+    hub->envs = apr_array_make(pool, 2, sizeof(mastra_agent_env_t *));
+    hub->owned = apr_hash_make(pool);
+    hub->watched = apr_hash_make(pool);
+    mastra_events_on_dead(hub->events, mastra_hub_owner_dead, hub);
+    if (bus) {
+        mastra_bus_listen(bus, on_message, hub);
+    }
+    /* children do not all look at the same time */
+    hub->ticks = (unsigned)(apr_time_now() % SWEEP_TICKS);
+    return hub;
+}
+
+void mastra_hub_add(mastra_hub_t *hub, mastra_agent_env_t *env)
+{
+    APR_ARRAY_PUSH(hub->envs, mastra_agent_env_t *) = env;
+    env->hub = hub;
+    if (env->lease > hub->lease) {
+        hub->lease = env->lease;
+    }
+    if (hub->envs->nelts == 1) {
+        hub->msg.cb = start;
+        hub->msg.baton = hub;
+    }
+}
+
+void mastra_hub_start(mastra_hub_t *hub)
+{
+    if (hub->envs->nelts) {
+        mastra_loop_post(hub->loop, &hub->msg);
+    }
+}
+
+/* ---- stopping ---- */
+
+struct mastra_hub_stop_t {
+    pthread_mutex_t lock;
+    pthread_cond_t over;
+    mastra_hub_t *hub;
+    mastra_msg_t msg;
+    int stage;                       /* 1: stop claiming, 2: stop runs,
+                                        3: leave */
+    int done;                        /* stages that are over */
+};
+
+static void stage_over(struct mastra_hub_stop_t *stop)
+{
+    pthread_mutex_lock(&stop->lock);
+    stop->done = stop->stage;
+    pthread_cond_signal(&stop->over);
+    pthread_mutex_unlock(&stop->lock);
+}
+
+void mastra_hub_maybe_stopped(mastra_hub_t *hub)
+{
+    if (hub->stop && hub->stop->stage < 3 && !apr_hash_count(hub->owned)) {
+        stage_over(hub->stop);
+    }
+}
+
+static void abort_all(mastra_hub_t *hub)
+{
+    apr_pool_t *pool;
+    apr_hash_index_t *i;
+    apr_array_header_t *all;
+    int j;
+
+    apr_pool_create(&pool, hub->pool);
+    all = apr_array_make(pool, 16, sizeof(mastra_channel_t *));
+    for (i = apr_hash_first(pool, hub->owned); i; i = apr_hash_next(i)) {
+        APR_ARRAY_PUSH(all, void *) = apr_hash_this_val(i);
+    }
+    for (j = 0; j < all->nelts; j++) {
+        mastra_channel_t *channel = APR_ARRAY_IDX(all, j, mastra_channel_t *);
+
+        if (channel->run) {
+            mastra_channel_stopping(channel);
+        }
+    }
+    apr_pool_destroy(pool);
+}
+
+static void stop_stage(void *baton)
+{
+    struct mastra_hub_stop_t *stop = baton;
+    mastra_hub_t *hub = stop->hub;
+
+    hub->stop = stop;
+    hub->stopping = 1;
+    if (stop->stage == 2) {
+        abort_all(hub);
+    }
+    if (stop->stage < 3) {
+        mastra_hub_maybe_stopped(hub);
+        return;
+    }
+    hub->stop = NULL;
+    mastra_loop_timer_stop(hub->loop, &hub->tick);
+    if (hub->bus) {
+        mastra_bus_close(hub->bus);
+        hub->bus = NULL;
+    }
+    stage_over(stop);
+}
+
+/* 1: it was over in time. */
+static int run_stage(struct mastra_hub_stop_t *stop, int stage,
+                     apr_interval_time_t limit)
+{
+    struct timespec until;
+    apr_time_t at = apr_time_now() + limit;
+    int done;
+
+    until.tv_sec = apr_time_sec(at);
+    until.tv_nsec = apr_time_usec(at) * 1000;
+    stop->stage = stage;
+    stop->msg.cb = stop_stage;
+    stop->msg.baton = stop;
+    mastra_loop_post(stop->hub->loop, &stop->msg);
+    pthread_mutex_lock(&stop->lock);
+    while (stop->done != stage
+           && !pthread_cond_timedwait(&stop->over, &stop->lock, &until)) {
+    }
+    done = stop->done == stage;
+    pthread_mutex_unlock(&stop->lock);
+    return done;
+}
+
+void mastra_hub_stop(mastra_hub_t *hub, apr_interval_time_t limit)
+{
+    struct mastra_hub_stop_t stop = { .hub = hub };
+
+    pthread_mutex_init(&stop.lock, NULL);
+    pthread_cond_init(&stop.over, NULL);
+    if (!run_stage(&stop, 1, limit)) {
+        run_stage(&stop, 2, LAST_WORDS);
+    }
+    /* the loop lets go of stop before this returns */
+    run_stage(&stop, 3, apr_time_from_sec(60));
+    pthread_cond_destroy(&stop.over);
+    pthread_mutex_destroy(&stop.lock);
+}

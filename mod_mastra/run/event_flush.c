@@ -1,0 +1,295 @@
+/* What logs say goes to storage in batches: all logs of a store together. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "../base/log.h"
+#include "../store/events.h"
+
+#define FLUSH_EVERY apr_time_from_msec(100)
+#define FLUSH_AGAIN apr_time_from_sec(1)     /* after a failure */
+#define BATCH_MAX (1024 * 1024)              /* bytes of one log */
+/* storage that fails so long loses what it was to keep */
+#define GIVE_UP apr_time_from_sec(30)
+
+typedef struct {
+    mastra_log_t *log;
+    mastra_events_row_t row;
+    mastra_buf_t text;
+    apr_int64_t trim;            /* 0, or drop what is before */
+    int ends;                    /* nothing follows */
+    int stale;
+} piece_t;
+
+struct mastra_flusher_t {
+    mastra_flusher_t *next;
+    mastra_events_t *events;
+    mastra_store_t *store;
+    mastra_log_t *dirty, **dirty_end;
+    mastra_timer_t timer;
+    int waiting;                 /* the timer is set */
+    int busy;                    /* a job is under way */
+    int hurried;
+    apr_time_t failed_since;
+    piece_t *pieces;
+    int npieces;
+    mastra_store_job_t job;
+    mastra_msg_t msg;
+    apr_status_t rv;
+};
+
+static void flush(void *baton);
+
+/* ---- the job: store thread ---- */
+
+static apr_status_t write_pieces(mastra_db_t *db, void *baton,
+                                 apr_pool_t *pool)
+{
+    mastra_flusher_t *flusher = baton;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < flusher->npieces && !rv; i++) {
+        piece_t *piece = &flusher->pieces[i];
+
+        if (!piece->text.len) {
+            continue;
+        }
+        rv = mastra_events_append(db, &piece->row, pool);
+        piece->stale = rv == MASTRA_EVENTS_STALE;
+        if (piece->stale) {
+            rv = APR_SUCCESS;
+        }
+        else if (!rv && piece->ends) {
+            rv = mastra_events_end(db, piece->row.log, piece->row.epoch, 1,
+                                   pool);
+        }
+        if (!rv && piece->trim) {
+            rv = mastra_events_trim(db, piece->row.log, piece->trim, pool);
+        }
+    }
+    return rv;
+}
+
+static void written(void *baton, apr_status_t rv)
+{
+    mastra_flusher_t *flusher = baton;
+
+    flusher->rv = rv;
+    mastra_loop_post(flusher->events->loop, &flusher->msg);
+}
+
+/* ---- before and after it: loop ---- */
+
+static mastra_flusher_t *flusher_of(mastra_log_t *log)
+{
+    mastra_events_t *events = log->events;
+    mastra_flusher_t *flusher = events->flushers;
+
+    while (flusher && flusher->store != log->store) {
+        flusher = flusher->next;
+    }
+    if (!flusher) {
+        flusher = apr_pcalloc(events->pool, sizeof(*flusher));
+        flusher->events = events;
+        flusher->store = log->store;
+        flusher->dirty_end = &flusher->dirty;
+        flusher->next = events->flushers;
+        events->flushers = flusher;
+    }
+    return flusher;
+}
+
+static void collect(piece_t *piece, mastra_log_t *log)
+{
+    const mastra_frame_t *frame;
+    apr_int64_t seq = log->written;
+
+    memset(piece, 0, sizeof(*piece));
+    piece->log = log;
+    mastra_buf_init(&piece->text, (apr_size_t)1 << 30);
+    while ((frame = mastra_ring_after(&log->ring, seq)) != NULL
+           && (!piece->text.len || piece->text.len + frame->len < BATCH_MAX)) {
+        if (!piece->row.seq) {
+            piece->row.seq = frame->seq;
+        }
+        mastra_buf_add(&piece->text, frame->text, frame->len);
+        mastra_buf_add(&piece->text, "\n", 1);
+        seq = frame->seq;
+    }
+    piece->row.log = log->key;
+    piece->row.newest = seq;
+    piece->row.epoch = log->epoch;
+    piece->row.frames = piece->text.data;
+    piece->ends = log->closed && log->ended && seq == log->ring.last;
+    log->stored += piece->text.len;
+    if (log->stored > MASTRA_LOG_STORED / 2) {
+        piece->trim = log->before_half;
+        log->before_half = log->half;
+        log->half = seq;
+        log->stored = 0;
+    }
+}
+
+static void set_timer(mastra_flusher_t *flusher, apr_interval_time_t in)
+{
+    flusher->waiting = 1;
+    mastra_loop_timer_set(flusher->events->loop, &flusher->timer, in, flush,
+                          flusher);
+}
+
+/* Storage has the frames up to newest, or never will. */
+static void advance(mastra_log_t *log, apr_int64_t newest)
+{
+    const mastra_frame_t *frame;
+
+    log->busy++;
+    log->written = newest;
+    log->unwritten = 0;
+    for (frame = mastra_ring_after(&log->ring, newest); frame;
+         frame = mastra_ring_after(&log->ring, frame->seq)) {
+        log->unwritten += frame->len;
+    }
+    if (log->unwritten) {
+        mastra_log_dirty(log);
+    }
+    else if (log->closed) {
+        log->owned = 0;
+    }
+    if (log->full && log->unwritten < MASTRA_LOG_UNWRITTEN / 2) {
+        log->full = 0;
+        if (log->cbs) {
+            log->cbs->room(log->baton);
+        }
+    }
+    log->busy--;
+    mastra_log_pump(log);
+}
+
+static void settle_piece(mastra_flusher_t *flusher, piece_t *piece)
+{
+    mastra_log_t *log = piece->log;
+    int failed = flusher->rv != APR_SUCCESS;
+
+    mastra_buf_free(&piece->text);
+    if (failed && mastra_loop_now(flusher->events->loop)
+                      - flusher->failed_since < GIVE_UP) {
+        mastra_log_dirty(log);
+        return;
+    }
+    if (piece->stale && log->cbs) {
+        log->busy++;
+        log->cbs->stale(log->baton);
+        log->busy--;
+    }
+    advance(log, piece->row.newest);
+}
+
+static void after_write(void *baton)
+{
+    mastra_flusher_t *flusher = baton;
+    piece_t *pieces = flusher->pieces;
+    int i, n = flusher->npieces;
+
+    flusher->pieces = NULL;
+    flusher->npieces = 0;
+    if (flusher->rv == APR_SUCCESS) {
+        flusher->failed_since = 0;
+    }
+    else if (!flusher->failed_since) {
+        flusher->failed_since = mastra_loop_now(flusher->events->loop);
+        mastra_log(MASTRA_LOG_ERR, flusher->rv, MASTRA_ID(3006)
+                   "what runs say cannot be stored: who joins late or is slow "
+                   "will miss it");
+    }
+    for (i = 0; i < n; i++) {
+        settle_piece(flusher, &pieces[i]);
+    }
+    free(pieces);
+    flusher->busy = 0;
+    if (flusher->dirty) {
+        set_timer(flusher, flusher->rv ? FLUSH_AGAIN
+                           : flusher->hurried ? 0 : FLUSH_EVERY);
+    }
+}
+
+static int count_dirty(const mastra_flusher_t *flusher)
+{
+    const mastra_log_t *log;
+    int n = 0;
+
+    for (log = flusher->dirty; log; log = log->next_dirty) {
+        n++;
+    }
+    return n;
+}
+
+static void flush(void *baton)
+{
+    mastra_flusher_t *flusher = baton;
+    int n = count_dirty(flusher);
+
+    flusher->waiting = 0;
+    if (flusher->busy || !n) {
+        return;
+    }
+    flusher->hurried = 0;
+    flusher->pieces = calloc((apr_size_t)n, sizeof(*flusher->pieces));
+    if (!flusher->pieces) {
+        abort();
+    }
+    while (flusher->dirty) {
+        mastra_log_t *log = flusher->dirty;
+
+        flusher->dirty = log->next_dirty;
+        log->dirty = 0;
+        collect(&flusher->pieces[flusher->npieces++], log);
+    }
+    flusher->dirty_end = &flusher->dirty;
+    memset(&flusher->job, 0, sizeof(flusher->job));
+    flusher->job.mode = MASTRA_STORE_WRITE;
+    flusher->job.run = write_pieces;
+    flusher->job.done = written;
+    flusher->job.baton = flusher;
+    flusher->msg.cb = after_write;
+    flusher->msg.baton = flusher;
+    flusher->busy = 1;
+    flusher->rv = flusher->store ? mastra_store_submit(flusher->store,
+                                                       &flusher->job)
+                                 : APR_ENOTIMPL;
+    if (flusher->rv != APR_SUCCESS) {
+        mastra_loop_defer(flusher->events->loop, &flusher->msg);
+    }
+}
+
+static void queue_log(mastra_flusher_t *flusher, mastra_log_t *log)
+{
+    if (!log->dirty) {
+        log->dirty = 1;
+        log->next_dirty = NULL;
+        *flusher->dirty_end = log;
+        flusher->dirty_end = &log->next_dirty;
+    }
+}
+
+void mastra_log_dirty(mastra_log_t *log)
+{
+    mastra_flusher_t *flusher = flusher_of(log);
+
+    queue_log(flusher, log);
+    if (!flusher->busy && !flusher->waiting) {
+        set_timer(flusher, FLUSH_EVERY);
+    }
+}
+
+void mastra_log_hurry(mastra_log_t *log)
+{
+    mastra_flusher_t *flusher = flusher_of(log);
+
+    queue_log(flusher, log);
+    flusher->hurried = 1;
+    if (!flusher->busy && !flusher->failed_since) {
+        set_timer(flusher, 0);
+    }
+}
