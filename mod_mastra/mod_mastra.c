@@ -79,7 +79,7 @@ static mastra_board_t *server_board(server_rec *s)
         rv = mastra_board_make(pboard, BOARD_BYTES, s->process->pool);
         if (rv != APR_SUCCESS) {
             *pboard = NULL;
-            ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(635)
+            ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(636)
                          "there is no shared memory: models of agents cannot "
                          "be changed at run time");
         }

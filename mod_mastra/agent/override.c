@@ -77,7 +77,7 @@ static mastra_agent_view_t *make_view(const mastra_agent_env_t *env,
     }
     view = mastra_agent_view_make(agent, model, env->models, pool, &error);
     if (!view) {
-        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3007) "agent %s keeps its "
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3011) "agent %s keeps its "
                    "defined model: %s", agent->id, error->message);
         apr_pool_destroy(pool);
     }
