@@ -87,7 +87,7 @@ int mastra_run_next_model(mastra_agent_run_t *run,
     if (!next) {
         return 0;
     }
-    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3010) "run %s of agent %s: "
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3006) "run %s of agent %s: "
                "model %s failed, %s is asked: %s (%s)%s%s", run->id,
                run->agent->id, run->model->spec, next->spec, error->message,
                error->code, error->cause ? ": " : "",

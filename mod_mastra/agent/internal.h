@@ -401,18 +401,27 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error);
 /* A run whose first store job failed (run->job_rv, run->job_error); what: for
  * the log. */
 void mastra_run_end_early(mastra_agent_run_t *run, const char *what);
-/* Stops a run that may not write any more. */
-void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 /* Tells the sink of the end and frees the run. */
 void mastra_run_end(mastra_agent_run_t *run);
 
-/* A run that was cancelled while a job was under way ends. */
-void mastra_run_cancelled(mastra_agent_run_t *run);
+/* 1: something is to be stored. */
+int mastra_run_has_answer(const mastra_agent_run_t *run);
 /* The step ends without messages from outside: the next, or the end. */
 void mastra_run_step_done(mastra_agent_run_t *run);
 /* Begins the next step. */
 void mastra_run_start_step(mastra_agent_run_t *run);
 void mastra_run_finish(mastra_agent_run_t *run);
+
+/* ---- cancel.c ---- */
+
+/* Stops calls of models and tools. */
+void mastra_run_cancel_work(mastra_agent_run_t *run);
+/* Stops a run that may not write any more. */
+void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
+/* A run that was cancelled while a job was under way ends. */
+void mastra_run_cancelled(mastra_agent_run_t *run);
+/* Tells the sink of one that was aborted. */
+void mastra_run_say_abort(mastra_agent_run_t *run);
 
 /* ---- drain.c ---- */
 

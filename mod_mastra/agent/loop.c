@@ -59,7 +59,7 @@ int mastra_run_hold(mastra_agent_run_t *run,
 
 /* ---- the end, with memory ---- */
 
-static int has_answer(mastra_agent_run_t *run)
+int mastra_run_has_answer(const mastra_agent_run_t *run)
 {
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
 }
@@ -107,7 +107,7 @@ static void after_save(void *baton)
 
 void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (has_answer(run) || run->epoch || run->channel) {
+    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
@@ -209,7 +209,7 @@ static void after_step_save(void *baton)
 /* A claimed run is stored by its end or its next wait, which end the claim. */
 static int saves_steps(mastra_agent_run_t *run)
 {
-    return has_answer(run) && !run->epoch
+    return mastra_run_has_answer(run) && !run->epoch
            && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
 }
 
@@ -469,19 +469,7 @@ void mastra_run_start_step(mastra_agent_run_t *run)
     call_model(run);
 }
 
-/* ---- begin, cancel, resume ---- */
-
-/* Of a run that was cancelled with its sink in place. */
-static void say_abort(mastra_agent_run_t *run)
-{
-    mastra_json_t *chunk;
-
-    if (run->aborted && run->stream && run->sink) {
-        chunk = mastra_run_envelope(run, "abort", mastra_json_object());
-        run->sink->vtable->chunk(run->sink, chunk);
-        mastra_json_unref(chunk);
-    }
-}
+/* ---- begin ---- */
 
 static void after_recall(void *baton)
 {
@@ -491,7 +479,7 @@ static void after_recall(void *baton)
         mastra_channel_adopt(run);
     }
     if (run->cancelled) {
-        say_abort(run);
+        mastra_run_say_abort(run);
         mastra_run_end(run);
         return;
     }
@@ -504,39 +492,12 @@ static void after_recall(void *baton)
     mastra_run_start_step(run);
 }
 
-static void cancel_work(mastra_agent_run_t *run)
-{
-    mastra_run_tool_t *tool;
-
-    if (run->call) {
-        mastra_model_cancel(run->call);
-        run->call = NULL;
-    }
-    for (tool = run->step.tools; tool; tool = tool->next) {
-        if (tool->call) {
-            mastra_tool_cancel(tool->call);
-            tool->call = NULL;
-        }
-    }
-}
-
-void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
-{
-    if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
-        run->read_only = 1;
-        run->epoch = 0;
-        run->held = NULL;
-        cancel_work(run);
-        mastra_run_fail(run, error);
-    }
-}
-
 static void on_deadline(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
     if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
-        cancel_work(run);
+        mastra_run_cancel_work(run);
         fail_with(run, 504, "RUN_TIMEOUT",
                   "The run took longer than this server allows");
     }
@@ -559,108 +520,6 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
     }
     run->job_rv = APR_SUCCESS;
     after_recall(run);
-}
-
-static void after_cancel(void *baton)
-{
-    mastra_agent_run_t *run = baton;
-
-    if (run->channel) {
-        mastra_channel_settled(run->channel, run->job_rv);
-    }
-    if (run->job_rv) {
-        mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
-                   "run %s: the part of the answer that had come could not be "
-                   "stored", run->id);
-    }
-    mastra_run_end(run);
-}
-
-/* Stops what is open, stores what has come, and ends. */
-static void abandon(mastra_agent_run_t *run)
-{
-    cancel_work(run);
-    mastra_run_close_text(run);
-    if (has_answer(run) || run->epoch || run->channel) {
-        if (!run->answered_at) {
-            run->answered_at = apr_time_now();
-        }
-        mastra_run_save(run, after_cancel);
-        return;
-    }
-    mastra_run_end(run);
-}
-
-void mastra_run_cancelled(mastra_agent_run_t *run)
-{
-    say_abort(run);
-    abandon(run);
-}
-
-static int is_busy(const mastra_agent_run_t *run)
-{
-    return run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_DRAIN
-           || run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_END;
-}
-
-static int is_ending(const mastra_agent_run_t *run)
-{
-    return run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_LAST
-           || run->state == MASTRA_RUN_END;
-}
-
-void mastra_agent_run_abort(mastra_agent_run_t *run)
-{
-    /* one that is being saved is over in a moment */
-    if (run->cancelled || is_ending(run)) {
-        return;
-    }
-    run->aborted = 1;
-    run->held = NULL;
-    if (is_busy(run)) {
-        run->cancelled = 1;
-        return;
-    }
-    say_abort(run);
-    run->cancelled = 1;
-    abandon(run);
-}
-
-void mastra_agent_run_cancel(mastra_agent_run_t *run)
-{
-    if (run->channel) {
-        mastra_channel_client_gone(run->channel);
-        mastra_agent_run_abort(run);
-        /* nobody is left who could be too slow for its last words */
-        mastra_agent_run_resume(run);
-        return;
-    }
-    run->cancelled = 1;
-    run->sink = NULL;
-    run->held = NULL;
-    if (run->state == MASTRA_RUN_LAST) {
-        mastra_run_end(run);
-    }
-    else if (!is_busy(run)) {
-        abandon(run);
-    }
-}
-
-void mastra_agent_run_resume(mastra_agent_run_t *run)
-{
-    void (*next)(mastra_agent_run_t *run) = run->held;
-
-    run->blocked = 0;
-    if (next) {
-        run->held = NULL;
-        next(run);
-    }
-    else if (run->call) {
-        mastra_model_resume(run->call);
-    }
-    else {
-        mastra_run_resume_tools(run);
-    }
 }
 
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)

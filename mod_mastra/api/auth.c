@@ -2,6 +2,8 @@
  * Sessions and sign-in are the business of whoever gives out the tokens. */
 #include <string.h>
 
+#include <http_core.h>
+
 #include "../http/router.h"
 
 /* an address as clients check it, too */
@@ -29,24 +31,27 @@ static int reply_constant(mastra_req_t *req, const char *text)
     return mastra_reply_text(req, "application/json", text, strlen(text));
 }
 
-/* These routes are public: nobody looked yet. */
+/* These routes are public: nobody looked yet. A user without an id is shown
+ * as nobody, though other routes let them in. */
 static const mastra_identity_t *who(mastra_req_t *req)
 {
     const mastra_identity_t *identity;
 
     mastra_auth_identify(&identity, &req->host->auth, req->r);
-    return identity && !identity->system ? identity : NULL;
+    return identity && !identity->system && identity->id ? identity : NULL;
 }
 
 static mastra_json_t *user_of(const mastra_identity_t *identity)
 {
     mastra_json_t *user = mastra_json_object();
 
-    mastra_json_set_str(user, "id", identity->id ? identity->id : "");
+    mastra_json_set_str(user, "id", identity->id);
     mastra_json_set_str(user, "email",
                         mastra_json_get_str(identity->user, "email"));
     mastra_json_set_str(user, "name",
                         mastra_json_get_str(identity->user, "name"));
+    mastra_json_set_str(user, "avatarUrl",
+                        mastra_json_get_str(identity->user, "picture"));
     return user;
 }
 
@@ -198,6 +203,16 @@ static int no_sso(mastra_req_t *req)
     return mastra_reply_fail(req, 404, "SSO not configured");
 }
 
+/* Whoever comes back from a sign-in page is a browser. */
+static int no_callback(mastra_req_t *req)
+{
+    apr_table_setn(req->r->headers_out, "Location",
+                   ap_construct_url(req->pool, "/?error=sso_not_configured",
+                                    req->r));
+    req->r->status = HTTP_MOVED_TEMPORARILY;
+    return mastra_reply_text(req, "text/plain; charset=UTF-8", "", 0);
+}
+
 static int no_credentials(mastra_req_t *req)
 {
     return mastra_reply_fail(req, 404, "Credentials authentication not "
@@ -215,7 +230,7 @@ const mastra_route_t mastra_api_auth[] = {
       .summary = "Get current user", AUTH, PUBLIC },
     { .method = "GET", .path = "/auth/sso/login", .handler = no_sso,
       .summary = "Initiate SSO login", AUTH, PUBLIC },
-    { .method = "GET", .path = "/auth/sso/callback", .handler = no_sso,
+    { .method = "GET", .path = "/auth/sso/callback", .handler = no_callback,
       .summary = "Handle SSO callback", AUTH, .query = callback_query,
       PUBLIC },
     { .method = "POST", .path = "/auth/logout", .handler = no_logout,

@@ -90,8 +90,11 @@ int mastra_memory_fail(mastra_memory_task_t *task, apr_status_t rv,
         return mastra_reply_fail(req, 404, "Thread not found");
     }
     if (task->foreign) {
-        return mastra_reply_fail(req, 403, "Access denied: thread belongs to a "
-                                           "different resource");
+        return mastra_reply_fail(req, 403, task->foreign == 2
+                                 ? "Access denied: cannot save messages for a "
+                                   "different resource"
+                                 : "Access denied: thread belongs to a "
+                                   "different resource");
     }
     return mastra_reply_error(req, mastra_store_result(req->pool, rv, what));
 }

@@ -29,7 +29,8 @@ typedef struct {
     mastra_json_t *in;               /* lent */
     mastra_json_t *out;              /* new reference, set by the job */
     apr_int64_t total;
-    int foreign;                     /* the thread is somebody else's */
+    int foreign;                     /* the thread is somebody else's; 2: the
+                                        messages say that they are */
     mastra_threads_filter_t threads;
     mastra_messages_filter_t messages;
     void *more;                      /* the handler's */

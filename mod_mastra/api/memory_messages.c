@@ -279,7 +279,7 @@ static apr_status_t check_threads(mastra_memory_task_t *task, mastra_db_t *db,
             task->req, mastra_json_get_str(message, "resourceId"));
         if (task->req->principal.resource_id
             && mastra_memory_is_foreign(message, task->resource_id)) {
-            task->foreign = 1;
+            task->foreign = 2;
             return APR_EACCES;
         }
         /* most often all are of one thread */

@@ -154,9 +154,9 @@ static mastra_identity_t *make_identity(const mastra_auth_provider_t *self,
     mastra_identity_t *identity = apr_pcalloc(r->pool, sizeof(*identity));
 
     identity->user = mastra_json_own(user, r->pool);
-    identity->id = mastra_json_get_str(user, "id");
+    identity->id = mastra_json_get_str(user, "sub");
     if (!identity->id) {
-        identity->id = mastra_json_get_str(user, "sub");
+        identity->id = mastra_json_get_str(user, "id");
     }
     identity->roles = roles_of(self, user, r->pool);
     return identity;

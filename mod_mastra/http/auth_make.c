@@ -511,8 +511,7 @@ const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
                                       apr_pool_t *pool)
 {
     mastra_auth_provider_t *self = apr_pcalloc(pool, sizeof(*self));
-    options_t options = { .pool = pool, .refresh = FRESH, .stale = STALE,
-                          .retry = RETRY };
+    options_t *options = apr_pcalloc(pool, sizeof(*options));
     const kind_t *kind;
     const char *wrong;
 
@@ -522,13 +521,17 @@ const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
         return "there is no such provider; there are jwt, jwks, auth0, clerk, "
                "supabase, firebase, workos, okta, simple, httpd and uri";
     }
-    options.issuers = apr_array_make(pool, 2, sizeof(const char *));
-    options.audiences = apr_array_make(pool, 2, sizeof(const char *));
-    wrong = read_options(&options, kind, argc, argv);
+    options->pool = pool;
+    options->refresh = FRESH;
+    options->stale = STALE;
+    options->retry = RETRY;
+    options->issuers = apr_array_make(pool, 2, sizeof(const char *));
+    options->audiences = apr_array_make(pool, 2, sizeof(const char *));
+    wrong = read_options(options, kind, argc, argv);
     if (!wrong) {
         self->kind = kind->kind;
-        self->role_claim = options.roles;
-        wrong = kind->make(self, &options);
+        self->role_claim = options->roles;
+        wrong = kind->make(self, options);
     }
     if (wrong) {
         return wrong;

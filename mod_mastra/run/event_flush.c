@@ -199,7 +199,7 @@ static void after_write(void *baton)
     }
     else if (!flusher->failed_since) {
         flusher->failed_since = mastra_loop_now(flusher->events->loop);
-        mastra_log(MASTRA_LOG_ERR, flusher->rv, MASTRA_ID(3006)
+        mastra_log(MASTRA_LOG_ERR, flusher->rv, MASTRA_ID(3010)
                    "what runs say cannot be stored: who joins late or is slow "
                    "will miss it");
     }

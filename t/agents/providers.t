@@ -238,7 +238,7 @@ $answer = generate('list', 'hi');
 is $answer->{json}{text}, 'Echo: hi', 'the next model answers when one cannot be reached';
 is scalar($up->requests), 1, '... asked once';
 is $answer->{json}{response}{modelMetadata}{modelId}, 'b', '... and is told of';
-like $httpd->wait_log('MA3010', 5), qr/dead\/a failed, up\/b is asked: .*MODEL_UNREACHABLE/,
+like $httpd->wait_log('MA3006', 5), qr/dead\/a failed, up\/b is asked: .*MODEL_UNREACHABLE/,
     '... as is the failure, in the log';
 
 @seen = chunks('list', 'hi');

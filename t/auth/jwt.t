@@ -99,8 +99,10 @@ is asked('/auth/capabilities', @{ bearer($good) }),
     '{"enabled":true,"login":null,"user":{"id":"user-1","email":"u@x.y","name":"U"},'
     . '"capabilities":{"user":true,"session":false,"sso":false,"rbac":false,"acl":false,'
     . '"fga":false},"access":null}', '... and to somebody';
-my $other = token({ id => 'i', sub => 's' }, $secret);
-is asked('/auth/me', @{ bearer($other) }), '{"id":"i"}', 'an id comes before the subject';
+my $other = token({ id => 'i', sub => 's', picture => 'p' }, $secret);
+is asked('/auth/me', @{ bearer($other) }), '{"id":"s","avatarUrl":"p"}', 'the subject is the id';
+is asked('/auth/me', @{ bearer(token({ name => 'n' }, $secret)) }), 'null',
+    'who has none is shown as nobody';
 is asked('/auth/roles/x/permissions', @{ bearer($good) }), '{"error":"Admin access required"}',
     'without roles there is none to ask for';
 like asked('/auth/permission-patterns', @{ bearer($good) }), qr/"agents:execute"/, 'permissions';
@@ -115,6 +117,9 @@ for my $what (sort keys %session) {
     my $answer = $server->request($method, "/api$path", headers => bearer($good));
     is "$answer->{status} $answer->{body}", qq(404 {"error":"$session{$what}"}), $what;
 }
+my $back = $server->api_get('/auth/sso/callback?code=x');
+is $back->{status}, 302, 'whoever comes back from signing in elsewhere';
+like $back->{headers}{location}, qr{^http://[^/]+/\?error=sso_not_configured$}, '... is told';
 my $sign_in = $server->api_post('/auth/credentials/sign-in', { email => 'a@b.c', password => 'x' });
 is $sign_in->{body}, '{"error":"Invalid request body","issues":[{"field":"email","message":'
     . '"Invalid email address"}]}', 'sign-in looks at the address';

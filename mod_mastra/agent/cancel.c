@@ -1,0 +1,142 @@
+/* Runs that end before they are done: aborted, left by their client, taken over
+ * by another process; and those that go on after a pause. */
+
+#include "internal.h"
+#include "../base/log.h"
+
+void mastra_run_cancel_work(mastra_agent_run_t *run)
+{
+    mastra_run_tool_t *tool;
+
+    if (run->call) {
+        mastra_model_cancel(run->call);
+        run->call = NULL;
+    }
+    for (tool = run->step.tools; tool; tool = tool->next) {
+        if (tool->call) {
+            mastra_tool_cancel(tool->call);
+            tool->call = NULL;
+        }
+    }
+}
+
+void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
+        run->read_only = 1;
+        run->epoch = 0;
+        run->held = NULL;
+        mastra_run_cancel_work(run);
+        mastra_run_fail(run, error);
+    }
+}
+
+void mastra_run_say_abort(mastra_agent_run_t *run)
+{
+    mastra_json_t *chunk;
+
+    if (run->aborted && run->stream && run->sink) {
+        chunk = mastra_run_envelope(run, "abort", mastra_json_object());
+        run->sink->vtable->chunk(run->sink, chunk);
+        mastra_json_unref(chunk);
+    }
+}
+
+static void after_cancel(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    if (run->channel) {
+        mastra_channel_settled(run->channel, run->job_rv);
+    }
+    if (run->job_rv) {
+        mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
+                   "run %s: the part of the answer that had come could not be "
+                   "stored", run->id);
+    }
+    mastra_run_end(run);
+}
+
+/* Stops what is open, stores what has come, and ends. */
+static void abandon(mastra_agent_run_t *run)
+{
+    mastra_run_cancel_work(run);
+    mastra_run_close_text(run);
+    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
+        if (!run->answered_at) {
+            run->answered_at = apr_time_now();
+        }
+        mastra_run_save(run, after_cancel);
+        return;
+    }
+    mastra_run_end(run);
+}
+
+void mastra_run_cancelled(mastra_agent_run_t *run)
+{
+    mastra_run_say_abort(run);
+    abandon(run);
+}
+
+static int is_busy(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_DRAIN
+           || run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_END;
+}
+
+static int is_ending(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_SAVE || run->state == MASTRA_RUN_LAST
+           || run->state == MASTRA_RUN_END;
+}
+
+void mastra_agent_run_abort(mastra_agent_run_t *run)
+{
+    /* one that is being saved is over in a moment */
+    if (run->cancelled || is_ending(run)) {
+        return;
+    }
+    run->aborted = 1;
+    run->held = NULL;
+    if (is_busy(run)) {
+        run->cancelled = 1;
+        return;
+    }
+    mastra_run_say_abort(run);
+    run->cancelled = 1;
+    abandon(run);
+}
+
+void mastra_agent_run_cancel(mastra_agent_run_t *run)
+{
+    if (run->channel) {
+        mastra_channel_client_gone(run->channel);
+        mastra_agent_run_abort(run);
+        /* nobody is left who could be too slow for its last words */
+        mastra_agent_run_resume(run);
+        return;
+    }
+    run->cancelled = 1;
+    run->sink = NULL;
+    run->held = NULL;
+    if (run->state == MASTRA_RUN_LAST) {
+        mastra_run_end(run);
+    }
+    else if (!is_busy(run)) {
+        abandon(run);
+    }
+}
+
+void mastra_agent_run_resume(mastra_agent_run_t *run)
+{
+    void (*next)(mastra_agent_run_t *run) = run->held;
+
+    run->blocked = 0;
+    if (next) {
+        run->held = NULL;
+        next(run);
+    }
+    else if (run->call) {
+        mastra_model_resume(run->call);
+    }
+}
