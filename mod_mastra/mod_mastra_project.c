@@ -240,10 +240,11 @@ static void resolve_spec(mastra_json_t *holder, const char *field,
 static void resolve_model(mastra_document_t *document,
                           mastra_faults_t *faults, apr_pool_t *pool)
 {
-    const mastra_json_t *list = mastra_json_get(document->json, "model");
+    const mastra_json_t *list;
     apr_size_t i;
 
     resolve_spec(document->json, "model", document, faults, pool);
+    list = mastra_json_get(document->json, "model");
     for (i = 0; mastra_json_is_array(list) && i < mastra_json_size(list); i++) {
         resolve_spec(mastra_json_at(list, i),
                      apr_psprintf(pool, "model.%" APR_SIZE_T_FMT ".model", i),
