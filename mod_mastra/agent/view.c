@@ -12,13 +12,19 @@
 #define MAX_MODELS 32
 #define MAX_RETRIES 10
 
+static void set_field(mastra_result_t *error, const char *field,
+                      apr_pool_t *pool)
+{
+    error->detail = mastra_json_own(mastra_json_pack("{s:s}", "field", field),
+                                    pool);
+}
+
 static mastra_result_t *fault(apr_pool_t *pool, const char *what)
 {
     mastra_result_t *error = mastra_result_make(pool, 400, "AGENT_INVALID",
                                                 "%s", what);
 
-    error->detail = mastra_json_own(mastra_json_pack("{s:s}", "field",
-                                                     "model"), pool);
+    set_field(error, "model", pool);
     return error;
 }
 
@@ -106,6 +112,8 @@ static mastra_result_t *read_entry(mastra_agent_view_t *view,
     double n;
 
     if (error) {
+        set_field(error, apr_psprintf(view->pool, "model.%d.model", at),
+                  view->pool);
         return error;
     }
     model->id = id && *id ? apr_pstrdup(view->pool, id)
