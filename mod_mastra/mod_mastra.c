@@ -31,6 +31,7 @@
 #define NATIVE_LIMIT apr_time_from_sec(3)
 #define NODE_BYTES 8
 #define MAX_STEPS 5
+#define BOARD_BYTES (256 * 1024)
 /* runs that belong to no connection have so long when httpd is in a hurry */
 #define STOP_AT_ONCE apr_time_from_msec(200)
 
@@ -70,6 +71,26 @@ static const char *server_secret(void)
     return secret;
 }
 
+/* From the server's start to its end, too. A failure leaves it out. */
+static mastra_board_t *server_board(server_rec *s)
+{
+    const char *key = "mod_mastra-board";
+    mastra_board_t **pboard = ap_retained_data_get(key);
+    apr_status_t rv;
+
+    if (!pboard) {
+        pboard = ap_retained_data_create(key, sizeof(*pboard));
+        rv = mastra_board_make(pboard, BOARD_BYTES, s->process->pool);
+        if (rv != APR_SUCCESS) {
+            *pboard = NULL;
+            ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(636)
+                         "there is no shared memory: models of agents cannot "
+                         "be changed at run time");
+        }
+    }
+    return *pboard;
+}
+
 /* What this server's children know each other by. */
 static const char *server_node(void)
 {
@@ -87,8 +108,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_agents, mastra_api_approvals, mastra_api_channel,
-        mastra_api_tools, mastra_api_memory_threads,
+        mastra_api_models, mastra_api_agents, mastra_api_approvals,
+        mastra_api_channel, mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_system, NULL
@@ -184,6 +205,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    shared->board = server_board(s);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_host_t *host = APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *);
 
@@ -249,7 +271,7 @@ static int threads_per_child(void)
 }
 
 static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
-                       const struct mastra_hooks_t *hooks)
+                       const struct mastra_hooks_t *hooks, apr_pool_t *pool)
 {
     int workers = threads_per_child();
 
@@ -268,6 +290,11 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
     host->agent_env.models = host->models;
+    if (shared->board
+        && mastra_agent_overrides_make(&host->agent_env.overrides,
+                                       shared->board, pool) != APR_SUCCESS) {
+        host->agent_env.overrides = NULL;
+    }
     host->tool_env.agents = &host->agent_env;
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
@@ -358,7 +385,7 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     hooks = mastra_native_hooks(pool);
     for (i = 0; i < shared->hosts->nelts; i++) {
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
-                   hooks);
+                   hooks, pool);
     }
     shared->native = mastra_native_start(shared->loop, pool);
     mastra_hub_start(shared->hub);

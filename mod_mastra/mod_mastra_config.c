@@ -641,8 +641,9 @@ const command_rec mastra_commands[] = {
                   "name of the agent"),
     AP_INIT_TAKE1(MASTRA_DIR_DESCRIPTION, mastra_define_description, NULL, RSRC_CONF,
                   "description of the agent or tool"),
-    AP_INIT_TAKE1(MASTRA_DIR_MODEL, mastra_define_text, "model", RSRC_CONF,
-                  "PROVIDER/MODEL that the agent asks"),
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_MODEL, mastra_define_model, NULL, RSRC_CONF,
+                      "PROVIDER/MODEL that the agent asks, and others to ask "
+                      "in order when it fails"),
     AP_INIT_TAKE1(MASTRA_DIR_INSTRUCTIONS, mastra_define_text, "instructions",
                   RSRC_CONF, "system prompt of the agent"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_TOOLS, mastra_define_tools, NULL, RSRC_CONF,

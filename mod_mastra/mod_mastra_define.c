@@ -74,6 +74,24 @@ const char *mastra_define_text(cmd_parms *cmd, void *dir, const char *arg)
                       mastra_json_string(arg));
 }
 
+/* Several are a list: the next is asked when one fails. */
+const char *mastra_define_model(cmd_parms *cmd, void *dir, int argc,
+                                char *const argv[])
+{
+    mastra_json_t *model;
+    int i;
+
+    if (argc < 1) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " takes one or more models", NULL);
+    }
+    model = argc == 1 ? mastra_json_string(argv[0]) : mastra_json_array();
+    for (i = 0; argc > 1 && i < argc; i++) {
+        mastra_json_append(model, mastra_json_pack("{s:s}", "model", argv[i]));
+    }
+    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "model", model);
+}
+
 const char *mastra_define_description(cmd_parms *cmd, void *dir, const char *arg)
 {
     return set_member(cmd, MASTRA_DOCUMENT_AGENT, 1, "description",

@@ -8,6 +8,8 @@
 const char *mastra_define_open(cmd_parms *cmd, void *dir, const char *arg);
 /* cmd->info: the member that is set */
 const char *mastra_define_text(cmd_parms *cmd, void *dir, const char *arg);
+const char *mastra_define_model(cmd_parms *cmd, void *dir, int argc,
+                                char *const argv[]);
 const char *mastra_define_description(cmd_parms *cmd, void *dir,
                                       const char *arg);
 const char *mastra_define_tools(cmd_parms *cmd, void *dir, int argc,

@@ -40,6 +40,8 @@ typedef struct {
     mastra_native_t *native;
     mastra_hub_t *hub;
     int graceful;                    /* how the child was told to stop */
+    mastra_board_t *board;           /* what may change at run time, for all
+                                        children; NULL: nothing may */
 } mastra_shared_t;
 
 #endif

@@ -210,10 +210,11 @@ static int line_of(const mastra_document_t *document, const char *field,
 }
 
 /* The environment decides: "env:NAME|otherwise". */
-static void resolve_model(mastra_document_t *document,
-                          mastra_faults_t *faults, apr_pool_t *pool)
+static void resolve_spec(mastra_json_t *holder, const char *field,
+                         const mastra_document_t *document,
+                         mastra_faults_t *faults, apr_pool_t *pool)
 {
-    const char *model = mastra_json_get_str(document->json, "model");
+    const char *model = mastra_json_get_str(holder, "model");
     const char *bar, *name, *value;
 
     if (!model || strncmp(model, "env:", 4)) {
@@ -226,13 +227,29 @@ static void resolve_model(mastra_document_t *document,
         value = bar ? bar + 1 : NULL;
     }
     if (!value) {
-        mastra_faults_add(faults, "%s:%d: \"model\": the environment has no "
+        mastra_faults_add(faults, "%s:%d: \"%s\": the environment has no "
                           "%s, and no other model follows a |",
-                          document->file, line_of(document, "model", pool),
-                          name);
+                          document->file, line_of(document, field, pool),
+                          field, name);
         return;
     }
-    mastra_json_set_str(document->json, "model", value);
+    mastra_json_set_str(holder, "model", value);
+}
+
+/* The model, or each one of a list. */
+static void resolve_model(mastra_document_t *document,
+                          mastra_faults_t *faults, apr_pool_t *pool)
+{
+    const mastra_json_t *list;
+    apr_size_t i;
+
+    resolve_spec(document->json, "model", document, faults, pool);
+    list = mastra_json_get(document->json, "model");
+    for (i = 0; mastra_json_is_array(list) && i < mastra_json_size(list); i++) {
+        resolve_spec(mastra_json_at(list, i),
+                     apr_psprintf(pool, "model.%" APR_SIZE_T_FMT ".model", i),
+                     document, faults, pool);
+    }
 }
 
 static mastra_document_t *read_document(mastra_document_e kind,

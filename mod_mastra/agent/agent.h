@@ -1,6 +1,7 @@
 #ifndef MASTRA_AGENT_AGENT_H
 #define MASTRA_AGENT_AGENT_H
 
+#include "../base/board.h"
 #include "../base/json.h"
 #include "../base/result.h"
 #include "../memory/memory.h"
@@ -15,6 +16,7 @@
 typedef struct mastra_agent_t mastra_agent_t;
 typedef struct mastra_agents_t mastra_agents_t;       /* registry of one host */
 typedef struct mastra_agent_run_t mastra_agent_run_t;
+typedef struct mastra_agent_overrides_t mastra_agent_overrides_t;
 
 /* One of the models that an agent may use. */
 typedef struct {
@@ -71,6 +73,7 @@ typedef struct {
     mastra_tool_env_t *tools;
     const mastra_agents_t *agents;
     const mastra_models_t *models;
+    mastra_agent_overrides_t *overrides; /* NULL: agents stay as defined */
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
@@ -96,6 +99,32 @@ const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
 mastra_agent_view_t *mastra_agent_view(mastra_agent_env_t *env,
                                        const mastra_agent_t *agent);
 void mastra_agent_view_unref(mastra_agent_view_t *view);
+
+/* Models that are changed at run time: for all children of the server, until
+ * it stops. In a child, one for each host; the board is the server's. */
+apr_status_t mastra_agent_overrides_make(mastra_agent_overrides_t **poverrides,
+                                         mastra_board_t *board,
+                                         apr_pool_t *pool);
+/* These return NULL or what is wrong, in pool. Request threads. */
+mastra_result_t *mastra_agent_set_model(const mastra_agent_env_t *env,
+                                        const mastra_agent_t *agent,
+                                        const char *provider,
+                                        const char *model_id,
+                                        apr_pool_t *pool);
+mastra_result_t *mastra_agent_reset_model(const mastra_agent_env_t *env,
+                                          const mastra_agent_t *agent,
+                                          apr_pool_t *pool);
+/* Of an agent with a list: entries by id, those not named come last. */
+mastra_result_t *mastra_agent_reorder_models(const mastra_agent_env_t *env,
+                                             const mastra_agent_t *agent,
+                                             const mastra_json_t *ids,
+                                             apr_pool_t *pool);
+/* change: {model?: {provider, modelId}, maxRetries?, enabled?} of one entry */
+mastra_result_t *mastra_agent_change_model(const mastra_agent_env_t *env,
+                                           const mastra_agent_t *agent,
+                                           const char *id,
+                                           const mastra_json_t *change,
+                                           apr_pool_t *pool);
 int mastra_agents_count(const mastra_agents_t *agents);
 const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
 

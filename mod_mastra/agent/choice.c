@@ -62,21 +62,40 @@ mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
                                            "list");
 }
 
-int mastra_run_next_model(mastra_agent_run_t *run)
+static const mastra_agent_model_t *find_next(const mastra_agent_run_t *run)
 {
     const mastra_agent_view_t *view = run->view;
-    int i = (int)(run->model - view->models) + 1;
+    int i = 0;
 
-    if (run->model < view->models || i > view->n) {
-        return 0;        /* the request named it */
-    }
-    while (i < view->n && !view->models[i].enabled) {
+    while (i < view->n && run->model != &view->models[i]) {
         i++;
     }
-    if (i == view->n) {
+    /* one that the request named is not of the list */
+    for (i++; i < view->n; i++) {
+        if (view->models[i].enabled) {
+            return &view->models[i];
+        }
+    }
+    return NULL;
+}
+
+int mastra_run_next_model(mastra_agent_run_t *run,
+                          const mastra_result_t *error)
+{
+    const mastra_agent_model_t *next = find_next(run);
+
+    if (!next) {
         return 0;
     }
-    run->model = &view->models[i];
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3006) "run %s of agent %s: "
+               "model %s failed, %s is asked: %s (%s)%s%s", run->id,
+               run->agent->id, run->model->spec, next->spec, error->message,
+               error->code, error->cause ? ": " : "",
+               error->cause ? error->cause : "");
+    mastra_json_unref(run->step.response);
+    mastra_json_unref(run->step.request);
+    run->step.response = run->step.request = NULL;
+    run->model = next;
     return 1;
 }
 
@@ -137,13 +156,27 @@ static void set_retries(mastra_model_request_t *request,
     }
 }
 
+static mastra_json_t *make_prompt(mastra_agent_run_t *run)
+{
+    mastra_json_t *prompt = mastra_json_array();
+
+    mastra_run_system(run, prompt);
+    mastra_run_describe_output(run, prompt);
+    mastra_message_to_prompt(prompt, run->remembered);
+    mastra_message_to_prompt(prompt, run->background);
+    mastra_message_to_prompt(prompt, run->input);
+    mastra_message_to_prompt(prompt, run->prior);
+    mastra_message_parts_to_prompt(prompt, run->parts);
+    mastra_message_end_prompt(prompt);
+    return prompt;
+}
+
 apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
-                                   mastra_json_t *prompt,
                                    const mastra_model_cbs_t *cbs)
 {
     mastra_model_request_t request = {
         .model_id = run->model->model_id, .stream = run->stream,
-        .prompt = prompt, .tools = run->tool_specs,
+        .prompt = make_prompt(run), .tools = run->tool_specs,
         .tool_choice = mastra_run_option(run, "toolChoice"),
         .response_schema = mastra_run_response_schema(run),
         .include_raw = run->stream && mastra_json_is_true(
@@ -158,6 +191,7 @@ apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
     set_retries(&request, run);
     rv = mastra_model_start(&run->call, run->env->loop, run->model->provider,
                             &request, cbs, run);
+    mastra_json_unref(request.prompt);
     mastra_json_unref(request.settings);
     mastra_json_unref(request.provider_options);
     return rv;

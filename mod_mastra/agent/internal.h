@@ -363,11 +363,12 @@ void mastra_run_structure(mastra_agent_run_t *run);
  * agent's. NULL or what is wrong. */
 mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
                                          const char *spec);
-/* Goes on to the next model of the list; 0: there is none. */
-int mastra_run_next_model(mastra_agent_run_t *run);
+/* Goes on to the next model of the list, as this one failed by error before it
+ * had said anything that the client may have seen; 0: there is none. */
+int mastra_run_next_model(mastra_agent_run_t *run,
+                          const mastra_result_t *error);
 /* Starts a call of the present model, with all that the step asks. */
 apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
-                                   mastra_json_t *prompt,
                                    const mastra_model_cbs_t *cbs);
 
 /* ---- calls.c ---- */

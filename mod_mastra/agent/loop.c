@@ -326,33 +326,14 @@ static int on_event(void *baton, const mastra_model_event_t *event)
     return !run->blocked;
 }
 
-/* Asks the next model of the agent's list, when the last one has said nothing
- * that the client may have seen. */
-static int falls_back(mastra_agent_run_t *run, const mastra_result_t *error)
-{
-    const char *failed = run->model->spec;
-
-    if (run->step.said || run->cancelled || !mastra_run_next_model(run)) {
-        return 0;
-    }
-    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3006) "run %s of agent %s: "
-               "model %s failed, %s is asked: %s (%s)%s%s", run->id,
-               run->agent->id, failed, run->model->spec, error->message,
-               error->code, error->cause ? ": " : "",
-               error->cause ? error->cause : "");
-    mastra_json_unref(run->step.response);
-    mastra_json_unref(run->step.request);
-    run->step.response = run->step.request = NULL;
-    call_model(run);
-    return 1;
-}
-
 static void on_done(void *baton, const mastra_result_t *error)
 {
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
-    if (error && falls_back(run, error)) {
+    if (error && !run->step.said && !run->cancelled
+        && mastra_run_next_model(run, error)) {
+        call_model(run);
         return;
     }
     if (error) {
@@ -370,27 +351,10 @@ static void on_done(void *baton, const mastra_result_t *error)
 
 static const mastra_model_cbs_t model_cbs = { on_event, on_done };
 
-static mastra_json_t *make_prompt(mastra_agent_run_t *run)
-{
-    mastra_json_t *prompt = mastra_json_array();
-
-    mastra_run_system(run, prompt);
-    mastra_run_describe_output(run, prompt);
-    mastra_message_to_prompt(prompt, run->remembered);
-    mastra_message_to_prompt(prompt, run->background);
-    mastra_message_to_prompt(prompt, run->input);
-    mastra_message_to_prompt(prompt, run->prior);
-    mastra_message_parts_to_prompt(prompt, run->parts);
-    mastra_message_end_prompt(prompt);
-    return prompt;
-}
-
 static void call_model(mastra_agent_run_t *run)
 {
-    mastra_json_t *prompt = make_prompt(run);
-    apr_status_t rv = mastra_run_call_model(run, prompt, &model_cbs);
+    apr_status_t rv = mastra_run_call_model(run, &model_cbs);
 
-    mastra_json_unref(prompt);
     if (rv) {
         mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
     }

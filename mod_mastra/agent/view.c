@@ -12,13 +12,19 @@
 #define MAX_MODELS 32
 #define MAX_RETRIES 10
 
+static void set_field(mastra_result_t *error, const char *field,
+                      apr_pool_t *pool)
+{
+    error->detail = mastra_json_own(mastra_json_pack("{s:s}", "field", field),
+                                    pool);
+}
+
 static mastra_result_t *fault(apr_pool_t *pool, const char *what)
 {
     mastra_result_t *error = mastra_result_make(pool, 400, "AGENT_INVALID",
                                                 "%s", what);
 
-    error->detail = mastra_json_own(mastra_json_pack("{s:s}", "field",
-                                                     "model"), pool);
+    set_field(error, "model", pool);
     return error;
 }
 
@@ -106,6 +112,8 @@ static mastra_result_t *read_entry(mastra_agent_view_t *view,
     double n;
 
     if (error) {
+        set_field(error, apr_psprintf(view->pool, "model.%d.model", at),
+                  view->pool);
         return error;
     }
     model->id = id && *id ? apr_pstrdup(view->pool, id)
@@ -279,13 +287,6 @@ mastra_agent_view_t *mastra_agent_view_make(const mastra_agent_t *agent,
     view->describe_text = mastra_json_text(view->describe, pool);
     view->describe_len = strlen(view->describe_text);
     return view;
-}
-
-mastra_agent_view_t *mastra_agent_view(mastra_agent_env_t *env,
-                                       const mastra_agent_t *agent)
-{
-    apr_atomic_inc32(&agent->view->refs);
-    return agent->view;
 }
 
 /* Those of definitions keep a reference of their own for ever. */

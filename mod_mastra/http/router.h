@@ -113,6 +113,7 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
 
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
+extern const mastra_route_t mastra_api_models[];
 extern const mastra_route_t mastra_api_channel[];
 extern const mastra_route_t mastra_api_auth[];
 extern const mastra_route_t mastra_api_tools[];

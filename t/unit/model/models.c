@@ -126,6 +126,101 @@ static void test_defaults(void)
        == &mastra_model_mock, "the mock is there");
 }
 
+static const mastra_model_provider_t *find(const mastra_models_t *models,
+                                           const char *spec)
+{
+    const char *model;
+
+    return mastra_models_find(models, spec, &model);
+}
+
+static void test_known(void)
+{
+    const mastra_model_known_t *row, *other;
+    const mastra_model_provider_t *provider;
+    mastra_models_t *models;
+    int i, good = 1, once = 1;
+
+    unsetenv("OPENAI_BASE_URL");
+    setenv("GROQ_API_KEY", "gk", 1);
+    setenv("FIREWORKS_AI_BASE_URL", "http://mine/x/", 1);
+    setenv("FIREWORKS_API_KEY", "fk", 1);
+    setenv("GOOGLE_API_KEY", "second", 1);
+    unsetenv("GOOGLE_GENERATIVE_AI_API_KEY");
+    unsetenv("MISTRAL_API_KEY");
+    models = mastra_models_make(pool);
+    ok(!add(models, "xai", "anthropic", "http://h/v1", NULL)
+       && !add(models, "mistral", "openai", NULL, NULL)
+       && !mastra_models_add(models, "deepseek", "openai", "http://h/v1",
+                             "GROQ_API_KEY", NULL, 0, -1),
+       "known names may be configured");
+    mastra_models_add_defaults(models, 7);
+    for (row = mastra_model_known; row->id; row++) {
+        good &= find(models, apr_pstrcat(pool, row->id, "/m", NULL)) != NULL
+            && (row->same_as ? mastra_model_known_find(row->same_as) != NULL
+                : row->name && row->kind && row->key_env && row->doc_url);
+        for (other = mastra_model_known; other < row; other++) {
+            once &= strcmp(row->id, other->id) != 0;
+        }
+    }
+    ok(good, "all that are known are there");
+    ok(once, "each of them once");
+    for (i = 0; i < mastra_models_count(models); i++) {
+        good &= mastra_models_at(models, i)->base_url != NULL
+            || mastra_models_at(models, i)->kind == &mastra_model_mock;
+    }
+    ok(good, "… and in the list, with an address");
+    provider = find(models, "groq/m");
+    is_str(provider->url, "https://api.groq.com/openai/v1/chat/completions",
+           "where groq is");
+    is_str(provider->lines[1], "Authorization: Bearer gk", "… and its key");
+    ok(provider->needs_key && !provider->configured && provider->timeout == 7,
+       "… without which nothing is sent");
+    provider = find(models, "fireworks-ai/m");
+    is_str(provider->base_url, "http://mine/x", "a URL of the environment");
+    ok(provider->key && !provider->needs_key, "… is given the key it may lack");
+    is_str(find(models, "fireworks/m")->base_url, "http://mine/x",
+           "another name of the same");
+    is_str(find(models, "google/m")->key, "second", "a second variable");
+    is_str(find(models, "gemini/m")->key, "second", "… by another name, too");
+    provider = find(models, "mistral/m");
+    is_str(provider->base_url, "https://api.mistral.ai/v1",
+           "a known name of the known kind has its address");
+    ok(provider->needs_key && provider->configured, "… and wants its key");
+    ok(find(models, "xai/m")->kind == &mastra_model_anthropic
+       && !find(models, "xai/m")->key, "as another kind it is another server");
+    is_str(find(models, "deepseek/m")->key, "gk", "a key that is asked for");
+    provider = find(models, "ollama/m");
+    ok(!provider->needs_key && !provider->key, "a server without keys");
+}
+
+/* A base URL without a path is how some are written down. */
+static void test_versions(void)
+{
+    static const struct {
+        const char *kind, *url, *want;
+    } rows[] = {
+        { "anthropic", "http://h", "http://h/v1" },
+        { "anthropic", "http://h:1/", "http://h:1/v1" },
+        { "anthropic", "http://h/v2", "http://h/v2" },
+        { "anthropic", "http://h?k=1", "http://h?k=1" },
+        { "google", "http://h", "http://h/v1beta" },
+        { "google", "http://h/v1", "http://h/v1" },
+        { "openai", "http://h", "http://h" },
+    };
+    mastra_models_t *models = mastra_models_make(pool);
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *id = apr_psprintf(pool, "p%d", (int)i);
+
+        ok(!add(models, id, rows[i].kind, rows[i].url, NULL), rows[i].url);
+        is_str(find(models, apr_pstrcat(pool, id, "/m", NULL))->base_url,
+               rows[i].want, rows[i].kind);
+    }
+    ok(add(models, "x", "nobody", NULL, NULL) != NULL, "no such kind");
+}
+
 static void test_results(void)
 {
     mastra_model_provider_t provider = { .id = "p" };
@@ -163,6 +258,8 @@ int main(void)
     test_add();
     test_keys();
     test_defaults();
+    test_known();
+    test_versions();
     test_results();
     apr_pool_destroy(pool);
     apr_terminate();
