@@ -358,11 +358,6 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (rv == APR_SUCCESS) {
         rv = start_stores(shared, pool);
     }
-    if (rv == APR_SUCCESS) {
-        /* after the cleanups of jobs and stores, to be called before them:
-         * runs that are stopped still store what they have said */
-        apr_pool_pre_cleanup_register(pool, shared, stop_child);
-    }
     for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
         rv = mastra_auth_child_init(&APR_ARRAY_IDX(shared->hosts, i,
                                                    mastra_host_t *)->auth,
@@ -371,7 +366,8 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (rv == APR_SUCCESS) {
         shared->hub = mastra_hub_make(shared->loop, open_bus(shared, s, pool),
                                       pool);
-        /* after the cleanups of all these, to be called before them */
+        /* after the cleanups of all these, to be called before them: runs that
+         * are stopped still store what they have said */
         apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_park_child_init(pool, s, shared->loop,
                                     shared->stop_limit);
