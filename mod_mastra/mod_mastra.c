@@ -11,12 +11,9 @@
 #include <http_protocol.h>
 #include <http_request.h>
 #include <mod_auth.h>
-#include <mpm_common.h>
 
-#include "base/pool.h"
 #include "http/park.h"
 #include "http/request.h"
-#include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
@@ -25,10 +22,7 @@
 #define JOB_THREADS 4
 #define MAX_QUEUED_JOBS 1024
 #define SECRET_BYTES 32
-#define NODE_BYTES 8
 #define MAX_STEPS 5
-/* runs that belong to no connection have so long when httpd is in a hurry */
-#define STOP_AT_ONCE apr_time_from_msec(200)
 
 /* --- log ------------------------------------------------------------------- */
 
@@ -66,27 +60,12 @@ static const char *server_secret(void)
     return secret;
 }
 
-/* What this server's children know each other by. */
-static const char *server_node(void)
-{
-    const char *key = "mod_mastra-node";
-    char *node = ap_retained_data_get(key);
-
-    if (!node) {
-        node = ap_retained_data_create(key, 2 * NODE_BYTES + 1);
-        mastra_text_random_hex(node, NODE_BYTES);
-    }
-    return node;
-}
-
 static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_agents, mastra_api_approvals, mastra_api_channel,
-        mastra_api_tools, mastra_api_memory_threads,
-        mastra_api_memory_messages, mastra_api_memory_working,
-        mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
+        mastra_api_agents, mastra_api_approvals, mastra_api_tools,
+        mastra_api_memory,
         mastra_api_system, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
@@ -101,8 +80,6 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
     shared->databases = apr_array_make(pool, 2, sizeof(mastra_database_t *));
     shared->secret = server_secret();
     shared->runtime_dir = mastra_config_runtime_dir(conf, pool);
-    shared->bus_dir = apr_pstrcat(pool, shared->runtime_dir, "/bus", NULL);
-    shared->node = server_node();
     shared->stop_limit = mastra_config_stop_limit(conf);
     return shared;
 }
@@ -171,10 +148,6 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                      "the HTTP client library cannot be set up");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    if (!mastra_directory_make(shared->runtime_dir, s, ptemp)
-        || !mastra_directory_make(shared->bus_dir, s, ptemp)) {
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
     if (!mastra_database_migrate(shared, s, pconf, ptemp)
         || mastra_park_post_config(pconf, s) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -186,9 +159,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
             host->tool_env.self_url = mastra_host_self_url(host, pconf);
         }
         mastra_host_announce(host, ptemp);
-        mastra_access_announce(host);
     }
-    mastra_router_log(shared->router);
     return OK;
 }
 
@@ -201,12 +172,8 @@ static apr_status_t stop_child(void *baton)
     mastra_shared_t *shared = baton;
     int i;
 
-    if (shared->hub) {
-        mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
-                                                      : STOP_AT_ONCE);
-    }
     if (shared->jobs) {
-        mastra_jobs_stop(shared->jobs, 0);
+        mastra_jobs_stop(shared->jobs);
     }
     for (i = 0; i < shared->databases->nelts; i++) {
         mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
@@ -246,12 +213,9 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared)
     host->agent_env.store = host->store;
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
-    host->agent_env.models = host->models;
-    host->tool_env.agents = &host->agent_env;
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
     host->agent_env.max_steps = MAX_STEPS;
-    mastra_hub_add(shared->hub, &host->agent_env);
     /* last: requests are refused without it */
     host->loop = shared->loop;
 }
@@ -271,23 +235,6 @@ static apr_status_t start_stores(const mastra_shared_t *shared,
     return rv;
 }
 
-/* Children can do without it: they find each other's work in storage then. */
-static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
-                              apr_pool_t *pool)
-{
-    mastra_bus_t *bus = NULL;
-    apr_status_t rv = mastra_bus_open(&bus, shared->loop, shared->bus_dir,
-                                      shared->node, pool);
-
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, MASTRA_ID(635)
-                     "no socket in %s: what happens in one child is seen late "
-                     "in others", shared->bus_dir);
-        return NULL;
-    }
-    return bus;
-}
-
 static void start_child(apr_pool_t *pool, server_rec *s)
 {
     mastra_shared_t *shared = shared_of_server();
@@ -297,27 +244,16 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     if (!shared) {
         return;
     }
-    rv = mastra_pool_share();
+    rv = mastra_loop_start(&shared->loop, NULL, pool);
     if (rv == APR_SUCCESS) {
-        rv = mastra_loop_start(&shared->loop, NULL, pool);
-    }
-    if (rv == APR_SUCCESS) {
+        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = mastra_jobs_start(&shared->jobs, shared->loop, JOB_THREADS,
                                MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
-        /* after the jobs' own cleanup, to be called before it */
-        apr_pool_pre_cleanup_register(pool, shared, stop_child);
         rv = start_stores(shared, pool);
     }
-    for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
-        rv = mastra_auth_child_init(&APR_ARRAY_IDX(shared->hosts, i,
-                                                   mastra_host_t *)->auth,
-                                    shared->loop, pool);
-    }
     if (rv == APR_SUCCESS) {
-        shared->hub = mastra_hub_make(shared->loop, open_bus(shared, s, pool),
-                                      pool);
         rv = mastra_park_child_init(pool, s, shared->loop,
                                     shared->stop_limit);
     }
@@ -329,16 +265,6 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     }
     for (i = 0; i < shared->hosts->nelts; i++) {
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared);
-    }
-    mastra_hub_start(shared->hub);
-}
-
-static void note_stop(apr_pool_t *pool, int graceful)
-{
-    mastra_shared_t *shared = shared_of_server();
-
-    if (shared) {
-        shared->graceful = graceful;
     }
 }
 
@@ -355,7 +281,7 @@ static int read_request(request_rec *r)
     mastra_request_intake(r, conf->shared->secret);
     if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
         /* on what httpd itself answers below the prefix, too */
-        mastra_cors_headers(&conf->host->cors, r);
+        mastra_cors_headers(r);
         return DECLINED;
     }
     mark = mastra_request_marked(r);
@@ -439,9 +365,7 @@ static authz_status check_internal(request_rec *r, const char *line,
 {
     const mastra_mark_t *mark = mastra_request_origin(r);
 
-    /* the server's own question about a request is a sub-request of it */
-    return mark && (mark->internal || (r->main && mark->asking))
-           ? AUTHZ_GRANTED : AUTHZ_DENIED;
+    return mark && mark->internal ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
 static const char *parse_internal(cmd_parms *cmd, const char *line,
@@ -470,7 +394,6 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_child_stopping(note_stop, NULL, NULL, APR_HOOK_MIDDLE);
     mastra_park_register_hooks(pool);
 
     /* before others look at headers */
@@ -484,7 +407,6 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(claim_outside, fallback, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
 
-    mastra_access_register_hooks(pool);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
                               AUTHZ_PROVIDER_VERSION, &internal_provider,
                               AP_AUTH_INTERNAL_PER_CONF);

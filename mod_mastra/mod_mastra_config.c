@@ -39,7 +39,6 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->providers = apr_array_make(pool, 0, sizeof(void *));
     conf->outbound = apr_array_make(pool, 0, sizeof(const char *));
     conf->documents = apr_array_make(pool, 0, sizeof(void *));
-    mastra_access_create(&conf->access);
     return conf;
 }
 
@@ -126,7 +125,6 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     conf->providers = merge_providers(pool, base->providers, add->providers);
     conf->outbound = apr_array_append(pool, base->outbound, add->outbound);
     conf->documents = merge_documents(pool, base->documents, add->documents);
-    mastra_access_merge(&conf->access, &base->access, &add->access);
     return conf;
 }
 
@@ -534,7 +532,6 @@ static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
 /* --- the table ------------------------------------------------------------- */
 
 #define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
-#define ACCESS(member) ((void *)offsetof(mastra_access_conf_t, member))
 
 const command_rec mastra_commands[] = {
     AP_INIT_FLAG(MASTRA_DIR_ENGINE, set_engine, NULL, RSRC_CONF | ACCESS_CONF,
@@ -574,36 +571,6 @@ const command_rec mastra_commands[] = {
                   "directory for what lives as long as the server"),
     AP_INIT_TAKE1(MASTRA_DIR_CONNECTIONS, set_connections, NULL, RSRC_CONF,
                   "database connections of one child"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_AUTH, mastra_access_add_provider, NULL,
-                      RSRC_CONF, "PROVIDER name=value: who says whom a "
-                      "request comes from; None for nobody"),
-    AP_INIT_ITERATE(MASTRA_DIR_PROTECTED, mastra_access_add_protected, NULL,
-                    RSRC_CONF, "expressions of the paths that need a known "
-                    "caller, all by default"),
-    AP_INIT_ITERATE(MASTRA_DIR_PUBLIC, mastra_access_add_public, NULL,
-                    RSRC_CONF, "paths that need none; a star at the end "
-                    "stands for the rest"),
-    AP_INIT_TAKE1(MASTRA_DIR_OWNER, mastra_access_set_owner, NULL, RSRC_CONF,
-                  "claim that names what is a user's own; None"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_ROLE, mastra_access_add_role, NULL, RSRC_CONF,
-                      "ROLE and the permissions that it gives"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_access_set_cors, NULL, RSRC_CONF,
-                 "Off sends no cross-origin headers"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_access_add_cors,
-                    ACCESS(origins), RSRC_CONF,
-                    "origins whose pages may read answers, or *"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_access_add_cors,
-                    ACCESS(methods), RSRC_CONF, "methods they may use"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_access_add_cors,
-                    ACCESS(headers), RSRC_CONF,
-                    "headers they may send, beside the usual ones"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_access_add_cors,
-                    ACCESS(expose), RSRC_CONF,
-                    "headers they may read, beside the usual ones"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS_CREDENTIALS, mastra_access_set_credentials,
-                 NULL, RSRC_CONF, "whether they may send cookies and the like"),
-    AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_access_set_max_age, NULL,
-                  RSRC_CONF, "how long browsers may rely on a preflight"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
                      "an agent, as a file of the project would define it"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_TOOL, mastra_define_open, NULL, RSRC_CONF,

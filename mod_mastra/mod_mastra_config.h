@@ -1,7 +1,6 @@
 #ifndef MOD_MASTRA_CONFIG_H
 #define MOD_MASTRA_CONFIG_H
 
-#include "mod_mastra_access.h"
 #include "mod_mastra_private.h"
 #include "mod_mastra_project.h"
 
@@ -63,7 +62,6 @@ typedef struct {
     apr_array_header_t *providers;     /* mastra_provider_conf_t * */
     apr_array_header_t *outbound;      /* const char * */
     apr_array_header_t *documents;     /* mastra_document_t *: containers */
-    mastra_access_conf_t access;
 
     mastra_document_t *open;           /* the container being read */
     mastra_shared_t *shared;           /* set once the configuration stands */

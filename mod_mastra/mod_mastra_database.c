@@ -99,7 +99,8 @@ void mastra_database_choose(mastra_host_t *host,
 
 /* --- directories and files ------------------------------------------------- */
 
-int mastra_directory_make(const char *path, server_rec *s, apr_pool_t *pool)
+/* Makes a directory that is missing, for the user that children run as. */
+static int make_directory(const char *path, server_rec *s, apr_pool_t *pool)
 {
     apr_finfo_t info;
     apr_status_t rv;
@@ -123,7 +124,7 @@ int mastra_directory_make(const char *path, server_rec *s, apr_pool_t *pool)
     }
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, MASTRA_ID(620)
-                     "the directory %s cannot be made", path);
+                     "the directory %s of a database cannot be made", path);
         return 0;
     }
     return 1;
@@ -307,7 +308,7 @@ int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
             APR_ARRAY_IDX(shared->databases, i, mastra_database_t *);
 
         if (!strcmp(database->conf.driver, "sqlite3")
-            && !mastra_directory_make(ap_make_dirstr_parent(pool,
+            && !make_directory(ap_make_dirstr_parent(pool,
                                                      database->conf.params),
                                s, pool)) {
             return 0;

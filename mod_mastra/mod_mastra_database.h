@@ -16,10 +16,6 @@ void mastra_database_choose(mastra_host_t *host,
 int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
                             apr_pool_t *pconf, apr_pool_t *pool);
 
-/* Makes a directory that is missing, for the user that children run as, who
- * alone may enter it. 0: it could not, and the log says why. */
-int mastra_directory_make(const char *path, server_rec *s, apr_pool_t *pool);
-
 /* The database of host in shared. */
 mastra_database_t *mastra_database_of(const mastra_shared_t *shared,
                                       const mastra_host_t *host);

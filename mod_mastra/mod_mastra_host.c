@@ -1,4 +1,5 @@
 /* Makes a virtual host's registries from its directives and files. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -27,7 +28,7 @@ static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
                        mastra_faults_t *faults, apr_pool_t *pool)
 {
     apr_interval_time_t silence = mastra_config_stream_timeout(conf);
-    const char *wrong;
+    const char *wrong, *url = getenv("OPENAI_BASE_URL");
     int i;
 
     host->models = mastra_models_make(pool);
@@ -46,7 +47,13 @@ static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
                               provider->id, wrong);
         }
     }
-    mastra_models_add_defaults(host->models, silence);
+    /* those that are there unasked get the timeout, too; what is refused here
+     * was configured, or is complained of by the next call */
+    mastra_models_add(host->models, "openai", "openai",
+                      url && *url ? url : NULL, NULL, NULL, silence, -1);
+    mastra_models_add(host->models, "mock", "mock", NULL, NULL, NULL, silence,
+                      -1);
+    mastra_models_add_defaults(host->models);
 }
 
 static void add_guard(mastra_host_t *host, const mastra_server_conf_t *conf,
@@ -99,27 +106,6 @@ static void add_documents(mastra_host_t *host,
     }
 }
 
-/* Tools are registered before the agents that some of them name. */
-static void check_tools(mastra_host_t *host,
-                        const apr_array_header_t *documents,
-                        mastra_faults_t *faults, apr_pool_t *pool)
-{
-    int i;
-
-    for (i = 0; i < documents->nelts; i++) {
-        const mastra_document_t *document =
-            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
-        const mastra_tool_t *tool = document->kind == MASTRA_DOCUMENT_TOOL
-            ? mastra_tools_find(host->tools, document->key) : NULL;
-        const mastra_result_t *wrong =
-            tool ? mastra_agents_check_tool(host->agents, tool, pool) : NULL;
-
-        if (wrong) {
-            mastra_project_fault(faults, document, wrong, pool);
-        }
-    }
-}
-
 /* --- the host -------------------------------------------------------------- */
 
 mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
@@ -128,7 +114,6 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
 {
     mastra_host_t *host = apr_pcalloc(pool, sizeof(*host));
     apr_array_header_t *documents;
-    const char *wrong;
 
     host->server = s;
     host->prefix = mastra_config_prefix(conf);
@@ -138,10 +123,6 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->run_lease = mastra_config_run_lease(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
-    wrong = mastra_access_fill(host, &conf->access, pool);
-    if (wrong) {
-        mastra_faults_add(faults, "%s", wrong);
-    }
 
     add_models(host, conf, faults, pool);
     add_guard(host, conf, pool);
@@ -150,11 +131,9 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
         mastra_project_read(documents, conf->project, faults, pool);
     }
     host->tools = mastra_tools_make(pool);
-    mastra_tools_add_kind(host->tools, &mastra_tool_agent);
     host->agents = mastra_agents_make(pool);
     add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);
     add_documents(host, documents, MASTRA_DOCUMENT_AGENT, faults, pool);
-    check_tools(host, documents, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
     return host;
 }

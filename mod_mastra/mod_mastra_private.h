@@ -8,7 +8,6 @@
 #include <http_config.h>
 #include <http_log.h>
 
-#include "agent/hub.h"
 #include "base/log.h"
 #include "http/router.h"
 
@@ -28,13 +27,10 @@ typedef struct {
     const mastra_router_t *router;
     const char *secret;              /* of this server since its start */
     const char *runtime_dir;
-    const char *bus_dir, *node;      /* of the sockets of children */
     apr_interval_time_t stop_limit;
     /* in a child */
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
-    mastra_hub_t *hub;
-    int graceful;                    /* how the child was told to stop */
 } mastra_shared_t;
 
 #endif

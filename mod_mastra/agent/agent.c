@@ -7,6 +7,8 @@
 
 #include "internal.h"
 
+#define LAST_MESSAGES 10         /* default of memory.options.lastMessages */
+
 struct mastra_agents_t {
     apr_pool_t *pool;
     apr_array_header_t *list;    /* const mastra_agent_t * in order */
@@ -75,6 +77,42 @@ static const char *instructions_of(const mastra_json_t *value, apr_pool_t *pool)
     return joined;
 }
 
+/* "provider/model", or {provider, name} */
+static const char *model_of(const mastra_json_t *value, apr_pool_t *pool)
+{
+    const char *provider = mastra_json_get_str(value, "provider");
+    const char *name = mastra_json_get_str(value, "name");
+
+    if (mastra_json_is_string(value)) {
+        return mastra_json_str(value);
+    }
+    return provider && name ? apr_pstrcat(pool, provider, "/", name, NULL)
+                            : NULL;
+}
+
+static mastra_result_t *read_model(mastra_agent_t *agent,
+                                   const mastra_models_t *models,
+                                   apr_pool_t *pool)
+{
+    const mastra_json_t *value = mastra_json_get(agent->definition, "model");
+
+    if (!value) {
+        return fault(pool, "model", "a model is missing: \"model\": "
+                     "\"provider/model\"%s", "");
+    }
+    agent->model = model_of(value, pool);
+    if (!agent->model || !strchr(agent->model, '/')) {
+        return fault(pool, "model", "not of the form \"provider/model\"%s", "");
+    }
+    agent->provider = mastra_models_find(models, agent->model,
+                                         &agent->model_id);
+    if (!agent->provider) {
+        return fault(pool, "model", "the provider of \"%s\" is not configured "
+                     "(MastraModelProvider)", agent->model);
+    }
+    return NULL;
+}
+
 static mastra_result_t *add_tool(mastra_agent_t *agent, const char *name,
                                  const mastra_tools_t *tools, apr_pool_t *pool)
 {
@@ -132,27 +170,43 @@ static void make_tool_specs(mastra_agent_t *agent, apr_pool_t *pool)
     }
 }
 
-/* false or absent: none */
-static mastra_result_t *read_memory(mastra_agent_t *agent,
-                                    const mastra_models_t *models,
-                                    apr_pool_t *pool)
+/* false or absent: none. What GET /memory/config shows is made here. */
+static mastra_result_t *read_memory(mastra_agent_t *agent, apr_pool_t *pool)
 {
     mastra_json_t *memory = mastra_json_get(agent->definition, "memory");
-    mastra_result_t *error;
-    const char *field;
+    mastra_json_t *options = mastra_json_get(memory, "options");
+    mastra_json_t *last = mastra_json_get(options, "lastMessages");
+    mastra_json_t *config;
 
     if (!mastra_json_is_object(memory) && !mastra_json_is_true(memory)) {
         return NULL;
     }
-    error = mastra_memory_read(&agent->memory,
-                               mastra_json_get(memory, "options"), models,
-                               pool);
-    if (error) {
-        field = mastra_json_get_str(error->detail, "field");
-        mastra_json_set_str(error->detail, "field",
-                            apr_pstrcat(pool, "memory.options.", field, NULL));
+    agent->memory.enabled = 1;
+    agent->memory.last_messages = LAST_MESSAGES;
+    if (mastra_json_is_integer(last) && mastra_json_int(last) >= 0
+        && mastra_json_int(last) <= 1000) {
+        agent->memory.last_messages = (int)mastra_json_int(last);
     }
-    return error;
+    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
+        agent->memory.last_messages = 0;
+    }
+    else if (last) {
+        return fault(pool, "memory.options.lastMessages",
+                     "neither false nor a number from 0 to 1000%s", "");
+    }
+    config = mastra_json_pack("{s:o, s:b, s:b}", "lastMessages",
+                              last ? mastra_json_ref(last)
+                                   : mastra_json_integer(LAST_MESSAGES),
+                              "semanticRecall", 0, "generateTitle", 0);
+    if (options) {
+        mastra_json_merge(config, options);
+    }
+    if (!mastra_json_get(config, "observationalMemory")) {
+        mastra_json_set(config, "observationalMemory",
+                        mastra_json_pack("{s:b}", "enabled", 0));
+    }
+    agent->memory.config = mastra_json_own(config, pool);
+    return NULL;
 }
 
 static const char *text_of(const mastra_agent_t *agent, const char *name,
@@ -178,19 +232,76 @@ static const mastra_result_t *read_definition(mastra_agent_t *agent,
     agent->instructions = instructions_of(
         mastra_json_get(agent->definition, "instructions"), pool);
     agent->default_options = mastra_json_is_object(options) ? options : NULL;
-    error = read_tools(agent, tools, pool);
+    error = read_model(agent, models, pool);
     if (!error) {
-        error = read_memory(agent, models, pool);
+        error = read_tools(agent, tools, pool);
     }
     if (!error) {
-        agent->view = mastra_agent_view_make(
-            agent, mastra_json_get(agent->definition, "model"), models, pool,
-            &error);
+        error = read_memory(agent, pool);
     }
     return error;
 }
 
-/* ---- registering ---- */
+/* ---- describing ---- */
+
+static mastra_json_t *describe_tools(const mastra_agent_t *agent, int partial)
+{
+    mastra_json_t *made = mastra_json_object();
+    int i;
+
+    for (i = 0; i < agent->ntools; i++) {
+        const mastra_tool_t *tool = agent->tools[i];
+
+        mastra_json_set(made, tool->key,
+                        mastra_json_ref(partial ? tool->describe_partial
+                                                : tool->describe));
+    }
+    return made;
+}
+
+static mastra_json_t *describe_rest(const mastra_agent_t *agent)
+{
+    return mastra_json_pack(
+        "{s:{}, s:{}, s:[], s:[], s:[], s:b, s:[], s:[], s:s, s:s, s:s, s:b,"
+        " s:o, s:{}, s:{}, s:s}",
+        "agents", "workflows", "skills", "workspaceTools", "browserTools",
+        "hasBrowser", 0, "inputProcessors", "outputProcessors", "provider",
+        agent->provider->id, "modelId", agent->model_id, "modelVersion", "v2",
+        "supportsMemory", 1, "defaultOptions",
+        agent->default_options ? mastra_json_ref(agent->default_options)
+                               : mastra_json_object(),
+        "defaultGenerateOptionsLegacy", "defaultStreamOptionsLegacy", "source",
+        "code");
+}
+
+static mastra_json_t *describe(const mastra_agent_t *agent, int with_id,
+                               int partial)
+{
+    mastra_json_t *made = mastra_json_object(), *rest = describe_rest(agent);
+
+    if (with_id) {
+        mastra_json_set_str(made, "id", agent->id);
+    }
+    mastra_json_set_str(made, "name", agent->name);
+    mastra_json_set_str(made, "description", agent->description);
+    mastra_json_set_str(made, "instructions", agent->instructions);
+    mastra_json_set(made, "tools", describe_tools(agent, partial));
+    mastra_json_merge(made, rest);
+    mastra_json_unref(rest);
+    if (with_id) {
+        mastra_json_set_bool(made, "hasDraft", 0);
+    }
+    return made;
+}
+
+static void make_describe(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    agent->describe = mastra_json_own(describe(agent, 0, 0), pool);
+    agent->describe_list = mastra_json_own(describe(agent, 1, 0), pool);
+    agent->describe_partial = mastra_json_own(describe(agent, 1, 1), pool);
+    agent->describe_text = mastra_json_text(agent->describe, pool);
+    agent->describe_len = strlen(agent->describe_text);
+}
 
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
@@ -216,6 +327,7 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
         return fault(agents->pool, "id", "the id \"%s\" is taken", agent->id);
     }
     make_tool_specs(agent, agents->pool);
+    make_describe(agent, agents->pool);
     APR_ARRAY_PUSH(agents->list, const mastra_agent_t *) = agent;
     apr_hash_set(agents->by_name, agent->key, APR_HASH_KEY_STRING, agent);
     apr_hash_set(agents->by_name, agent->id, APR_HASH_KEY_STRING, agent);

@@ -3,7 +3,6 @@
 
 #include "../base/json.h"
 #include "../base/result.h"
-#include "../memory/memory.h"
 #include "../model/model.h"
 #include "../run/sink.h"
 #include "../tool/tool.h"
@@ -16,37 +15,11 @@ typedef struct mastra_agent_t mastra_agent_t;
 typedef struct mastra_agents_t mastra_agents_t;       /* registry of one host */
 typedef struct mastra_agent_run_t mastra_agent_run_t;
 
-/* One of the models that an agent may use. */
 typedef struct {
-    const char *id;              /* of the entry of the list */
-    const char *spec;            /* "provider/model" */
-    const mastra_model_provider_t *provider;
-    const char *model_id;
-    int max_retries;             /* -1: not said */
     int enabled;
-    mastra_json_t *settings;     /* modelSettings, providerOptions and headers */
-    mastra_json_t *options;      /* of the entry, which count more than those */
-    mastra_json_t *headers;      /* of the agent and the request; or NULL */
-    mastra_json_t *metadata;     /* what answers say of the model */
-    mastra_json_t *provider_metadata;    /* and when its provider says nothing */
-} mastra_agent_model_t;
-
-/* The models of an agent as they are now, in the order in which they are tried,
- * and how they make the agent look. Never changed; counted, as runs go on with
- * those that they began with. */
-typedef struct {
-    apr_uint32_t refs;
-    apr_pool_t *pool;
-    int is_list;
-    int n;
-    mastra_agent_model_t *models;
-    const mastra_agent_model_t *first;   /* enabled; NULL: none is */
-    mastra_json_t *describe;         /* answer of GET /agents/:id */
-    mastra_json_t *describe_list;    /* element of GET /agents */
-    mastra_json_t *describe_partial; /* … with ?partial=true */
-    const char *describe_text;       /* describe as text, made once */
-    apr_size_t describe_len;
-} mastra_agent_view_t;
+    int last_messages;               /* 0: none */
+    mastra_json_t *config;           /* as GET /memory/config shows it */
+} mastra_agent_memory_t;
 
 struct mastra_agent_t {
     const char *key;
@@ -54,13 +27,20 @@ struct mastra_agent_t {
     const char *name;
     const char *description;
     const char *instructions;
-    mastra_agent_view_t *view;       /* as it is defined */
+    const char *model;               /* "provider/model" */
+    const mastra_model_provider_t *provider;
+    const char *model_id;
     const mastra_tool_t **tools;     /* in order, ntools of them */
     int ntools;
     mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
-    mastra_memory_t memory;
+    mastra_agent_memory_t memory;
     mastra_json_t *default_options;  /* object or NULL */
     mastra_json_t *definition;
+    mastra_json_t *describe;         /* answer of GET /agents/:id */
+    mastra_json_t *describe_list;    /* element of GET /agents */
+    mastra_json_t *describe_partial; /* … with ?partial=true */
+    const char *describe_text;       /* describe as text, made once */
+    apr_size_t describe_len;
 };
 
 /* What agents of one host run with, in one child. */
@@ -70,20 +50,16 @@ typedef struct {
     mastra_store_t *store;
     mastra_tool_env_t *tools;
     const mastra_agents_t *agents;
-    const mastra_models_t *models;
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
-    int titles;                      /* loop: titles that are being made */
-    struct mastra_hub_t *hub;        /* threads as channels, or NULL */
 } mastra_agent_env_t;
 
 mastra_agents_t *mastra_agents_make(apr_pool_t *pool);
-/* Registers a definition: {id?, name, instructions, model: "p/m", {provider,
- * name} or a list of {id?, model, maxRetries?, enabled?, modelSettings?,
- * providerOptions?, headers?}, tools: [key…] or {key: …}, memory: {options:
- * {lastMessages…}} or false, description, defaultOptions}. models and tools must
- * be complete by then. Returns NULL or a result whose detail has "field". */
+/* Registers a definition: {id?, name, instructions, model: "p/m" or {provider,
+ * name}, tools: [key…] or {key: …}, memory: {options:{lastMessages…}} or false,
+ * description, defaultOptions}. models and tools must be complete by then.
+ * Returns NULL or a result whose detail has "field". */
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
                                          mastra_json_t *definition,
@@ -92,21 +68,8 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
 /* By id or key. */
 const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
                                          const char *name);
-/* How an agent is now. New reference, from any thread. */
-mastra_agent_view_t *mastra_agent_view(mastra_agent_env_t *env,
-                                       const mastra_agent_t *agent);
-void mastra_agent_view_unref(mastra_agent_view_t *view);
 int mastra_agents_count(const mastra_agents_t *agents);
 const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
-
-/* Tools of kind agent: {kind: "agent", agent: "id"}; calls of agents by agents
- * go no deeper than this. */
-extern const mastra_tool_kind_t mastra_tool_agent;
-#define MASTRA_AGENT_MAX_DEPTH 8
-/* Once all agents are registered: NULL, or what is wrong with tool. */
-const mastra_result_t *mastra_agents_check_tool(const mastra_agents_t *agents,
-                                                const mastra_tool_t *tool,
-                                                apr_pool_t *pool);
 
 /* Who asks, from the request; copied. */
 typedef struct {
@@ -141,8 +104,6 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink);
 /* Loop: the sink is gone. What was generated is stored, the sink is not called
  * again. */
 void mastra_agent_run_cancel(mastra_agent_run_t *run);
-/* Loop: the run is to stop, its sink is told so and hears of the end. */
-void mastra_agent_run_abort(mastra_agent_run_t *run);
 /* Loop: the sink takes chunks again. */
 void mastra_agent_run_resume(mastra_agent_run_t *run);
 /* Frees a run that was never begun. */

@@ -30,14 +30,21 @@ static mastra_json_t *said_messages(mastra_agent_run_t *run)
     return made;
 }
 
-static void join_content(mastra_json_t *content, const mastra_json_t *messages)
+/* The step's own parts as the flat "content" of a step. */
+static mastra_json_t *step_content(mastra_agent_run_t *run)
 {
+    mastra_json_t *parts = slice(run->parts, run->step.first_part);
+    mastra_json_t *messages = mastra_message_parts_to_model(parts);
+    mastra_json_t *content = mastra_json_array();
     apr_size_t i;
 
     for (i = 0; i < mastra_json_size(messages); i++) {
         mastra_json_extend(content, mastra_json_get(mastra_json_at(messages, i),
                                                     "content"));
     }
+    mastra_json_unref(messages);
+    mastra_json_unref(parts);
+    return content;
 }
 
 static mastra_json_t *or_empty(mastra_json_t *object)
@@ -47,24 +54,24 @@ static mastra_json_t *or_empty(mastra_json_t *object)
 
 static mastra_json_t *or_array(mastra_json_t *array)
 {
-    return array ? mastra_json_ref(array) : mastra_json_none();
+    return array ? mastra_json_ref(array) : mastra_json_array();
 }
 
 static mastra_json_t *provider_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_ref(run->step.metadata
-                               ? run->step.metadata
-                               : run->model->provider_metadata);
+    return mastra_json_pack("{s:{}}", run->agent->provider->id);
 }
 
 static mastra_json_t *model_metadata(mastra_agent_run_t *run)
 {
-    return mastra_json_ref(run->model->metadata);
+    return mastra_json_pack("{s:s, s:s, s:s}", "modelId", run->agent->model_id,
+                            "modelVersion", "v2", "modelProvider",
+                            run->agent->provider->id);
 }
 
 /* id, timestamp, modelId, headers of the upstream's answer; a failed call has
  * none, then they are made up as the real server does. */
-static mastra_json_t *make_response(mastra_agent_run_t *run)
+static mastra_json_t *response_base(mastra_agent_run_t *run)
 {
     mastra_json_t *base = run->step.response
                               ? mastra_json_copy_flat(run->step.response)
@@ -79,100 +86,44 @@ static mastra_json_t *make_response(mastra_agent_run_t *run)
                                                  apr_time_now()));
     }
     if (!mastra_json_get(base, "modelId")) {
-        mastra_json_set_str(base, "modelId", run->model->model_id);
+        mastra_json_set_str(base, "modelId", run->agent->model_id);
     }
     if (run->error) {
         mastra_json_set_str(base, "modelVersion", "v2");
-        mastra_json_set_str(base, "modelProvider", run->model->provider->id);
+        mastra_json_set_str(base, "modelProvider", run->agent->provider->id);
     }
     return base;
 }
 
-/* The same, made once for all that is said when a step is over. Lent. */
-static mastra_json_t *step_response(mastra_agent_run_t *run)
+static const char *step_text(mastra_agent_run_t *run)
 {
-    if (!run->step.base) {
-        run->step.base = make_response(run);
-    }
-    return run->step.base;
-}
+    mastra_json_t *parts = slice(run->parts, run->step.first_part);
+    const char *text = mastra_message_last_text(parts);
 
-/* What was said up to then, which stays as it is. Lent. */
-static mastra_json_t *step_messages(mastra_agent_run_t *run)
-{
-    if (!run->step.messages) {
-        run->step.messages = said_messages(run);
-    }
-    return run->step.messages;
-}
-
-/* The step's own parts as the flat "content" of a step. */
-static mastra_json_t *step_content(mastra_agent_run_t *run)
-{
-    mastra_json_t *content = mastra_json_array(), *parts, *own;
-
-    if (!run->step.first_part && !run->prior) {
-        join_content(content, step_messages(run));
-        return content;
-    }
-    parts = slice(run->parts, run->step.first_part);
-    own = mastra_message_parts_to_model(parts);
-    join_content(content, own);
-    mastra_json_unref(own);
     mastra_json_unref(parts);
-    return content;
-}
-
-static mastra_json_t *or_text(mastra_json_t *text)
-{
-    return text ? mastra_json_ref(text) : mastra_json_string("");
-}
-
-/* The texts of the step's parts of a type as one, as providers may send
- * several. New reference. */
-static mastra_json_t *joined(mastra_agent_run_t *run, const char *type,
-                             const char *member)
-{
-    mastra_json_t *only = NULL, *text;
-    const char *all = NULL;
-    apr_size_t i;
-
-    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
-        const mastra_json_t *part = mastra_json_at(run->parts, i);
-
-        text = mastra_part_is(part, type) ? mastra_json_get(part, member)
-                                          : NULL;
-        if (!mastra_json_is_string(text)) {
-            continue;
-        }
-        if (only) {
-            all = apr_pstrcat(run->step.pool, all ? all : mastra_json_str(only),
-                              mastra_json_str(text), NULL);
-        }
-        only = only ? only : text;
-    }
-    if (all) {
-        return mastra_json_string(all);
-    }
-    return only ? mastra_json_ref(only) : mastra_json_string("");
-}
-
-static mastra_json_t *step_text(mastra_agent_run_t *run)
-{
-    return joined(run, "text", "text");
+    return text ? text : "";
 }
 
 static mastra_json_t *step_reasoning(mastra_agent_run_t *run)
 {
-    return joined(run, "reasoning", "reasoning");
+    apr_size_t i;
+
+    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
+        const mastra_json_t *part = mastra_json_at(run->parts, i);
+        mastra_json_t *text = mastra_json_get(part, "reasoning");
+
+        if (text) {
+            return text;
+        }
+    }
+    return NULL;
 }
 
 static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
 {
     static const char *const names[] = { "inputTokens", "outputTokens",
                                          "totalTokens", "reasoningTokens",
-                                         "cachedInputTokens",
-                                         "cacheCreationInputTokens", NULL };
+                                         "cachedInputTokens", NULL };
     mastra_json_t *raw = mastra_json_get(usage, "raw");
     int i;
 
@@ -191,8 +142,8 @@ static void add_usage(mastra_agent_run_t *run, const mastra_json_t *usage)
 static mastra_json_t *ui_message(mastra_agent_run_t *run)
 {
     mastra_json_t *metadata = mastra_json_pack(
-        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->model->model_id,
-        "provider", run->model->provider->id, "traceId", run->trace_id,
+        "{s:s, s:s, s:s, s:s*, s:s*}", "modelId", run->agent->model_id,
+        "provider", run->agent->provider->id, "traceId", run->trace_id,
         "threadId", run->thread_id, "resourceId", run->resource_id);
 
     if (run->object) {
@@ -246,15 +197,15 @@ static mastra_json_t *ui_messages(mastra_agent_run_t *run)
 /* "response" of generate: the base, the upstream's body and the messages. */
 static mastra_json_t *full_response(mastra_agent_run_t *run)
 {
-    mastra_json_t *response = make_response(run);
+    mastra_json_t *response = response_base(run);
     mastra_json_t *message = mastra_run_message(run, 1);
 
-    run->step.message = mastra_json_ref(message);
     if (run->step.body) {
         mastra_json_set(response, "body", mastra_json_ref(run->step.body));
     }
     mastra_json_set(response, "modelMetadata", model_metadata(run));
-    mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
+    mastra_json_set(response, "messages",
+                    said_messages(run));
     mastra_json_set(response, "dbMessages",
                     run->prior ? mastra_json_copy_flat(run->prior)
                                : mastra_json_array());
@@ -267,51 +218,36 @@ static mastra_json_t *full_response(mastra_agent_run_t *run)
 
 static mastra_json_t *reasoning_chunks(mastra_agent_run_t *run)
 {
-    mastra_json_t *made = NULL, *payload, *metadata, *chunk;
-    apr_size_t i;
-    char id[32];
-    int n = 0;
+    mastra_json_t *text = step_reasoning(run);
 
-    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
-        const mastra_json_t *part = mastra_json_at(run->parts, i);
-
-        if (!mastra_part_is(part, "reasoning")) {
-            continue;
-        }
-        apr_snprintf(id, sizeof(id), "reasoning-%d", n++);
-        payload = mastra_json_pack("{s:s, s:O}", "id", id, "text",
-                                   mastra_json_get(part, "reasoning"));
-        metadata = mastra_json_get(part, "providerMetadata");
-        if (metadata) {
-            mastra_json_set(payload, "providerMetadata",
-                            mastra_json_ref(metadata));
-        }
-        chunk = mastra_run_envelope(run, "reasoning", payload);
-        mastra_run_keep(&made, chunk);
-        mastra_json_unref(chunk);
+    if (!text) {
+        return mastra_json_array();
     }
-    return made ? made : mastra_json_none();
+    return mastra_json_pack("[o]",
+                            mastra_run_envelope(run, "reasoning",
+                                     mastra_json_pack("{s:s, s:O}", "id",
+                                                      "reasoning-0", "text",
+                                                      text)));
 }
 
 /* A step of generate's answer. */
 static mastra_json_t *whole_step(mastra_agent_run_t *run)
 {
     mastra_run_step_t *step = &run->step;
-    mastra_json_t *none = mastra_json_none();
+    mastra_json_t *reasoning = step_reasoning(run);
     mastra_json_t *made = mastra_json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "stepType", run->nsteps ? "tool-result" : "initial", "sources", none,
-        "files", or_array(step->files), "toolCalls",
-        or_array(step->tool_chunks), "toolResults",
+        "{s:s, s:[], s:[], s:o, s:o, s:o, s:s, s:o, s:o, s:[], s:[], s:[], s:[]}",
+        "stepType", run->nsteps ? "tool-result" : "initial", "sources", "files",
+        "toolCalls", or_array(step->tool_chunks), "toolResults",
         or_array(step->result_chunks), "content", step_content(run), "text",
-        step_text(run), "reasoningText", step_reasoning(run),
-        "reasoning", reasoning_chunks(run), "staticToolCalls", none,
-        "dynamicToolCalls", none, "staticToolResults", none,
-        "dynamicToolResults", none);
+        step_text(run), "reasoningText",
+        reasoning ? mastra_json_ref(reasoning) : mastra_json_string(""),
+        "reasoning", reasoning_chunks(run), "staticToolCalls",
+        "dynamicToolCalls", "staticToolResults", "dynamicToolResults");
 
     mastra_json_set_str(made, "finishReason", step->reason);
     mastra_json_set(made, "usage", or_empty(step->usage));
-    mastra_json_set(made, "warnings", mastra_json_none());
+    mastra_json_set(made, "warnings", mastra_json_array());
     mastra_json_set(made, "request", or_empty(step->request));
     mastra_json_set(made, "response", full_response(run));
     mastra_json_set(made, "providerMetadata", provider_metadata(run));
@@ -319,9 +255,9 @@ static mastra_json_t *whole_step(mastra_agent_run_t *run)
 }
 
 /* A step as streams show it in output.steps. */
-static mastra_json_t *stream_step(mastra_agent_run_t *run)
+static mastra_json_t *stream_step(mastra_agent_run_t *run,
+                                  mastra_json_t *response)
 {
-    mastra_json_t *response = mastra_json_copy_flat(step_response(run));
     mastra_json_t *made = mastra_json_pack("{s:o}", "content",
                                            step_content(run));
 
@@ -329,8 +265,10 @@ static mastra_json_t *stream_step(mastra_agent_run_t *run)
         mastra_json_set_str(made, "finishReason", run->step.reason);
     }
     mastra_json_set(made, "usage", or_empty(run->step.usage));
-    mastra_json_set(made, "warnings", mastra_json_none());
-    mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
+    mastra_json_set(made, "warnings", mastra_json_array());
+    response = mastra_json_copy_flat(response);
+    mastra_json_set(response, "messages",
+                    said_messages(run));
     mastra_json_set(made, "response", response);
     if (!run->error) {
         mastra_json_set(made, "providerMetadata", provider_metadata(run));
@@ -346,10 +284,9 @@ static mastra_json_t *step_result(mastra_agent_run_t *run, int continued)
         return mastra_json_pack("{s:s, s:[], s:b}", "reason",
                                 run->step.reason, "warnings", "isContinued", 0);
     }
-    return mastra_json_pack("{s:s, s:s*, s:b, s:s*}", "reason",
-                            run->step.reason, "rawReason",
-                            run->step.raw_reason, "isContinued", continued,
-                            "messageId", run->next_id);
+    return mastra_json_pack("{s:s, s:s*, s:b}", "reason", run->step.reason,
+                            "rawReason", run->step.raw_reason, "isContinued",
+                            continued);
 }
 
 static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
@@ -358,8 +295,10 @@ static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
                                          : mastra_json_pack(
                                                "{s:o}", "providerMetadata",
                                                provider_metadata(run));
+    mastra_json_t *base = response_base(run);
 
-    mastra_json_merge(metadata, step_response(run));
+    mastra_json_merge(metadata, base);
+    mastra_json_unref(base);
     mastra_json_set(metadata, "modelMetadata", model_metadata(run));
     return metadata;
 }
@@ -378,15 +317,14 @@ static mastra_json_t *brief_calls(const mastra_json_t *chunks)
 
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *user = mastra_json_array(), *all = mastra_json_array();
-    mastra_json_t *other = step_messages(run);
+    mastra_json_t *user = mastra_message_user_to_model(run->input);
+    mastra_json_t *other = said_messages(run);
+    mastra_json_t *all = mastra_json_array();
 
-    mastra_message_to_model(user, run->input);
     mastra_message_to_model(all, run->remembered);
-    mastra_message_to_model(all, run->background);
     mastra_json_extend(all, user);
     mastra_json_extend(all, other);
-    return mastra_json_pack("{s:o, s:o, s:O}", "all", all, "user", user,
+    return mastra_json_pack("{s:o, s:o, s:o}", "all", all, "user", user,
                             "nonUser", other);
 }
 
@@ -394,7 +332,7 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
                                      mastra_json_t *usage)
 {
     mastra_json_t *output = mastra_json_pack(
-        "{s:o, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
+        "{s:s, s:o, s:o, s:O}", "text", step_text(run), "toolCalls",
         brief_calls(run->step.tool_chunks), "usage", or_empty(usage), "steps",
         run->steps);
 
@@ -410,6 +348,8 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
 
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
 {
+    mastra_json_t *base;
+
     if (!run->answered_at) {
         run->answered_at = apr_time_now();
     }
@@ -419,7 +359,9 @@ void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
         run->nsteps++;
         return;
     }
-    mastra_json_append(run->steps, stream_step(run));
+    base = response_base(run);
+    mastra_json_append(run->steps, stream_step(run, base));
+    mastra_json_unref(base);
     run->nsteps++;
     if (!run->cancelled) {
         mastra_run_say(run, "step-finish",
@@ -453,10 +395,10 @@ void mastra_run_say_finish(mastra_agent_run_t *run)
     }
     payload = finish_payload(run, 0, run->usage);
     if (run->agent->memory.enabled) {
-        response = mastra_json_copy_flat(step_response(run));
+        response = response_base(run);
         mastra_json_set(response, "modelMetadata", model_metadata(run));
         mastra_json_set(response, "messages",
-                        mastra_json_ref(step_messages(run)));
+                        said_messages(run));
         mastra_json_set(response, "uiMessages", ui_messages(run));
         mastra_json_set(payload, "response", response);
     }
@@ -484,16 +426,15 @@ static mastra_json_t *invocations(const mastra_json_t *parts)
 mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
 {
     mastra_json_t *content, *metadata;
-    mastra_json_t *text = mastra_message_last_text(run->parts, 0);
+    const char *text = mastra_message_last_text(run->parts);
 
     if (!mastra_json_size(run->parts)) {
         return NULL;
     }
-    metadata = run->metadata ? mastra_json_copy_flat(run->metadata)
-                             : mastra_json_object();
-    mastra_json_set_str(metadata, "modelId", run->model->model_id);
-    mastra_json_set_str(metadata, "provider", run->model->provider->id);
-    mastra_json_set_str(metadata, "traceId", run->trace_id);
+    metadata = mastra_json_pack("{s:s, s:s, s:s}", "modelId",
+                                run->agent->model_id, "provider",
+                                run->agent->provider->id, "traceId",
+                                run->trace_id);
     if (run->object) {
         mastra_json_set(metadata, "structuredOutput",
                         mastra_json_ref(run->object));
@@ -505,7 +446,7 @@ mastra_json_t *mastra_run_message(mastra_agent_run_t *run, int for_client)
     content = mastra_json_pack("{s:i, s:o, s:o}", "format", 2, "parts",
                                mastra_json_copy_flat(run->parts), "metadata",
                                metadata);
-    mastra_json_set(content, "content", mastra_json_ref(text));
+    mastra_json_set_str(content, "content", text);
     if (for_client) {
         mastra_json_set(content, "toolInvocations", invocations(run->parts));
     }
@@ -529,39 +470,37 @@ static mastra_json_t *gather(const mastra_json_t *steps, const char *key)
     return made;
 }
 
-/* System messages are not kept as messages. */
-static void add_kept(mastra_json_t *made, const mastra_json_t *messages)
-{
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(messages); i++) {
-        mastra_json_t *message = mastra_json_at(messages, i);
-
-        if (mastra_json_get(message, "id")) {
-            mastra_json_append(made, mastra_json_ref(message));
-        }
-    }
-}
-
-/* What was remembered, what the request brought, what the agent said. */
+/* What was remembered, what the request brought (system messages are not kept
+ * as messages), what the agent said. */
 static mastra_json_t *answer_messages(mastra_agent_run_t *run)
 {
     mastra_json_t *made = run->remembered
                               ? mastra_json_copy_flat(run->remembered)
                               : mastra_json_array();
     mastra_json_t *message;
+    apr_size_t i;
 
-    add_kept(made, run->background);
-    add_kept(made, run->input);
+    for (i = 0; i < mastra_json_size(run->input); i++) {
+        message = mastra_json_at(run->input, i);
+        if (mastra_json_get(message, "id")) {
+            mastra_json_append(made, mastra_json_ref(message));
+        }
+    }
     mastra_json_extend(made, run->prior);
-    /* the last step has shown it already, but not what it waits for */
-    message = run->step.message && !run->suspended
-                  ? mastra_json_ref(run->step.message)
-                  : mastra_run_message(run, 1);
+    message = mastra_run_message(run, 1);
     if (message) {
         mastra_json_append(made, message);
     }
     return made;
+}
+
+static mastra_json_t *lend(mastra_json_t *value, mastra_json_t *otherwise)
+{
+    if (value) {
+        mastra_json_unref(otherwise);
+        return mastra_json_ref(value);
+    }
+    return otherwise;
 }
 
 /* What comes from the last step; a run that was suspended may have none. */
@@ -569,20 +508,21 @@ static mastra_json_t *answer_base(mastra_agent_run_t *run,
                                   const mastra_json_t *last)
 {
     mastra_json_t *answer = mastra_json_pack(
-        "{s:o, s:O, s:O}", "text", or_text(mastra_json_get(last, "text")),
-        "usage", run->usage, "steps", run->steps);
-    mastra_json_t *reason = mastra_json_get(last, "finishReason");
+        "{s:o, s:O, s:O}", "text",
+        lend(mastra_json_get(last, "text"), mastra_json_string("")), "usage",
+        run->usage, "steps", run->steps);
 
     mastra_json_set(answer, "finishReason",
-                    run->suspended ? mastra_json_string("suspended")
-                    : reason ? mastra_json_ref(reason)
-                             : mastra_json_string("unknown"));
-    mastra_json_set(answer, "warnings", mastra_json_none());
+                    run->suspended
+                        ? mastra_json_string("suspended")
+                        : lend(mastra_json_get(last, "finishReason"),
+                               mastra_json_string("unknown")));
+    mastra_json_set(answer, "warnings", mastra_json_array());
     mastra_json_set(answer, "providerMetadata", provider_metadata(run));
-    mastra_json_set(answer, "request",
-                    or_empty(mastra_json_get(last, "request")));
-    mastra_json_set(answer, "reasoning",
-                    or_array(mastra_json_get(last, "reasoning")));
+    mastra_json_set(answer, "request", lend(mastra_json_get(last, "request"),
+                                            mastra_json_object()));
+    mastra_json_set(answer, "reasoning", lend(mastra_json_get(last, "reasoning"),
+                                              mastra_json_array()));
     return answer;
 }
 
@@ -590,7 +530,7 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
 {
     mastra_json_t *last = mastra_json_at(run->steps,
                                          mastra_json_size(run->steps) - 1);
-    mastra_json_t *answer = answer_base(run, last), *response;
+    mastra_json_t *answer = answer_base(run, last);
 
     if (mastra_json_size(mastra_json_get(answer, "reasoning"))) {
         mastra_json_set(answer, "reasoningText",
@@ -599,17 +539,16 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     }
     mastra_json_set(answer, "toolCalls", gather(run->steps, "toolCalls"));
     mastra_json_set(answer, "toolResults", gather(run->steps, "toolResults"));
-    mastra_json_set(answer, "sources", mastra_json_none());
-    mastra_json_set(answer, "files", gather(run->steps, "files"));
-    response = mastra_json_get(last, "response");
+    mastra_json_set(answer, "sources", mastra_json_array());
+    mastra_json_set(answer, "files", mastra_json_array());
     mastra_json_set(answer, "response",
-                    response ? mastra_json_ref(response)
-                             : mastra_json_pack("{s:[]}", "dbMessages"));
+                    lend(mastra_json_get(last, "response"),
+                         mastra_json_pack("{s:[]}", "dbMessages")));
     mastra_json_set(answer, "totalUsage", mastra_json_ref(run->usage));
     if (run->object) {
         mastra_json_set(answer, "object", mastra_json_ref(run->object));
     }
-    mastra_json_set_bool(answer, "usedFallbackValue", run->used_fallback);
+    mastra_json_set_bool(answer, "usedFallbackValue", 0);
     mastra_json_set_str(answer, "traceId", run->trace_id);
     mastra_json_set_str(answer, "spanId", run->span_id);
     mastra_json_set_str(answer, "runId", run->id);

@@ -6,7 +6,6 @@
 
 #include "internal.h"
 #include "../base/log.h"
-#include "../base/pool.h"
 #include "../store/runs.h"
 
 static void lost(mastra_agent_run_t *run)
@@ -81,11 +80,17 @@ static void on_renew(void *baton)
 void mastra_run_hold_lease(mastra_agent_run_t *run)
 {
     mastra_agent_lease_t *lease;
+    apr_allocator_t *allocator;
     apr_pool_t *pool;
 
-    if (mastra_pool_make(&pool, "mastra_lease")) {
+    if (apr_allocator_create(&allocator)) {
         return;
     }
+    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
+        apr_allocator_destroy(allocator);
+        return;
+    }
+    apr_allocator_owner_set(allocator, pool);
     lease = apr_pcalloc(pool, sizeof(*lease));
     lease->pool = pool;
     lease->run = run;

@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "../base/log.h"
 
-static void call_model(mastra_agent_run_t *run);
+static void start_step(void *baton);
 
 /* ---- life ---- */
 
@@ -47,47 +47,17 @@ static void set_error(mastra_agent_run_t *run, const mastra_result_t *error)
     }
 }
 
-int mastra_run_hold(mastra_agent_run_t *run,
-                    void (*next)(mastra_agent_run_t *run))
-{
-    if (!run->blocked || run->cancelled) {
-        return 0;
-    }
-    run->held = next;
-    return 1;
-}
-
 /* ---- the end, with memory ---- */
 
-int mastra_run_has_answer(const mastra_agent_run_t *run)
+static int has_answer(mastra_agent_run_t *run)
 {
     return run->thread_id && !run->read_only && mastra_json_size(run->parts);
-}
-
-static void say_last(mastra_agent_run_t *run)
-{
-    if (mastra_run_hold(run, say_last)) {
-        return;
-    }
-    if (run->stream && run->started) {
-        mastra_run_say_finish(run);
-    }
-    mastra_run_end(run);
-}
-
-static void last_words(mastra_agent_run_t *run)
-{
-    run->state = MASTRA_RUN_LAST;
-    say_last(run);
 }
 
 static void after_save(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
-    if (run->channel) {
-        mastra_channel_settled(run->channel, run->job_rv);
-    }
     if (run->job_rv) {
         mastra_result_t *error = mastra_store_result(run->pool, run->job_rv,
                                                      "save the answer");
@@ -100,21 +70,20 @@ static void after_save(void *baton)
             mastra_run_say_error(run, run->error);
         }
     }
-    if (!mastra_run_give_title(run, last_words)) {
-        last_words(run);
+    if (run->stream && run->started) {
+        mastra_run_say_finish(run);
     }
+    mastra_run_end(run);
 }
 
-void mastra_run_finish(mastra_agent_run_t *run)
+static void finish(mastra_agent_run_t *run)
 {
-    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
+    if (has_answer(run) || run->epoch) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }
-        if (!run->saved) {
-            mastra_run_save(run, after_save);
-            return;
-        }
+        mastra_run_save(run, after_save);
+        return;
     }
     run->job_rv = APR_SUCCESS;
     after_save(run);
@@ -148,7 +117,7 @@ void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
         mastra_run_say_error(run, run->error);
         mastra_run_say_step_finish(run, 0);
     }
-    mastra_run_finish(run);
+    finish(run);
 }
 
 /* The store job that a run begins with failed: nothing was said yet. */
@@ -167,7 +136,55 @@ static void fail_with(mastra_agent_run_t *run, int status, const char *code,
     mastra_run_fail(run, mastra_result_make(run->pool, status, code, "%s", message));
 }
 
-/* ---- from step to step ---- */
+/* ---- structured output ---- */
+
+static mastra_json_t *fallback_object(mastra_agent_run_t *run,
+                                      mastra_result_t **perror)
+{
+    const mastra_json_t *wanted = mastra_json_get(run->options,
+                                                  "structuredOutput");
+    const char *strategy = mastra_json_get_str(wanted, "errorStrategy");
+
+    if (strategy && !strcmp(strategy, "fallback")) {
+        return mastra_json_ref(mastra_json_get(wanted, "fallbackValue"));
+    }
+    if (!strategy || strcmp(strategy, "warn")) {
+        *perror = mastra_result_make(run->pool, 422, "STRUCTURED_OUTPUT_INVALID",
+                                     "Structured output validation failed: the "
+                                     "model's answer does not fit the schema");
+    }
+    return NULL;
+}
+
+/* The last step's text as the object that was asked for. */
+static mastra_result_t *take_object(mastra_agent_run_t *run)
+{
+    const char *text = mastra_message_last_text(run->parts);
+    mastra_json_t *object = NULL;
+    mastra_result_t *error = NULL;
+
+    if (!text || mastra_json_parse(&object, text, strlen(text), 0, NULL)
+        || (run->output
+            && !mastra_schema_validate(run->output, object, NULL, run->pool))) {
+        mastra_json_unref(object);
+        object = fallback_object(run, &error);
+    }
+    mastra_json_unref(run->object);
+    run->object = object;
+    if (object && run->stream) {
+        mastra_json_t *chunk = mastra_json_pack(
+            "{s:s, s:s, s:s, s:O}", "from", "AGENT", "runId", run->id, "type",
+            "object-result", "object", object);
+
+        if (run->sink && !run->cancelled) {
+            run->sink->vtable->chunk(run->sink, chunk);
+        }
+        mastra_json_unref(chunk);
+    }
+    return error;
+}
+
+/* ---- tools ---- */
 
 /* A step that waited for a person ends the message it belongs to. */
 static void next_message(mastra_agent_run_t *run)
@@ -175,42 +192,12 @@ static void next_message(mastra_agent_run_t *run)
     const char *old = run->message_id;
     const char *next = mastra_text_uuid_make(run->pool);
 
-    run->message_id = run->next_id = next;
+    run->message_id = next;
     mastra_run_say_step_finish(run, 1);
     run->message_id = old;
-    run->next_id = NULL;
     mastra_run_next_message(run, next);
     mastra_json_unref(run->decision);
     run->decision = NULL;
-}
-
-static void go_on(mastra_agent_run_t *run)
-{
-    mastra_run_free_step(&run->step);
-    mastra_run_start_step(run);
-}
-
-static void after_step_save(void *baton)
-{
-    mastra_agent_run_t *run = baton;
-
-    if (run->cancelled) {
-        mastra_run_end(run);
-        return;
-    }
-    if (run->job_rv) {
-        mastra_run_fail(run, mastra_store_result(run->pool, run->job_rv,
-                                                 "save the step"));
-        return;
-    }
-    go_on(run);
-}
-
-/* A claimed run is stored by its end or its next wait, which end the claim. */
-static int saves_steps(mastra_agent_run_t *run)
-{
-    return mastra_run_has_answer(run) && !run->epoch
-           && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
 }
 
 static void next_step(mastra_agent_run_t *run)
@@ -220,50 +207,143 @@ static void next_step(mastra_agent_run_t *run)
     }
     else {
         mastra_run_say_step_finish(run, 1);
-        mastra_run_add_step_start(run);
+        mastra_json_append(run->parts,
+                           mastra_json_pack("{s:s, s:I, s:s}", "type",
+                                            "step-start", "createdAt",
+                                            mastra_text_now_ms(), "model",
+                                            run->agent->model));
     }
-    if (saves_steps(run)) {
-        mastra_run_save(run, after_step_save);
-        return;
-    }
-    go_on(run);
+    mastra_run_free_step(&run->step);
+    start_step(run);
 }
 
-void mastra_run_structured(mastra_agent_run_t *run,
-                           const mastra_result_t *error)
+static void step_over(mastra_agent_run_t *run)
 {
+    mastra_result_t *error = NULL;
+
+    if (!run->step.tools && run->output_schema) {
+        error = take_object(run);
+    }
     if (error) {
         mastra_run_fail(run, error);
         return;
     }
-    mastra_run_say_step_finish(run, 0);
-    mastra_run_finish(run);
-}
-
-void mastra_run_step_done(mastra_agent_run_t *run)
-{
-    if (run->step.tools && !mastra_run_is_last_step(run)) {
+    if (run->step.tools && run->nsteps + 1 < run->max_steps) {
         next_step(run);
         return;
     }
-    if (run->output && !run->step.tools) {
-        mastra_run_structure(run);
-        return;
-    }
-    mastra_run_structured(run, NULL);
+    mastra_run_say_step_finish(run, 0);
+    finish(run);
 }
 
-void mastra_run_step_over(mastra_agent_run_t *run)
+void mastra_run_tools_over(mastra_agent_run_t *run)
 {
-    if (mastra_run_hold(run, mastra_run_step_over)) {
-        return;
+    const mastra_run_tool_t *tool;
+
+    for (tool = run->step.tools; tool; tool = tool->next) {
+        if (mastra_run_waits(run, tool)) {
+            mastra_run_suspend(run);
+            return;
+        }
     }
-    if (!mastra_run_drain(run)) {
-        mastra_run_step_done(run);
+    step_over(run);
+}
+
+void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
+                          const mastra_result_t *error)
+{
+    mastra_agent_run_t *run = tool->run;
+
+    if (error) {
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3003)
+                   "run %s: tool %s failed: %s%s%s", run->id, tool->name,
+                   error->message, error->cause ? ": " : "",
+                   error->cause ? error->cause : "");
+    }
+    mastra_run_note_outcome(run, tool, result, error);
+    mastra_run_say_outcomes(run);
+    if (--run->step.tools_open == 0) {
+        mastra_run_tools_over(run);
     }
 }
 
-/* ---- model ---- */
+static void tool_done(void *baton, mastra_json_t *result,
+                      const mastra_result_t *error)
+{
+    mastra_run_tool_t *tool = baton;
+
+    tool->call = NULL;
+    mastra_run_tool_over(tool, result, error);
+}
+
+void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
+{
+    mastra_tool_args_t args = { .input = tool->args, .tool_call_id = tool->id,
+                                .run_id = run->id, .agent_id = run->agent->id,
+                                .thread_id = run->thread_id,
+                                .resource_id = run->resource_id,
+                                .request_context = run->context,
+                                .depth = run->depth };
+    mastra_json_t *invalid;
+    apr_status_t rv;
+
+    if (!tool->tool) {
+        mastra_run_tool_over(tool, NULL,
+                  mastra_result_make(run->pool, 404, "TOOL_UNKNOWN",
+                                     "Tool \"%s\" not found", tool->name));
+        return;
+    }
+    invalid = mastra_tool_check_input(tool->tool, tool->args, run->pool);
+    if (invalid) {
+        mastra_run_tool_over(tool, invalid, NULL);
+        mastra_json_unref(invalid);
+        return;
+    }
+    run->tools_ran = 1;
+    args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
+                                        tool->id);
+    rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
+                           tool_done, tool);
+    if (rv) {
+        mastra_run_tool_over(tool, NULL,
+                  mastra_result_from_apr(run->pool, rv, "start the tool"));
+    }
+}
+
+static void start_tools(mastra_agent_run_t *run)
+{
+    mastra_run_tool_t *tool, *next;
+
+    run->state = MASTRA_RUN_TOOLS;
+    for (tool = run->step.tools; tool; tool = tool->next) {
+        run->step.tools_open += !mastra_run_waits(run, tool);
+    }
+    /* one more, so that the last to end early does not end the step while
+     * others are still to be started */
+    run->step.tools_open++;
+    for (tool = run->step.tools; tool; tool = next) {
+        next = tool->next;
+        if (!mastra_run_waits(run, tool)) {
+            mastra_run_start_tool(run, tool);
+        }
+    }
+    if (--run->step.tools_open == 0) {
+        mastra_run_tools_over(run);
+    }
+}
+
+const mastra_tool_t *mastra_run_find_tool(mastra_agent_run_t *run,
+                                          const char *name)
+{
+    int i;
+
+    for (i = 0; i < run->agent->ntools; i++) {
+        if (!strcmp(run->agent->tools[i]->key, name)) {
+            return run->agent->tools[i];
+        }
+    }
+    return NULL;
+}
 
 static void add_tool_call(mastra_agent_run_t *run,
                           const mastra_model_event_t *event)
@@ -274,7 +354,6 @@ static void add_tool_call(mastra_agent_run_t *run,
     tool->id = apr_pstrdup(run->pool, event->id);
     tool->name = apr_pstrdup(run->pool, event->name);
     tool->tool = mastra_run_find_tool(run, event->name);
-    tool->client = mastra_run_is_client_tool(run, event->name);
     tool->args = event->json ? mastra_json_ref(event->json)
                              : mastra_json_stringn(event->text ? event->text
                                                                : "",
@@ -284,10 +363,6 @@ static void add_tool_call(mastra_agent_run_t *run,
         "{s:s, s:{s:s, s:s, s:s, s:O}, s:I}", "type", "tool-invocation",
         "toolInvocation", "state", "call", "toolCallId", tool->id, "toolName",
         tool->name, "args", tool->args, "createdAt", mastra_text_now_ms());
-    if (event->metadata) {
-        mastra_json_set(tool->part, "providerMetadata",
-                        mastra_json_ref(event->metadata));
-    }
     mastra_json_append(run->parts, mastra_json_ref(tool->part));
     if (!run->step.tools_tail) {
         run->step.tools_tail = &run->step.tools;
@@ -296,6 +371,8 @@ static void add_tool_call(mastra_agent_run_t *run,
     run->step.tools_tail = &tool->next;
     mastra_run_say_tool_call(run, tool);
 }
+
+/* ---- model ---- */
 
 static void overflow(void *baton)
 {
@@ -327,14 +404,13 @@ static void on_finish(mastra_agent_run_t *run,
     run->step.raw_reason = apr_pstrdup(run->pool, event->raw_reason);
     run->step.usage = mastra_json_ref(event->json);
     run->step.body = mastra_json_ref(event->body);
-    run->step.metadata = mastra_json_ref(event->metadata);
 }
 
 static int on_delta(mastra_agent_run_t *run, const mastra_model_event_t *event)
 {
     int rc = event->type == MASTRA_MODEL_TEXT
-                 ? mastra_run_say_text(run, event)
-                 : mastra_run_say_reasoning(run, event);
+                 ? mastra_run_say_text(run, event->text, event->len)
+                 : mastra_run_say_reasoning(run, event->text, event->len);
 
     if (rc < 0) {
         run->too_large.cb = overflow;
@@ -356,7 +432,6 @@ static void on_tool_input(mastra_agent_run_t *run,
     if (event->type == MASTRA_MODEL_TOOL_START) {
         payload = mastra_json_pack("{s:s, s:s}", "toolCallId", event->id,
                                    "toolName", event->name);
-        mastra_run_add_traceparent(run, event->name, payload);
         mastra_run_say(run, "tool-call-input-streaming-start", payload);
     }
     else if (event->type == MASTRA_MODEL_TOOL_DELTA) {
@@ -377,9 +452,6 @@ static int on_event(void *baton, const mastra_model_event_t *event)
 {
     mastra_agent_run_t *run = baton;
 
-    run->step.said |= event->type != MASTRA_MODEL_REQUEST
-        && event->type != MASTRA_MODEL_RESPONSE
-        && event->type != MASTRA_MODEL_RAW;
     switch (event->type) {
     case MASTRA_MODEL_REQUEST:
         mastra_json_unref(run->step.request);
@@ -409,38 +481,10 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         mastra_run_close_text(run);
         on_finish(run, event);
         break;
-    case MASTRA_MODEL_PART_END:
-        mastra_run_end_part(run, event->metadata);
-        break;
-    case MASTRA_MODEL_FILE:
-        mastra_run_say_file(run, event);
-        break;
     case MASTRA_MODEL_RAW:
-        mastra_run_say(run, "raw", mastra_json_ref(event->json));
         break;
     }
     return !run->blocked;
-}
-
-/* Asks the next model of the agent's list, when the last one has said nothing
- * that the client may have seen. */
-static int falls_back(mastra_agent_run_t *run, const mastra_result_t *error)
-{
-    const char *failed = run->model->spec;
-
-    if (run->step.said || run->cancelled || !mastra_run_next_model(run)) {
-        return 0;
-    }
-    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3006) "run %s of agent %s: "
-               "model %s failed, %s is asked: %s (%s)%s%s", run->id,
-               run->agent->id, failed, run->model->spec, error->message,
-               error->code, error->cause ? ": " : "",
-               error->cause ? error->cause : "");
-    mastra_json_unref(run->step.response);
-    mastra_json_unref(run->step.request);
-    run->step.response = run->step.request = NULL;
-    call_model(run);
-    return 1;
 }
 
 static void on_done(void *baton, const mastra_result_t *error)
@@ -448,19 +492,16 @@ static void on_done(void *baton, const mastra_result_t *error)
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
-    if (error && falls_back(run, error)) {
-        return;
-    }
     if (error) {
         mastra_run_fail(run, error);
         return;
     }
     mastra_run_close_text(run);
     if (run->step.tools) {
-        mastra_run_start_tools(run);
+        start_tools(run);
     }
     else {
-        mastra_run_step_over(run);
+        step_over(run);
     }
 }
 
@@ -471,51 +512,46 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
     mastra_json_t *prompt = mastra_json_array();
 
     mastra_run_system(run, prompt);
-    mastra_run_describe_output(run, prompt);
     mastra_message_to_prompt(prompt, run->remembered);
-    mastra_message_to_prompt(prompt, run->background);
     mastra_message_to_prompt(prompt, run->input);
     mastra_message_to_prompt(prompt, run->prior);
     mastra_message_parts_to_prompt(prompt, run->parts);
-    mastra_message_end_prompt(prompt);
     return prompt;
 }
 
-static void call_model(mastra_agent_run_t *run)
+static void start_step(void *baton)
 {
-    mastra_json_t *prompt = make_prompt(run);
-    apr_status_t rv = mastra_run_call_model(run, prompt, &model_cbs);
+    mastra_agent_run_t *run = baton;
+    mastra_model_request_t request = {
+        .model_id = run->agent->model_id, .stream = run->stream,
+        .tools = run->tool_specs, .tool_choice = mastra_run_option(run, "toolChoice"),
+        .settings = mastra_run_option(run, "modelSettings"),
+        .response_schema = run->output_schema,
+        .provider_options = mastra_run_option(run, "providerOptions"),
+    };
+    apr_status_t rv;
 
-    mastra_json_unref(prompt);
+    run->state = MASTRA_RUN_MODEL;
+    run->step.pool = run->pool;
+    run->step.reason = "unknown";
+    run->step.first_part = mastra_json_size(run->parts);
+    mastra_run_say_step_start(run);
+    request.prompt = make_prompt(run);
+    rv = mastra_model_start(&run->call, run->env->loop, run->agent->provider,
+                            &request, &model_cbs, run);
+    mastra_json_unref(request.prompt);
     if (rv) {
         mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
     }
 }
 
-void mastra_run_start_step(mastra_agent_run_t *run)
-{
-    run->step.pool = run->pool;
-    run->step.reason = "unknown";
-    if (mastra_run_hold(run, mastra_run_start_step)) {
-        return;
-    }
-    run->state = MASTRA_RUN_MODEL;
-    run->step.first_part = mastra_json_size(run->parts);
-    mastra_run_say_step_start(run);
-    call_model(run);
-}
-
-/* ---- begin ---- */
+/* ---- begin, cancel, resume ---- */
 
 static void after_recall(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
-    if (run->claim && !run->job_rv) {
-        mastra_channel_adopt(run);
-    }
     if (run->cancelled) {
-        mastra_run_say_abort(run);
         mastra_run_end(run);
         return;
     }
@@ -524,8 +560,33 @@ static void after_recall(void *baton)
         return;
     }
     mastra_run_say_start(run);
-    mastra_run_say_signals(run, run->input);
-    mastra_run_start_step(run);
+    start_step(run);
+}
+
+static void cancel_work(mastra_agent_run_t *run)
+{
+    mastra_run_tool_t *tool;
+
+    if (run->call) {
+        mastra_model_cancel(run->call);
+        run->call = NULL;
+    }
+    for (tool = run->step.tools; tool; tool = tool->next) {
+        if (tool->call) {
+            mastra_tool_cancel(tool->call);
+            tool->call = NULL;
+        }
+    }
+}
+
+void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
+{
+    if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
+        run->read_only = 1;
+        run->epoch = 0;
+        cancel_work(run);
+        mastra_run_fail(run, error);
+    }
 }
 
 static void on_deadline(void *baton)
@@ -533,7 +594,7 @@ static void on_deadline(void *baton)
     mastra_agent_run_t *run = baton;
 
     if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
-        mastra_run_cancel_work(run);
+        cancel_work(run);
         fail_with(run, 504, "RUN_TIMEOUT",
                   "The run took longer than this server allows");
     }
@@ -550,7 +611,7 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
         mastra_run_claim(run);
         return;
     }
-    if (run->thread_id || run->channel) {
+    if (run->thread_id) {
         mastra_run_recall(run, after_recall);
         return;
     }
@@ -558,9 +619,48 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
     after_recall(run);
 }
 
+static void after_cancel(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    if (run->job_rv) {
+        mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
+                   "run %s: the part of the answer that had come could not be "
+                   "stored", run->id);
+    }
+    mastra_run_end(run);
+}
+
+void mastra_agent_run_cancel(mastra_agent_run_t *run)
+{
+    int busy = run->state == MASTRA_RUN_RECALL || run->state == MASTRA_RUN_SAVE;
+
+    run->cancelled = 1;
+    run->sink = NULL;
+    if (busy || run->state == MASTRA_RUN_END) {
+        return;
+    }
+    cancel_work(run);
+    mastra_run_close_text(run);
+    if (has_answer(run) || run->epoch) {
+        run->answered_at = apr_time_now();
+        mastra_run_save(run, after_cancel);
+        return;
+    }
+    mastra_run_end(run);
+}
+
+void mastra_agent_run_resume(mastra_agent_run_t *run)
+{
+    run->blocked = 0;
+    if (run->call) {
+        mastra_model_resume(run->call);
+    }
+}
+
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
 {
-    return !run->tools_ran;
+    return !run->nsteps && !run->tools_ran;
 }
 
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)

@@ -1,72 +1,207 @@
-/* Messages: every form that clients send to the one that storage holds
- * (format 2). */
+/* Messages: what clients send, what storage holds (format 2), what models get. */
 
 #include <string.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "internal.h"
 
-#define TEXT_LIMIT (64 * 1024 * 1024)
-
-/* Messages as they are being converted. */
-typedef struct {
-    mastra_json_t *messages;
-    apr_hash_t *ids;             /* id to place + 1 of those with one given */
-    apr_hash_t *calls;           /* toolCallId to its part */
-    apr_time_t now;
-    apr_pool_t *pool;
-    mastra_result_t *error;
-} convert_t;
-
-static void init(convert_t *c, apr_time_t now, apr_pool_t *pool)
+int mastra_part_is(const mastra_json_t *part, const char *type)
 {
-    c->messages = mastra_json_array();
-    c->ids = apr_hash_make(pool);
-    c->calls = apr_hash_make(pool);
-    c->now = now;
-    c->pool = pool;
-    c->error = NULL;
+    const char *have = mastra_json_get_str(part, "type");
+
+    return have && !strcmp(have, type);
 }
 
-/* ---- what is no message ---- */
-
-/* what has one %s for value */
-static int bad(convert_t *c, const char *where, const char *what,
-               const char *value)
+static mastra_json_t *text_part(const char *text, apr_size_t len,
+                                apr_int64_t at)
 {
-    c->error = mastra_result_make(c->pool, 400, "INVALID_MESSAGE",
-                                  "Invalid request body");
-    c->error->detail = mastra_json_own(
-        mastra_json_pack("{s:[{s:s, s:s}]}", "issues", "field", where,
-                         "message", apr_psprintf(c->pool, what, value)),
-        c->pool);
-    return 0;
+    mastra_json_t *part = mastra_json_pack("{s:s}", "type", "text");
+
+    mastra_json_set(part, "text", mastra_json_stringn(text, len));
+    mastra_json_set_int(part, "createdAt", at);
+    return part;
 }
 
-static const char *type_name(const mastra_json_t *json)
+/* ---- request to format 2 ---- */
+
+const char *mastra_part_str(const mastra_json_t *object, const char *a,
+                            const char *b, const char *c)
 {
-    if (!json) {
-        return "undefined";
+    const char *value = mastra_json_get_str(object, a);
+
+    if (!value && b) {
+        value = mastra_json_get_str(object, b);
     }
-    switch (mastra_json_type(json)) {
-    case MASTRA_JSON_OBJECT: return "object";
-    case MASTRA_JSON_ARRAY: return "array";
-    case MASTRA_JSON_STRING: return "string";
-    case MASTRA_JSON_NULL: return "null";
-    case MASTRA_JSON_TRUE:
-    case MASTRA_JSON_FALSE: return "boolean";
-    default: return "number";
+    if (!value && c) {
+        value = mastra_json_get_str(object, c);
     }
+    return value;
 }
 
-static const char *below(convert_t *c, const char *where, const char *name)
+static mastra_json_t *file_part(const mastra_json_t *part)
 {
-    return apr_pstrcat(c->pool, where, ".", name, NULL);
+    const char *data = mastra_part_str(part, "data", "image", "url");
+    const char *mime = mastra_part_str(part, "mediaType", "mimeType", NULL);
+    mastra_json_t *file;
+
+    if (!data) {
+        return NULL;
+    }
+    if (!mime) {
+        mime = mastra_part_is(part, "image") ? "image/png"
+                                      : "application/octet-stream";
+    }
+    file = mastra_json_pack("{s:s, s:s}", "type", "file", "mimeType", mime);
+    mastra_json_set_str(file, "data", data);
+    mastra_json_set_str(file, "filename",
+                        mastra_json_get_str(part, "filename"));
+    return file;
 }
 
-/* ---- texts ---- */
+static mastra_json_t *invocation(const char *state, const char *id,
+                                 const char *name, mastra_json_t *args)
+{
+    mastra_json_t *inner = mastra_json_pack("{s:s, s:s, s:s}", "state", state,
+                                            "toolCallId", id, "toolName", name);
+
+    mastra_json_set(inner, "args",
+                    args ? mastra_json_ref(args) : mastra_json_object());
+    return mastra_json_pack("{s:s, s:o}", "type", "tool-invocation",
+                            "toolInvocation", inner);
+}
+
+static mastra_json_t *tool_call_part(const mastra_json_t *part)
+{
+    const char *id = mastra_json_get_str(part, "toolCallId");
+    const char *name = mastra_json_get_str(part, "toolName");
+    mastra_json_t *args = mastra_json_get(part, "input");
+
+    if (!id || !name) {
+        return NULL;
+    }
+    return invocation("call", id, name,
+                      args ? args : mastra_json_get(part, "args"));
+}
+
+/* AI SDK UI: {type:"tool-NAME", toolCallId, input, output, state} */
+static mastra_json_t *ui_tool_part(const mastra_json_t *part, const char *type)
+{
+    const char *id = mastra_json_get_str(part, "toolCallId");
+    const char *state = mastra_json_get_str(part, "state");
+    const char *name = !strcmp(type, "dynamic-tool")
+                           ? mastra_json_get_str(part, "toolName")
+                           : type + strlen("tool-");
+    mastra_json_t *output = mastra_json_get(part, "output"), *made, *inner;
+
+    if (!id || !name) {
+        return NULL;
+    }
+    made = invocation(output ? "result" : "call", id, name,
+                      mastra_json_get(part, "input"));
+    inner = mastra_json_get(made, "toolInvocation");
+    if (output) {
+        mastra_json_set(inner, "result", mastra_json_ref(output));
+    }
+    else if (state && !strcmp(state, "output-error")) {
+        mastra_json_set_str(inner, "state", "output-error");
+        mastra_json_set_str(inner, "errorText",
+                            mastra_json_get_str(part, "errorText"));
+    }
+    return made;
+}
+
+static mastra_json_t *reasoning_part(const char *text, apr_size_t len)
+{
+    mastra_json_t *detail = mastra_json_pack("{s:s}", "type", "text");
+
+    mastra_json_set(detail, "text", mastra_json_stringn(text, len));
+    return mastra_json_pack("{s:s, s:s, s:[o]}", "type", "reasoning",
+                            "reasoning", "", "details", detail);
+}
+
+/* One part of any known form as a part of format 2; NULL: left out. */
+static mastra_json_t *convert_part(const mastra_json_t *part, apr_int64_t at)
+{
+    const char *type = mastra_json_get_str(part, "type");
+    const char *text = mastra_json_get_str(part, "text");
+
+    if (!type) {
+        return NULL;
+    }
+    if (!strcmp(type, "text")) {
+        return text ? text_part(text, strlen(text), at) : NULL;
+    }
+    if (!strcmp(type, "image") || !strcmp(type, "file")) {
+        return file_part(part);
+    }
+    if (!strcmp(type, "tool-call")) {
+        return tool_call_part(part);
+    }
+    if (!strcmp(type, "reasoning") && text) {
+        return reasoning_part(text, strlen(text));
+    }
+    if (!strncmp(type, "tool-", 5) && strcmp(type, "tool-invocation")
+        && strcmp(type, "tool-result")) {
+        return ui_tool_part(part, type);
+    }
+    if (!strcmp(type, "dynamic-tool")) {
+        return ui_tool_part(part, type);
+    }
+    if (!strcmp(type, "tool-result")) {
+        return NULL;
+    }
+    return mastra_json_copy(part);
+}
+
+static mastra_json_t *convert_parts(const mastra_json_t *parts, apr_int64_t at)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(parts); i++) {
+        const mastra_json_t *part = mastra_json_at(parts, i);
+
+        if (mastra_json_is_string(part)) {
+            mastra_json_append(made, text_part(mastra_json_str(part),
+                                               mastra_json_len(part), at));
+        }
+        else {
+            mastra_json_t *one = convert_part(part, at);
+
+            if (one) {
+                mastra_json_append(made, one);
+            }
+        }
+    }
+    return made;
+}
+
+/* content of any form to the parts of format 2; NULL: no known form */
+static mastra_json_t *parts_of(const mastra_json_t *message, apr_int64_t at)
+{
+    const mastra_json_t *content = mastra_json_get(message, "content");
+    const mastra_json_t *parts = mastra_json_get(message, "parts");
+
+    if (mastra_json_is_array(parts) && mastra_json_size(parts)) {
+        return convert_parts(parts, at);
+    }
+    if (mastra_json_is_string(content)) {
+        mastra_json_t *made = mastra_json_array();
+
+        mastra_json_append(made, text_part(mastra_json_str(content),
+                                           mastra_json_len(content), at));
+        return made;
+    }
+    if (mastra_json_is_array(content)) {
+        return convert_parts(content, at);
+    }
+    parts = mastra_json_get(content, "parts");
+    if (mastra_json_is_array(parts)) {
+        return convert_parts(parts, at);
+    }
+    return NULL;
+}
 
 static mastra_json_t *joined_text(const mastra_json_t *parts)
 {
@@ -75,7 +210,7 @@ static mastra_json_t *joined_text(const mastra_json_t *parts)
     apr_size_t i;
     int any = 0;
 
-    mastra_buf_init(&buf, TEXT_LIMIT);
+    mastra_buf_init(&buf, 64 * 1024 * 1024);
     for (i = 0; i < mastra_json_size(parts); i++) {
         const mastra_json_t *part = mastra_json_at(parts, i);
 
@@ -94,201 +229,94 @@ static mastra_json_t *joined_text(const mastra_json_t *parts)
     return text;
 }
 
-/* ---- results that stand apart from their calls ---- */
-
-/* Parts are kept while the conversion lasts, as a message may be replaced. */
-static void add_part(convert_t *c, mastra_json_t *parts, mastra_json_t *part)
-{
-    const char *id = mastra_json_get_str(mastra_json_get(part,
-                                                         "toolInvocation"),
-                                         "toolCallId");
-
-    if (id) {
-        apr_hash_set(c->calls, id, APR_HASH_KEY_STRING,
-                     mastra_json_own(mastra_json_ref(part), c->pool));
-    }
-    mastra_json_append(parts, part);
-}
-
-/* A result goes to the call that it answers; when that is in storage or
- * nowhere, the result tells of the call, too. */
-static void add_result(convert_t *c, mastra_json_t *parts,
-                       const mastra_json_t *result, apr_int64_t at)
-{
-    const char *id = mastra_json_get_str(result, "toolCallId");
-    mastra_json_t *part = id ? apr_hash_get(c->calls, id, APR_HASH_KEY_STRING)
-                             : NULL;
-
-    if (!part) {
-        part = mastra_part_of_result(result, at);
-        add_part(c, parts, part);
-    }
-    if (part) {
-        mastra_part_set_result(part, result);
-    }
-}
-
-/* ---- content ---- */
-
-static void add_parts(convert_t *c, mastra_json_t *parts,
-                      const mastra_json_t *given, apr_int64_t at)
-{
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(given); i++) {
-        const mastra_json_t *part = mastra_json_at(given, i);
-
-        if (mastra_json_is_string(part)) {
-            mastra_json_append(parts, mastra_part_text(mastra_json_str(part),
-                                                       mastra_json_len(part),
-                                                       at));
-        }
-        else if (mastra_part_is(part, "tool-result")) {
-            add_result(c, parts, part, at);
-        }
-        else {
-            add_part(c, parts, mastra_part_convert(part, at, c->pool));
-        }
-    }
-}
-
-/* Older UI messages have files and calls beside their content. */
-static void add_attachments(convert_t *c, mastra_json_t *parts,
-                            const mastra_json_t *message)
-{
-    const mastra_json_t *files = mastra_json_get(message,
-                                                 "experimental_attachments");
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(files); i++) {
-        mastra_json_append(parts, mastra_part_file(mastra_json_at(files, i),
-                                                   c->pool));
-    }
-}
-
-/* Those that the parts have, too, are taken from there. */
-static void add_invocations(convert_t *c, mastra_json_t *parts,
-                            const mastra_json_t *message, apr_int64_t at)
-{
-    const mastra_json_t *list = mastra_json_get(message, "toolInvocations");
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(list); i++) {
-        mastra_json_t *inner = mastra_json_at(list, i), *part;
-        const char *id = mastra_json_get_str(inner, "toolCallId");
-
-        if (!id || apr_hash_get(c->calls, id, APR_HASH_KEY_STRING)) {
-            continue;
-        }
-        part = mastra_json_pack("{s:s, s:O}", "type", "tool-invocation",
-                                "toolInvocation", inner);
-        add_part(c, parts, mastra_part_convert(part, at, c->pool));
-        mastra_json_unref(part);
-    }
-}
-
-/* The parts of holder, a message or the content of one: what stands beside the
- * content goes to head. 0: it has none. */
-static int take_parts(convert_t *c, mastra_json_t *head, mastra_json_t *parts,
-                      const mastra_json_t *holder, apr_int64_t at)
-{
-    const mastra_json_t *content = mastra_json_get(holder, "content");
-    const mastra_json_t *given = mastra_json_get(holder, "parts");
-    int any = mastra_json_is_array(given);
-
-    if (!mastra_json_size(given) && mastra_json_is_array(content)) {
-        given = content;
-        any = 1;
-    }
-    add_parts(c, parts, given, at);
-    add_attachments(c, head, holder);
-    add_invocations(c, head, holder, at);
-    if (!mastra_json_size(given) && mastra_json_is_string(content)) {
-        any = 1;
-        if (mastra_json_len(content) || !mastra_json_size(head)) {
-            mastra_json_append(parts, mastra_part_text(mastra_json_str(content),
-                                                       mastra_json_len(content),
-                                                       at));
-        }
-    }
-    return any || mastra_json_size(head);
-}
-
-/* The parts of a message of any form; NULL: none that is known. */
-static mastra_json_t *parts_of(convert_t *c, const mastra_json_t *message,
-                               apr_int64_t at)
-{
-    const mastra_json_t *content = mastra_json_get(message, "content");
-    const mastra_json_t *holder = mastra_json_is_object(content) ? content
-                                                                 : message;
-    mastra_json_t *head = mastra_json_array(), *parts = mastra_json_array();
-    int any = take_parts(c, head, parts, holder, at);
-
-    mastra_json_extend(head, parts);
-    mastra_json_unref(parts);
-    if (!any) {
-        mastra_json_unref(head);
-        return NULL;
-    }
-    return head;
-}
-
-mastra_json_t *mastra_message_parts(const mastra_json_t *message,
-                                    apr_pool_t *pool)
-{
-    mastra_json_t *parts;
-    convert_t c;
-
-    init(&c, 0, pool);
-    parts = parts_of(&c, message, 0);
-    mastra_json_unref(c.messages);
-    return parts;
-}
-
 mastra_json_t *mastra_message_text(const mastra_json_t *message)
 {
-    const mastra_json_t *content = mastra_json_get(message, "content");
-    const mastra_json_t *given = mastra_json_get(message, "parts");
-    mastra_json_t *text;
+    mastra_json_t *parts = parts_of(message, 0);
+    mastra_json_t *text = joined_text(parts);
 
-    if (mastra_json_is_object(content)) {
-        given = mastra_json_get(content, "parts");
-        content = mastra_json_get(content, "content");
-    }
-    if (!mastra_json_size(given) && mastra_json_is_array(content)) {
-        given = content;
-    }
-    text = joined_text(given);
-    if (!text && mastra_json_is_string(content)) {
-        text = mastra_json_ref((mastra_json_t *)content);
-    }
+    mastra_json_unref(parts);
     return text ? text : mastra_json_string("");
 }
 
-/* ---- messages ---- */
+/* role:"tool" of the core form: its results go to the calls they answer. */
+static void attach_results(mastra_json_t *messages, const mastra_json_t *tool);
 
-int mastra_message_is_role(const char *role)
+static mastra_json_t *find_invocation(const mastra_json_t *messages,
+                                      const char *id)
+{
+    apr_size_t i, j;
+
+    for (i = mastra_json_size(messages); i-- > 0;) {
+        const mastra_json_t *parts =
+            mastra_json_path(mastra_json_at(messages, i), "content", "parts",
+                             NULL);
+
+        for (j = 0; j < mastra_json_size(parts); j++) {
+            mastra_json_t *inner = mastra_json_get(mastra_json_at(parts, j),
+                                                   "toolInvocation");
+            const char *have = mastra_json_get_str(inner, "toolCallId");
+
+            if (have && !strcmp(have, id)) {
+                return inner;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void attach_results(mastra_json_t *messages, const mastra_json_t *tool)
+{
+    const mastra_json_t *content = mastra_json_get(tool, "content");
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(content); i++) {
+        const mastra_json_t *part = mastra_json_at(content, i);
+        const char *id = mastra_json_get_str(part, "toolCallId");
+        mastra_json_t *value = mastra_json_get(part, "output");
+        mastra_json_t *inner = id ? find_invocation(messages, id) : NULL;
+
+        if (!inner || !mastra_part_is(part, "tool-result")) {
+            continue;
+        }
+        if (mastra_json_get(value, "value") && mastra_json_get(value, "type")) {
+            value = mastra_json_get(value, "value");
+        }
+        if (!value) {
+            value = mastra_json_get(part, "result");
+        }
+        mastra_json_set_str(inner, "state", "result");
+        mastra_json_set(inner, "result",
+                        value ? mastra_json_ref(value) : mastra_json_null());
+    }
+}
+
+static int known_role(const char *role)
 {
     return !strcmp(role, "user") || !strcmp(role, "assistant")
            || !strcmp(role, "signal");
 }
 
-static const char *given_id(const mastra_json_t *message)
+static mastra_result_t *bad_message(apr_pool_t *pool, apr_size_t i)
 {
-    const char *id = mastra_json_get_str(message, "id");
+    mastra_result_t *error =
+        mastra_result_make(pool, 400, "INVALID_MESSAGE", "Invalid request body");
 
-    return id && *id ? id : NULL;
+    error->detail = mastra_json_own(
+        mastra_json_pack("{s:[{s:s, s:s}]}", "issues", "field",
+                         apr_psprintf(pool, "messages.%" APR_SIZE_T_FMT, i),
+                         "message", "Invalid input"), pool);
+    return error;
 }
 
-mastra_json_t *mastra_message_make(const mastra_json_t *message,
-                                   const char *role, mastra_json_t *parts,
-                                   apr_time_t at, apr_pool_t *pool)
+static mastra_json_t *format2(const mastra_json_t *message, const char *role,
+                              mastra_json_t *parts, apr_time_t at,
+                              apr_pool_t *pool)
 {
-    const char *id = given_id(message);
+    const char *id = mastra_json_get_str(message, "id");
     const char *created = mastra_json_get_str(message, "createdAt");
     mastra_json_t *content = mastra_json_pack("{s:i, s:o}", "format", 2,
                                               "parts", parts);
-    mastra_json_t *text = joined_text(parts), *metadata, *provider;
+    mastra_json_t *text = joined_text(parts), *metadata;
     apr_time_t when;
 
     if (text) {
@@ -301,200 +329,133 @@ mastra_json_t *mastra_message_make(const mastra_json_t *message,
     if (mastra_json_is_object(metadata)) {
         mastra_json_set(content, "metadata", mastra_json_ref(metadata));
     }
-    provider = mastra_part_provider(message);
-    if (provider) {
-        mastra_json_set(content, "providerMetadata", mastra_json_ref(provider));
-    }
     if (!created || mastra_text_iso_parse(&when, created)) {
         when = at;
     }
     return mastra_json_pack("{s:s, s:s, s:s, s:o}", "id",
-                            id ? id : mastra_text_uuid_make(pool),
+                            id && *id ? id : mastra_text_uuid_make(pool),
                             "role", role, "createdAt",
                             mastra_text_iso_make(pool, when), "content",
                             content);
 }
 
-/* Of two messages with one id the later one counts, in the place of the
- * first. made is taken over; id: what the client gave it, or NULL. */
-static void put_message(convert_t *c, mastra_json_t *made, const char *id)
+static mastra_json_t *system_message(const mastra_json_t *message)
 {
-    apr_size_t place = id ? (apr_size_t)apr_hash_get(c->ids, id,
-                                                     APR_HASH_KEY_STRING) : 0;
-
-    if (place) {
-        mastra_json_remove(c->messages, place - 1);
-        mastra_json_insert(c->messages, place - 1, made);
-        return;
-    }
-    mastra_json_append(c->messages, made);
-    if (id) {
-        apr_hash_set(c->ids, apr_pstrdup(c->pool, id), APR_HASH_KEY_STRING,
-                     (void *)mastra_json_size(c->messages));
-    }
+    return mastra_json_pack("{s:s, s:o}", "role", "system", "content",
+                            mastra_message_text(message));
 }
 
-static int add_content(convert_t *c, const mastra_json_t *message,
-                       const char *role, const char *where, apr_time_t at)
-{
-    mastra_json_t *parts = parts_of(c, message, at / 1000);
-
-    if (!parts) {
-        return bad(c, below(c, where, "content"), "Invalid input: expected text "
-                   "or parts, received %s",
-                   type_name(mastra_json_get(message, "content")));
-    }
-    put_message(c, mastra_message_make(message, role, parts, at, c->pool),
-                given_id(message));
-    return 1;
-}
-
-/* Results alone: what they belong to may have come before. */
-static void add_results(convert_t *c, const mastra_json_t *message,
-                        apr_time_t at)
+static mastra_json_t *user_text(const char *text, apr_size_t len, apr_time_t at,
+                                apr_pool_t *pool)
 {
     mastra_json_t *parts = mastra_json_array();
 
-    add_parts(c, parts, mastra_json_get(message, "content"), at / 1000);
-    if (mastra_json_size(parts)) {
-        put_message(c, mastra_message_make(message, "assistant", parts, at, c->pool),
-                    given_id(message));
-        return;
-    }
-    mastra_json_unref(parts);
+    mastra_json_append(parts, text_part(text, len, at / 1000));
+    return format2(NULL, "user", parts, at, pool);
 }
 
-static void add_system(convert_t *c, const mastra_json_t *message)
+/* 0: no message at all */
+static int add_message(mastra_json_t *messages, const mastra_json_t *message,
+                       apr_time_t at, apr_pool_t *pool)
 {
-    mastra_json_t *made = mastra_json_pack("{s:s, s:o}", "role", "system",
-                                           "content",
-                                           mastra_message_text(message));
-    mastra_json_t *provider = mastra_part_provider(message);
+    const char *role = mastra_json_get_str(message, "role");
+    mastra_json_t *parts;
 
-    if (provider) {
-        mastra_json_set(made, "providerOptions", mastra_json_ref(provider));
+    if (mastra_json_is_string(message)) {
+        mastra_json_append(messages,
+                           user_text(mastra_json_str(message),
+                                     mastra_json_len(message), at, pool));
+        return 1;
     }
-    mastra_json_append(c->messages, made);
-}
-
-static int add_object(convert_t *c, const mastra_json_t *message,
-                      const char *where, apr_time_t at)
-{
-    const mastra_json_t *given = mastra_json_get(message, "role");
-    const char *role = mastra_json_str(given);
-
     if (!role) {
-        return bad(c, below(c, where, "role"), "Invalid input: expected string, "
-                   "received %s", type_name(given));
+        return 0;
     }
-    if (!strcmp(role, "tool")
-        && mastra_json_is_array(mastra_json_get(message, "content"))) {
-        add_results(c, message, at);
+    if (!strcmp(role, "tool")) {
+        attach_results(messages, message);
         return 1;
     }
     if (!strcmp(role, "system")) {
-        add_system(c, message);
+        mastra_json_append(messages, system_message(message));
         return 1;
     }
-    if (!mastra_message_is_role(role) && strcmp(role, "tool")) {
-        return bad(c, below(c, where, "role"), "Unsupported role: %s", role);
+    parts = known_role(role) ? parts_of(message, at / 1000) : NULL;
+    if (!parts) {
+        return 0;
     }
-    return add_content(c, message, strcmp(role, "tool") ? role : "assistant",
-                       where, at);
-}
-
-static int add_any(convert_t *c, const mastra_json_t *input, const char *where)
-{
-    /* one after the other, also in the order in which they are stored */
-    apr_time_t at = c->now
-                    + (apr_time_t)mastra_json_size(c->messages) * 1000;
-    apr_size_t i;
-
-    if (mastra_json_is_array(input)) {
-        for (i = 0; i < mastra_json_size(input); i++) {
-            if (!add_any(c, mastra_json_at(input, i),
-                         apr_psprintf(c->pool, "%s.%" APR_SIZE_T_FMT, where,
-                                      i))) {
-                return 0;
-            }
-        }
-        return 1;
-    }
-    if (mastra_json_is_string(input)) {
-        put_message(c, mastra_message_make(NULL, "user",
-                               mastra_json_pack("[o]", mastra_part_text(
-                                   mastra_json_str(input),
-                                   mastra_json_len(input), at / 1000)),
-                               at, c->pool), NULL);
-        return 1;
-    }
-    if (!mastra_json_is_object(input)) {
-        return bad(c, where, "Invalid input: expected a message, received %s",
-                   type_name(input));
-    }
-    return add_object(c, input, where, at);
-}
-
-/* A call that is told of twice is told of once: where it was first, with the
- * result if one of them has it. 0: the part goes. */
-static int keep_part(apr_hash_t *seen, const mastra_json_t *part)
-{
-    mastra_json_t *inner = mastra_json_get(part, "toolInvocation"), *first;
-    const char *id = mastra_json_get_str(inner, "toolCallId");
-
-    if (!id) {
-        return 1;
-    }
-    first = apr_hash_get(seen, id, APR_HASH_KEY_STRING);
-    if (!first) {
-        apr_hash_set(seen, id, APR_HASH_KEY_STRING, inner);
-        return 1;
-    }
-    if (!mastra_json_get(first, "result") && mastra_json_get(inner, "result")) {
-        mastra_json_merge(first, inner);
-    }
-    return 0;
-}
-
-static void drop_repeated(convert_t *c)
-{
-    apr_hash_t *seen = apr_hash_make(c->pool);
-    apr_size_t i, j;
-
-    for (i = 0; i < mastra_json_size(c->messages); i++) {
-        mastra_json_t *content = mastra_json_get(mastra_json_at(c->messages, i),
-                                                 "content");
-        const mastra_json_t *parts = mastra_json_get(content, "parts");
-        mastra_json_t *kept = mastra_json_array();
-
-        for (j = 0; j < mastra_json_size(parts); j++) {
-            if (keep_part(seen, mastra_json_at(parts, j))) {
-                mastra_json_append(kept,
-                                   mastra_json_ref(mastra_json_at(parts, j)));
-            }
-        }
-        if (mastra_json_size(kept) < mastra_json_size(parts)) {
-            mastra_json_set(content, "parts", mastra_json_ref(kept));
-        }
-        mastra_json_unref(kept);
-    }
+    mastra_json_append(messages, format2(message, role, parts, at, pool));
+    return 1;
 }
 
 mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
-                                        const char *field, apr_time_t now,
+                                        apr_time_t now,
                                         mastra_result_t **perror,
                                         apr_pool_t *pool)
 {
-    convert_t c;
+    mastra_json_t *messages = mastra_json_array();
+    apr_size_t i;
 
-    init(&c, now, pool);
-    if (!add_any(&c, input, field)) {
-        *perror = c.error;
-        mastra_json_unref(c.messages);
-        return NULL;
+    if (!mastra_json_is_array(input)) {
+        if (!add_message(messages, input, now, pool)) {
+            *perror = bad_message(pool, 0);
+            mastra_json_unref(messages);
+            return NULL;
+        }
+        return messages;
     }
-    if (apr_hash_count(c.calls)) {
-        drop_repeated(&c);
+    for (i = 0; i < mastra_json_size(input); i++) {
+        if (!add_message(messages, mastra_json_at(input, i),
+                         now + (apr_time_t)i * 1000, pool)) {
+            *perror = bad_message(pool, i);
+            mastra_json_unref(messages);
+            return NULL;
+        }
     }
-    return c.messages;
+    return messages;
+}
+
+/* ---- messages to be stored as they are ---- */
+
+static mastra_json_t *stored_message(mastra_json_t *message, apr_time_t at,
+                                     apr_pool_t *pool)
+{
+    mastra_json_t *made = mastra_json_copy_flat(message);
+
+    if (!mastra_json_get_str(made, "id")) {
+        mastra_json_set_str(made, "id", mastra_text_uuid_make(pool));
+    }
+    if (!mastra_json_get_str(made, "createdAt")) {
+        mastra_json_set_str(made, "createdAt", mastra_text_iso_make(pool, at));
+    }
+    return made;
+}
+
+mastra_json_t *mastra_message_stored(const mastra_json_t *input, apr_time_t now,
+                                     mastra_result_t **perror,
+                                     apr_pool_t *pool)
+{
+    mastra_json_t *messages = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(input); i++) {
+        mastra_json_t *message = mastra_json_at(input, i), *last;
+        apr_time_t at = now + (apr_time_t)i * 1000;
+
+        if (mastra_json_is_array(mastra_json_path(message, "content", "parts",
+                                                  NULL))
+            && mastra_json_get_str(message, "role")) {
+            mastra_json_append(messages, stored_message(message, at, pool));
+            continue;
+        }
+        if (!add_message(messages, message, at, pool)) {
+            *perror = bad_message(pool, i);
+            mastra_json_unref(messages);
+            return NULL;
+        }
+        last = mastra_json_at(messages, mastra_json_size(messages) - 1);
+        mastra_json_set_str(last, "threadId",
+                            mastra_json_get_str(message, "threadId"));
+        mastra_json_set_str(last, "resourceId",
+                            mastra_json_get_str(message, "resourceId"));
+    }
+    return messages;
 }

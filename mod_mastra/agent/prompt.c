@@ -5,7 +5,6 @@
 #include <apr_strings.h>
 
 #include "internal.h"
-#include "signal.h"
 
 /* ---- format 2 to prompts ---- */
 
@@ -16,18 +15,6 @@ static int is_answered(const mastra_json_t *inner)
 
     return state && (!strcmp(state, "result") || !strcmp(state, "output-error")
                      || !strcmp(state, "output-denied"));
-}
-
-/* What the model is to read in place of the result, when the tool's side said
- * that: {type, value}. */
-static mastra_json_t *model_output(const mastra_json_t *part)
-{
-    mastra_json_t *output = mastra_json_path(part, "providerMetadata", "mastra",
-                                             "modelOutput", NULL);
-
-    return mastra_json_get_str(output, "type")
-                   && mastra_json_get(output, "value")
-               ? output : NULL;
 }
 
 static mastra_json_t *result_output(const mastra_json_t *inner)
@@ -76,51 +63,23 @@ static mastra_json_t *prompt_file(const mastra_json_t *part)
     return made;
 }
 
-/* What a part says to providers. Clients see when it was made, too; models do
- * not see what is this server's own. NULL: nothing. */
-static mastra_json_t *provider_options(const mastra_json_t *part,
-                                       int for_client)
+static mastra_json_t *provider_options(const mastra_json_t *part)
 {
     mastra_json_t *at = mastra_json_get(part, "createdAt");
-    mastra_json_t *given = mastra_part_provider(part), *made;
 
-    if (!given && !(at && for_client)) {
-        return NULL;
-    }
-    made = given ? mastra_json_copy_flat(given) : mastra_json_object();
-    if (!for_client) {
-        mastra_json_del(made, "mastra");
-    }
-    else if (at) {
-        mastra_json_t *own = mastra_json_get(made, "mastra");
-
-        own = mastra_json_is_object(own) ? mastra_json_copy_flat(own)
-                                         : mastra_json_object();
-        mastra_json_set(own, "createdAt", mastra_json_ref(at));
-        mastra_json_set(made, "mastra", own);
-    }
-    if (!mastra_json_size(made)) {
-        mastra_json_unref(made);
-        return NULL;
-    }
-    return made;
-}
-
-static mastra_json_t *with_options(mastra_json_t *made,
-                                   const mastra_json_t *part, int for_client)
-{
-    if (made) {
-        mastra_json_set(made, "providerOptions",
-                        provider_options(part, for_client));
-    }
-    return made;
+    return at ? mastra_json_pack("{s:{s:O}}", "mastra", "createdAt", at) : NULL;
 }
 
 static mastra_json_t *prompt_text(const mastra_json_t *part, int for_client)
 {
-    return with_options(mastra_json_pack("{s:s, s:O}", "type", "text", "text",
-                                         mastra_json_get(part, "text")),
-                        part, for_client);
+    mastra_json_t *text = mastra_json_get(part, "text");
+    mastra_json_t *made = mastra_json_pack("{s:s, s:O}", "type", "text", "text",
+                                           text);
+
+    if (made && for_client) {
+        mastra_json_set(made, "providerOptions", provider_options(part));
+    }
+    return made;
 }
 
 static mastra_json_t *prompt_reasoning(const mastra_json_t *part,
@@ -128,15 +87,16 @@ static mastra_json_t *prompt_reasoning(const mastra_json_t *part,
 {
     const mastra_json_t *details = mastra_json_get(part, "details");
     mastra_json_t *text = mastra_json_get(mastra_json_at(details, 0), "text");
+    mastra_json_t *made;
 
-    if (!text && !mastra_part_provider(part)) {
+    if (!text) {
         return NULL;
     }
-    return with_options(mastra_json_pack("{s:s, s:o}", "type", "reasoning",
-                                         "text",
-                                         text ? mastra_json_ref(text)
-                                              : mastra_json_string("")),
-                        part, for_client);
+    made = mastra_json_pack("{s:s, s:O}", "type", "reasoning", "text", text);
+    if (for_client) {
+        mastra_json_set(made, "providerOptions", provider_options(part));
+    }
+    return made;
 }
 
 static mastra_json_t *open_message(mastra_json_t *messages, const char *role)
@@ -155,33 +115,19 @@ typedef struct {
     int for_client;
 } unfold_t;
 
-/* Models take messages of the two sides in turns: what follows an assistant's
- * message without a result between them continues it. */
-static void open_assistant(unfold_t *u)
-{
-    const mastra_json_t *last =
-        mastra_json_at(u->messages, mastra_json_size(u->messages) - 1);
-    const char *role = mastra_json_get_str(last, "role");
-
-    u->results = NULL;
-    if (!u->for_client && role && !strcmp(role, "assistant")) {
-        u->assistant = mastra_json_get(last, "content");
-        return;
-    }
-    u->assistant = open_message(u->messages, "assistant");
-}
-
 static void unfold_tool(unfold_t *u, const mastra_json_t *part)
 {
     const mastra_json_t *inner = mastra_json_get(part, "toolInvocation");
     mastra_json_t *args = mastra_json_get(inner, "args"), *result;
-    mastra_json_t *instead = u->for_client ? NULL : model_output(part);
-    mastra_json_t *call = mastra_json_pack(
-        "{s:s, s:s, s:s, s:O}", "type", "tool-call", "toolCallId",
-        mastra_json_get_str(inner, "toolCallId"), "toolName",
-        mastra_json_get_str(inner, "toolName"), "input", args);
 
-    mastra_json_append(u->assistant, with_options(call, part, u->for_client));
+    mastra_json_append(u->assistant,
+                       mastra_json_pack("{s:s, s:s, s:s, s:O}", "type",
+                                        "tool-call", "toolCallId",
+                                        mastra_json_get_str(inner,
+                                                            "toolCallId"),
+                                        "toolName",
+                                        mastra_json_get_str(inner, "toolName"),
+                                        "input", args));
     if (!is_answered(inner)) {
         return;
     }
@@ -193,17 +139,14 @@ static void unfold_tool(unfold_t *u, const mastra_json_t *part)
                               mastra_json_get_str(inner, "toolCallId"),
                               "toolName",
                               mastra_json_get_str(inner, "toolName"), "output",
-                              instead ? mastra_json_ref(instead)
-                                      : result_output(inner));
+                              result_output(inner));
     if (u->for_client) {
-        with_options(result, part, 1);
         mastra_json_set(result, "input", mastra_json_ref(args));
     }
     mastra_json_append(u->results, result);
 }
 
-/* Text after a tool's result belongs to the next step's message. A call
- * without its result is no prompt that a model takes: it is left out there. */
+/* Text after a tool's result belongs to the next step's message. */
 static void unfold_part(unfold_t *u, const mastra_json_t *part)
 {
     int is_tool = mastra_part_is(part, "tool-invocation");
@@ -213,12 +156,9 @@ static void unfold_part(unfold_t *u, const mastra_json_t *part)
         u->assistant = u->results = NULL;
         return;
     }
-    if (is_tool && !u->for_client
-        && !is_answered(mastra_json_get(part, "toolInvocation"))) {
-        return;
-    }
     if (!u->assistant || (u->results && !is_tool)) {
-        open_assistant(u);
+        u->assistant = open_message(u->messages, "assistant");
+        u->results = NULL;
     }
     if (is_tool) {
         unfold_tool(u, part);
@@ -233,7 +173,24 @@ static void unfold_part(unfold_t *u, const mastra_json_t *part)
     else if (mastra_part_is(part, "file")) {
         made = prompt_file(part);
     }
-    mastra_json_append(u->assistant, made);
+    if (made) {
+        mastra_json_append(u->assistant, made);
+    }
+}
+
+/* A call without its result is no prompt that a model takes: leave it out. */
+static void drop_unanswered(mastra_json_t *parts)
+{
+    apr_size_t i;
+
+    for (i = mastra_json_size(parts); i-- > 0;) {
+        const mastra_json_t *part = mastra_json_at(parts, i);
+
+        if (mastra_part_is(part, "tool-invocation")
+            && !is_answered(mastra_json_get(part, "toolInvocation"))) {
+            mastra_json_remove(parts, i);
+        }
+    }
 }
 
 static void unfold(mastra_json_t *messages, const mastra_json_t *parts,
@@ -250,7 +207,11 @@ static void unfold(mastra_json_t *messages, const mastra_json_t *parts,
 void mastra_message_parts_to_prompt(mastra_json_t *prompt,
                                     const mastra_json_t *parts)
 {
-    unfold(prompt, parts, 0);
+    mastra_json_t *answered = mastra_json_copy_flat(parts);
+
+    drop_unanswered(answered);
+    unfold(prompt, answered, 0);
+    mastra_json_unref(answered);
 }
 
 mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts)
@@ -261,54 +222,23 @@ mastra_json_t *mastra_message_parts_to_model(const mastra_json_t *parts)
     return messages;
 }
 
-/* A message that says nothing is not sent. */
-static void user_to(mastra_json_t *messages, const mastra_json_t *message,
+static void user_to(mastra_json_t *messages, const mastra_json_t *parts,
                     int for_client)
 {
-    const mastra_json_t *parts = mastra_json_path(message, "content", "parts",
-                                                  NULL);
-    mastra_json_t *content = mastra_json_array(), *made;
+    mastra_json_t *content = open_message(messages, "user");
     apr_size_t i;
-    int any = for_client;
 
     for (i = 0; i < mastra_json_size(parts); i++) {
         const mastra_json_t *part = mastra_json_at(parts, i);
+        mastra_json_t *made = mastra_part_is(part, "text")
+                                  ? prompt_text(part, for_client)
+                                  : mastra_part_is(part, "file") ? prompt_file(part)
+                                                          : NULL;
 
-        made = NULL;
-        if (mastra_part_is(part, "text")) {
-            made = prompt_text(part, for_client);
-            any |= mastra_json_len(mastra_json_get(part, "text")) > 0;
+        if (made) {
+            mastra_json_append(content, made);
         }
-        else if (mastra_part_is(part, "file")) {
-            made = with_options(prompt_file(part), part, for_client);
-            any |= made != NULL;
-        }
-        mastra_json_append(content, made);
     }
-    if (!any) {
-        mastra_json_unref(content);
-        return;
-    }
-    made = mastra_json_pack("{s:s, s:o}", "role", "user", "content", content);
-    if (!for_client) {
-        with_options(made, mastra_json_get(message, "content"), 0);
-    }
-    mastra_json_append(messages, made);
-}
-
-static void signal_to(mastra_json_t *messages, const mastra_json_t *message,
-                      int for_client)
-{
-    mastra_json_t *as_user = mastra_json_pack("{s:{s:o}}", "content", "parts",
-                                              mastra_signal_parts(message));
-
-    user_to(messages, as_user, for_client);
-    mastra_json_unref(as_user);
-}
-
-static int is_signal(const char *role)
-{
-    return role && !strcmp(role, "signal");
 }
 
 static void convert(mastra_json_t *made, const mastra_json_t *messages,
@@ -322,49 +252,18 @@ static void convert(mastra_json_t *made, const mastra_json_t *messages,
         const mastra_json_t *parts = mastra_json_path(message, "content",
                                                       "parts", NULL);
 
-        if (!parts) {
-            continue;
-        }
-        if (is_signal(role)) {
-            signal_to(made, message, for_client);
+        if (role && !strcmp(role, "system")) {
+            mastra_json_append(made, mastra_json_ref(message));
         }
         else if (role && strcmp(role, "assistant")) {
-            user_to(made, message, for_client);
+            user_to(made, parts, for_client);
+        }
+        else if (for_client) {
+            unfold(made, parts, 1);
         }
         else {
-            unfold(made, parts, for_client);
+            mastra_message_parts_to_prompt(made, parts);
         }
-    }
-}
-
-void mastra_message_systems(mastra_json_t *prompt,
-                            const mastra_json_t *messages)
-{
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(messages); i++) {
-        mastra_json_t *message = mastra_json_at(messages, i);
-        const char *role = mastra_json_get_str(message, "role");
-
-        if (role && !strcmp(role, "system")
-            && mastra_json_len(mastra_json_get(message, "content"))) {
-            mastra_json_append(prompt, mastra_json_ref(message));
-        }
-    }
-}
-
-void mastra_message_end_prompt(mastra_json_t *prompt)
-{
-    apr_size_t i = 0;
-    const char *role = "system";
-
-    while (role && !strcmp(role, "system")) {
-        role = mastra_json_get_str(mastra_json_at(prompt, i++), "role");
-    }
-    if (role && strcmp(role, "user")) {
-        mastra_json_insert(prompt, i - 1, mastra_json_pack(
-            "{s:s, s:[{s:s, s:s}]}", "role", "user", "content", "type", "text",
-            "text", "."));
     }
 }
 
@@ -378,6 +277,23 @@ void mastra_message_to_model(mastra_json_t *made,
                              const mastra_json_t *messages)
 {
     convert(made, messages, 1);
+}
+
+mastra_json_t *mastra_message_user_to_model(const mastra_json_t *messages)
+{
+    mastra_json_t *made = mastra_json_array();
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(messages); i++) {
+        const mastra_json_t *message = mastra_json_at(messages, i);
+        const char *role = mastra_json_get_str(message, "role");
+
+        if (role && !strcmp(role, "user")) {
+            user_to(made, mastra_json_path(message, "content", "parts", NULL),
+                    1);
+        }
+    }
+    return made;
 }
 
 /* ---- format 2 to UI ---- */
@@ -394,7 +310,6 @@ static mastra_json_t *ui_tool(const mastra_json_t *part)
     made = mastra_json_pack("{s:s, s:s, s:O}", "type", type, "toolCallId",
                             mastra_json_get_str(inner, "toolCallId"), "input",
                             mastra_json_get(inner, "args"));
-    mastra_json_set(made, "callProviderMetadata", provider_options(part, 1));
     if (error) {
         mastra_json_set_str(made, "errorText", error);
         mastra_json_set_str(made, "state", "output-error");
@@ -432,8 +347,7 @@ static mastra_json_t *ui_part(mastra_json_t *part)
     else {
         return mastra_json_ref(part);
     }
-    mastra_json_del(made, "providerOptions");
-    mastra_json_set(made, "providerMetadata", provider_options(part, 1));
+    mastra_json_set(made, "providerMetadata", provider_options(part));
     return made;
 }
 
@@ -452,16 +366,15 @@ mastra_json_t *mastra_message_parts_to_ui(const mastra_json_t *parts)
     return made;
 }
 
-mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
-                                        apr_size_t from)
+const char *mastra_message_last_text(const mastra_json_t *parts)
 {
     apr_size_t i;
 
-    for (i = mastra_json_size(parts); i-- > from;) {
+    for (i = mastra_json_size(parts); i-- > 0;) {
         const mastra_json_t *part = mastra_json_at(parts, i);
 
         if (mastra_part_is(part, "text")) {
-            return mastra_json_get(part, "text");
+            return mastra_json_get_str(part, "text");
         }
     }
     return NULL;

@@ -5,7 +5,6 @@
 #include <apr_strings.h>
 
 #include "internal.h"
-#include "signal.h"
 #include "../store/runs.h"
 
 /* ---- store thread: the run is the job's alone until done is posted ---- */
@@ -28,16 +27,7 @@ static mastra_json_t *new_thread(mastra_agent_run_t *run, apr_pool_t *pool)
     return mastra_json_own(thread, pool);
 }
 
-static int has_title(const mastra_json_t *thread)
-{
-    const char *title = mastra_json_get_str(thread, "title");
-
-    return title && *title;
-}
-
-/* *pthread lives as long as pool. */
-static apr_status_t open_thread(mastra_json_t **pthread,
-                                mastra_agent_run_t *run, mastra_db_t *db,
+static apr_status_t open_thread(mastra_agent_run_t *run, mastra_db_t *db,
                                 apr_pool_t *pool)
 {
     mastra_json_t *thread = NULL;
@@ -45,16 +35,14 @@ static apr_status_t open_thread(mastra_json_t **pthread,
     apr_status_t rv = mastra_threads_get(&thread, db, run->thread_id, pool);
 
     if (rv == MASTRA_STORE_NOT_FOUND) {
-        thread = new_thread(run, pool);
-        *pthread = thread;
-        run->titled = has_title(thread);
-        return mastra_threads_save(db, thread, pool);
+        return run->read_only ? APR_SUCCESS
+                              : mastra_threads_save(db, new_thread(run, pool),
+                                                    pool);
     }
     if (rv) {
         return rv;
     }
-    *pthread = mastra_json_own(thread, pool);
-    run->titled = has_title(thread);
+    mastra_json_own(thread, pool);
     owner = mastra_json_get_str(thread, "resourceId");
     if (!owner || strcmp(owner, run->resource_id)) {
         run->job_error = mastra_result_make(
@@ -74,12 +62,11 @@ static mastra_json_t *storable(mastra_agent_run_t *run, apr_pool_t *pool)
     for (i = 0; i < mastra_json_size(run->input); i++) {
         mastra_json_t *message = mastra_json_at(run->input, i);
 
-        if (mastra_json_get(message, "id")
-            && !mastra_signal_is_transient(message)) {
+        if (mastra_json_get(message, "id")) {
             mastra_json_append(made, mastra_json_ref(message));
         }
     }
-    return mastra_json_own(mastra_memory_kept(made), pool);
+    return made;
 }
 
 static int same_text(const mastra_json_t *a, const mastra_json_t *b)
@@ -152,77 +139,13 @@ static mastra_json_t *history(const mastra_json_t *stored,
     return made;
 }
 
-/* What the prompt has beside the history, in tokens. */
-static apr_int64_t fixed_tokens(mastra_agent_run_t *run, apr_pool_t *pool)
+static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    mastra_json_t *all = mastra_json_own(mastra_json_array(), pool);
-    apr_int64_t tokens = 0;
-    apr_size_t i;
-
-    mastra_run_system(run, all);
-    mastra_json_extend(all, run->input);
-    for (i = 0; i < mastra_json_size(all); i++) {
-        tokens += mastra_budget_tokens(mastra_json_at(all, i), pool);
-    }
-    return tokens;
-}
-
-/* The thread is read anew: others may have changed it before it was locked. */
-static apr_status_t note_boundary(mastra_agent_run_t *run,
-                                  mastra_json_t *boundary, mastra_db_t *db,
-                                  apr_pool_t *pool)
-{
-    mastra_json_t *thread = NULL, *metadata;
-    apr_status_t rv = mastra_threads_touch(db, run->thread_id, apr_time_now(),
-                                           pool);
+    mastra_agent_run_t *run = baton;
+    mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
+    apr_status_t rv = open_thread(run, db, pool);
 
     if (!rv) {
-        rv = mastra_threads_get(&thread, db, run->thread_id, pool);
-    }
-    if (rv) {
-        return rv;
-    }
-    mastra_json_own(thread, pool);
-    metadata = mastra_json_get(thread, "metadata");
-    if (!mastra_json_is_object(metadata)) {
-        metadata = mastra_json_object();
-        mastra_json_set(thread, "metadata", metadata);
-    }
-    mastra_json_set(metadata, MASTRA_BUDGET_MEMBER, mastra_json_ref(boundary));
-    return mastra_threads_save(db, thread, pool);
-}
-
-/* Leaves out what is too much, and notes in the thread what that was. */
-static apr_status_t fit_history(mastra_agent_run_t *run, mastra_json_t *thread,
-                                mastra_db_t *db, apr_pool_t *pool)
-{
-    mastra_json_t *metadata = mastra_json_get(thread, "metadata");
-    mastra_json_t *boundary = NULL, *fitting;
-
-    fitting = mastra_budget_fit(&boundary, &run->memory.budget,
-                                mastra_json_get(metadata,
-                                                MASTRA_BUDGET_MEMBER),
-                                run->remembered, fixed_tokens(run, pool),
-                                pool);
-    mastra_json_unref(run->remembered);
-    run->remembered = fitting;
-    mastra_json_own(boundary, pool);
-    return boundary && !run->read_only ? note_boundary(run, boundary, db, pool)
-                                       : APR_SUCCESS;
-}
-
-static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
-                                  apr_pool_t *pool)
-{
-    mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
-    mastra_json_t *thread = NULL;
-    apr_status_t rv = open_thread(&thread, run, db, pool);
-
-    if (!rv && run->memory.working) {
-        rv = mastra_working_get(&run->working_text, db, run->memory.working,
-                                run->thread_id, run->resource_id, run->pool);
-    }
-    if (!rv && run->last_messages) {
         rv = mastra_messages_last(&stored, db, run->thread_id,
                                   run->last_messages + 1, pool);
     }
@@ -232,60 +155,34 @@ static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
     mastra_json_own(stored, pool);
     mastra_json_unref(run->remembered);
     run->remembered = history(stored, mine, run->last_messages, &repeated);
-    if (run->memory.budget.max) {
-        rv = fit_history(run, thread, db, pool);
-    }
-    if (rv || run->read_only || !mastra_json_size(mine) || repeated) {
-        return rv;
+    if (run->read_only || !mastra_json_size(mine) || repeated) {
+        return APR_SUCCESS;
     }
     return mastra_messages_save(db, mine, pool);
 }
 
-static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
-{
-    mastra_agent_run_t *run = baton;
-    apr_status_t rv = run->channel ? mastra_channel_recalled(run->channel, db,
-                                                             pool)
-                                   : APR_SUCCESS;
-
-    if (!rv && run->thread_id) {
-        rv = recall_thread(run, db, pool);
-    }
-    return rv ? rv : mastra_channel_join(run, run->resource_id,
-                                        run->thread_id, db, pool);
-}
-
 /* What the run has said, and, for one that was taken up, the end of its claim:
  * nothing is written when somebody else has the run by now. */
-apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
-                                 apr_pool_t *pool)
+static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
+    mastra_agent_run_t *run = baton;
     mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
     mastra_json_t *message = mastra_run_message(run, 0);
     apr_status_t rv = APR_SUCCESS;
 
-    if (run->channel) {
-        rv = mastra_channel_release(run->channel, db, 0, pool);
-    }
     if (run->prior) {
         mastra_json_extend(messages, run->prior);
     }
     if (message) {
         mastra_json_append(messages, message);
     }
-    if (!rv && run->epoch) {
+    if (run->epoch) {
         rv = mastra_runs_finish(db, run->env->host, run->id, run->epoch, pool);
     }
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
         return rv;
     }
-    return mastra_messages_save(
-        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
-}
-
-static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
-{
-    return mastra_run_save_now(baton, db, pool);
+    return mastra_messages_save(db, messages, pool);
 }
 
 static void job_done(void *baton, apr_status_t rv)
@@ -321,7 +218,9 @@ void mastra_run_submit(mastra_agent_run_t *run, mastra_store_mode_e mode,
 void mastra_run_recall(mastra_agent_run_t *run, mastra_loop_cb *next)
 {
     run->state = MASTRA_RUN_RECALL;
-    mastra_run_submit(run, MASTRA_STORE_WRITE, recall_run, next);
+    mastra_run_submit(run, run->read_only ? MASTRA_STORE_READ
+                                          : MASTRA_STORE_WRITE,
+                      recall_run, next);
 }
 
 void mastra_run_save(mastra_agent_run_t *run, mastra_loop_cb *next)

@@ -5,7 +5,8 @@
 #include <apr_strings.h>
 
 #include "internal.h"
-#include "../base/pool.h"
+
+#define MAX_STEPS 100            /* ceiling of maxSteps */
 
 void mastra_run_free_step(mastra_run_step_t *step)
 {
@@ -23,12 +24,6 @@ void mastra_run_free_step(mastra_run_step_t *step)
     mastra_json_unref(step->usage);
     mastra_json_unref(step->tool_chunks);
     mastra_json_unref(step->result_chunks);
-    mastra_json_unref(step->part_metadata);
-    mastra_json_unref(step->metadata);
-    mastra_json_unref(step->files);
-    mastra_json_unref(step->base);
-    mastra_json_unref(step->messages);
-    mastra_json_unref(step->message);
     for (tool = step->tools; tool; tool = tool->next) {
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
@@ -47,29 +42,36 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->parts);
     mastra_json_unref(run->steps);
     mastra_json_unref(run->usage);
+    mastra_json_unref(run->object);
     mastra_json_unref(run->decision);
     mastra_json_unref(run->stored);
     mastra_json_unref(run->pending);
     mastra_json_unref(run->prior);
-    mastra_json_unref(run->came);
-    mastra_claim_free(run->claim);
-    mastra_json_unref(run->background);
-    mastra_json_unref(run->metadata);
-    mastra_json_unref(run->offered);
-    mastra_json_unref(run->tool_specs);
-    mastra_run_free_output(run);
-    mastra_agent_view_unref(run->view);
     apr_pool_destroy(run->pool);
+}
+
+mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name)
+{
+    mastra_json_t *value = mastra_json_get(run->options, name);
+
+    return value ? value : mastra_json_get(run->agent->default_options, name);
 }
 
 static mastra_agent_run_t *alloc_run(void)
 {
+    apr_allocator_t *allocator;
     mastra_agent_run_t *run;
     apr_pool_t *pool;
 
-    if (mastra_pool_make(&pool, "mastra_run")) {
+    if (apr_allocator_create(&allocator)) {
         return NULL;
     }
+    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
+        apr_allocator_destroy(allocator);
+        return NULL;
+    }
+    apr_allocator_owner_set(allocator, pool);
+    apr_pool_tag(pool, "mastra_run");
     run = apr_pcalloc(pool, sizeof(*run));
     run->pool = pool;
     return run;
@@ -97,37 +99,46 @@ static void set_ids(mastra_agent_run_t *run)
     run->span_id = random_hex(run->pool, 8);
 }
 
-static void set_principal(mastra_agent_run_t *run,
-                          const mastra_principal_t *principal)
+/* memory {thread, resource, readOnly, options.lastMessages} */
+static mastra_result_t *set_memory(mastra_agent_run_t *run,
+                                   const mastra_principal_t *principal)
 {
-    run->context = mastra_json_ref(principal->request_context);
-    run->owner = apr_pstrdup(run->pool, principal->resource_id);
-    run->depth = principal->depth;
-}
+    const mastra_json_t *memory = mastra_json_get(run->options, "memory");
+    const mastra_json_t *thread = mastra_json_get(memory, "thread"), *last;
+    const char *resource = principal->resource_id;
 
-/* The last of messages is of now, those before it are each a little older. */
-static apr_time_t first_time(const mastra_json_t *messages)
-{
-    apr_size_t n = mastra_json_size(messages);
-
-    return apr_time_now() - (n ? (apr_time_t)(n - 1) * 1000 : 0);
-}
-
-static mastra_result_t *check_threads(mastra_agent_run_t *run,
-                                      const mastra_json_t *messages)
-{
-    apr_size_t i;
-
-    for (i = 0; run->thread_id && i < mastra_json_size(messages); i++) {
-        const char *thread = mastra_json_get_str(mastra_json_at(messages, i),
-                                                 "threadId");
-
-        if (thread && *thread && strcmp(thread, run->thread_id)) {
-            return mastra_run_issue(run->pool,
-                                    apr_psprintf(run->pool, "messages.%"
-                                                 APR_SIZE_T_FMT ".threadId", i),
-                                    "The message belongs to another thread");
-        }
+    if (!memory) {
+        return NULL;
+    }
+    if (mastra_json_is_object(thread)) {
+        thread = mastra_json_get(thread, "id");
+    }
+    if (!resource) {
+        resource = mastra_json_get_str(memory, "resource");
+    }
+    if (!resource || !mastra_json_len(thread)) {
+        return mastra_result_make(run->pool, 400, "RESOURCE_REQUIRED",
+                                  "A resource ID is required when using memory. "
+                                  "Provide memory.resource in the request body, "
+                                  "or configure server auth to derive it from "
+                                  "the authenticated user.");
+    }
+    if (!run->agent->memory.enabled) {
+        return NULL;
+    }
+    run->thread_id = apr_pstrdup(run->pool, mastra_json_str(thread));
+    run->resource_id = apr_pstrdup(run->pool, resource);
+    run->read_only = mastra_json_get_bool(memory, "readOnly", 0);
+    run->last_messages = run->agent->memory.last_messages;
+    last = mastra_json_path(memory, "options", "lastMessages", NULL);
+    if (mastra_json_is_integer(last)) {
+        run->last_messages = (int)mastra_json_int(last);
+    }
+    else if (mastra_json_is_bool(last) && !mastra_json_is_true(last)) {
+        run->last_messages = 0;
+    }
+    if (run->last_messages < 0 || run->last_messages > 1000) {
+        run->last_messages = 1000;
     }
     return NULL;
 }
@@ -146,83 +157,96 @@ static void own_messages(mastra_agent_run_t *run)
     }
 }
 
-/* A request that ends with what the assistant said, such as the call of a tool
- * that the client has carried out, wants that message to go on. */
-static void continue_last(mastra_agent_run_t *run)
+static void set_limits(mastra_agent_run_t *run)
 {
-    apr_size_t n = mastra_json_size(run->input), parts;
-    const mastra_json_t *last = n ? mastra_json_at(run->input, n - 1) : NULL;
-    const mastra_json_t *content = mastra_json_get(last, "content");
-    const char *role = mastra_json_get_str(last, "role");
+    const mastra_json_t *steps = mastra_run_option(run, "maxSteps");
 
-    if (!role || strcmp(role, "assistant")) {
-        return;
-    }
-    run->message_id = apr_pstrdup(run->pool, mastra_json_get_str(last, "id"));
-    run->metadata = mastra_json_ref(mastra_json_get(content, "metadata"));
-    mastra_text_iso_parse(&run->answered_at,
-                          mastra_json_get_str(last, "createdAt"));
-    mastra_json_extend(run->parts, mastra_json_get(content, "parts"));
-    mastra_json_remove(run->input, n - 1);
-    parts = mastra_json_size(run->parts);
-    if (parts && mastra_part_is(mastra_json_at(run->parts, parts - 1),
-                                "tool-invocation")) {
-        mastra_run_add_step_start(run);
+    run->max_steps = run->env->max_steps;
+    if (mastra_json_is_number(steps)) {
+        double n = mastra_json_num(steps);
+
+        run->max_steps = n < 1 ? 1 : n > MAX_STEPS ? MAX_STEPS : (int)n;
     }
 }
 
-/* The messages of the request, and those that stand before them without being
- * remembered. */
-static mastra_result_t *set_messages(mastra_agent_run_t *run)
+/* The agent's tools, or those of them that activeTools names. */
+static mastra_json_t *active_tools(mastra_agent_run_t *run)
 {
-    const mastra_json_t *messages = mastra_json_get(run->options, "messages");
-    const mastra_json_t *context = mastra_json_get(run->options, "context");
-    mastra_result_t *error = check_threads(run, messages);
+    const mastra_json_t *active = mastra_run_option(run, "activeTools");
+    mastra_json_t *specs;
+    apr_size_t i, j;
 
-    if (error) {
-        return error;
+    if (!mastra_json_is_array(active)) {
+        return run->agent->tool_specs;
     }
-    run->input = mastra_message_normalize(messages, "messages",
-                                          first_time(messages), &error,
-                                          run->pool);
-    if (!error && mastra_json_size(context)) {
-        run->background = mastra_message_normalize(context, "context",
-                                                   first_time(context), &error,
-                                                   run->pool);
+    specs = mastra_json_own(mastra_json_array(), run->pool);
+    for (i = 0; i < mastra_json_size(run->agent->tool_specs); i++) {
+        mastra_json_t *spec = mastra_json_at(run->agent->tool_specs, i);
+        const char *name = mastra_json_get_str(spec, "name");
+
+        for (j = 0; j < mastra_json_size(active); j++) {
+            const char *want = mastra_json_str(mastra_json_at(active, j));
+
+            if (want && !strcmp(want, name)) {
+                mastra_json_append(specs, mastra_json_ref(spec));
+            }
+        }
     }
-    if (!error) {
-        own_messages(run);
-        continue_last(run);
+    return specs;
+}
+
+static mastra_result_t *set_output(mastra_agent_run_t *run)
+{
+    mastra_json_t *schema = mastra_json_path(run->options, "structuredOutput",
+                                             "schema", NULL);
+    mastra_result_t *error = NULL;
+
+    if (!schema) {
+        schema = mastra_json_get(run->options, "output");
     }
-    return error;
+    if (!mastra_json_is_object(schema)) {
+        return NULL;
+    }
+    run->output_schema = schema;
+    if (mastra_schema_compile(&run->output, schema, &error, run->pool)) {
+        return mastra_result_make(run->pool, 400, "SCHEMA_UNUSABLE",
+                                  "structuredOutput.schema is not usable: %s",
+                                  error ? error->message : "unknown");
+    }
+    return NULL;
+}
+
+static void set_principal(mastra_agent_run_t *run,
+                          const mastra_principal_t *principal)
+{
+    run->context = mastra_json_ref(principal->request_context);
+    run->owner = apr_pstrdup(run->pool, principal->resource_id);
+    run->depth = principal->depth;
 }
 
 static mastra_result_t *fill_run(mastra_agent_run_t *run,
                                  const mastra_principal_t *principal)
 {
-    mastra_result_t *error = mastra_run_check_options(run);
+    mastra_result_t *error = NULL;
 
-    if (error) {
-        return error;
-    }
     set_ids(run);
-    mastra_run_set_limits(run);
+    set_limits(run);
     set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    error = mastra_run_choose_model(run, mastra_json_get_str(run->options,
-                                                             "model"));
+    error = set_memory(run, principal);
     if (!error) {
-        error = mastra_run_set_memory(run, principal);
+        error = set_output(run);
     }
-    if (!error) {
-        error = mastra_run_set_output(run);
+    if (error) {
+        return error;
     }
-    if (!error) {
-        error = set_messages(run);
-    }
-    mastra_run_offer(run);
+    run->tool_specs = active_tools(run);
+    run->input = mastra_message_normalize(mastra_json_get(run->options,
+                                                          "messages"),
+                                          apr_time_now(), &error, run->pool);
+    own_messages(run);
     return error;
 }
 
@@ -259,7 +283,6 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     mastra_result_t **perror, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = alloc_run();
-    mastra_result_t *error;
 
     if (!run) {
         *perror = mastra_result_from_apr(pool, APR_ENOMEM, "make a run");
@@ -271,18 +294,11 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     run->id = apr_pstrdup(run->pool, run_id);
     run->decision = mastra_json_ref(decision);
     run->options = mastra_json_object();
-    mastra_run_set_limits(run);
+    set_limits(run);
     set_principal(run, principal);
     run->parts = mastra_json_array();
     run->steps = mastra_json_array();
     run->usage = mastra_json_object();
-    run->memory = agent->memory;
-    error = mastra_run_choose_model(run, NULL);
-    if (error) {
-        *perror = mastra_result_copy(pool, error);
-        mastra_agent_run_discard(run);
-        return NULL;
-    }
-    mastra_run_offer(run);
+    run->tool_specs = agent->tool_specs;
     return run;
 }

@@ -18,8 +18,7 @@ static const char approval_schema[] =
 
 /* ---- who waits ---- */
 
-int mastra_run_needs_person(mastra_agent_run_t *run,
-                            const mastra_run_tool_t *tool)
+int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
 {
     if (!tool->tool || tool->decided) {
         return 0;
@@ -27,11 +26,6 @@ int mastra_run_needs_person(mastra_agent_run_t *run,
     return tool->tool->require_approval
            || tool->tool->kind == &mastra_tool_human
            || mastra_json_get_bool(run->options, "requireToolApproval", 0);
-}
-
-int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
-{
-    return !run->nested && mastra_run_needs_person(run, tool);
 }
 
 int mastra_run_is_human(const mastra_run_tool_t *tool)
@@ -95,8 +89,6 @@ static mastra_json_t *step_state(mastra_agent_run_t *run)
     put(state, "request", step->request);
     put(state, "body", step->body);
     put(state, "usage", step->usage);
-    put(state, "metadata", step->metadata);
-    put(state, "files", step->files);
     put(state, "toolChunks", step->tool_chunks);
     put(state, "resultChunks", step->result_chunks);
     return state;
@@ -114,9 +106,8 @@ static mastra_json_t *kept_options(mastra_agent_run_t *run)
 static mastra_json_t *run_state(mastra_agent_run_t *run)
 {
     mastra_json_t *state = mastra_json_pack(
-        "{s:i, s:s, s:s, s:s, s:s, s:s, s:s*, s:s*, s:b, s:i, s:i, s:I, s:i}",
-        "version", 1, "agentId", run->agent->id, "model", run->model->spec,
-        "messageId", run->message_id,
+        "{s:i, s:s, s:s, s:s, s:s, s:s*, s:s*, s:b, s:i, s:i, s:I, s:i}",
+        "version", 1, "agentId", run->agent->id, "messageId", run->message_id,
         "traceId", run->trace_id, "spanId", run->span_id, "threadId",
         run->thread_id, "resourceId", run->resource_id, "readOnly",
         run->read_only, "lastMessages", run->last_messages, "nsteps",
@@ -124,15 +115,11 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
         run->depth);
 
     mastra_json_set(state, "options", kept_options(run));
-    mastra_json_set_str(state, "workingMemory", run->working_text);
-    mastra_json_set_bool(state, "titled", run->titled);
     put(state, "requestContext", run->context);
     put(state, "input", run->input);
-    put(state, "background", run->background);
     put(state, "remembered", run->remembered);
     put(state, "prior", run->prior);
     put(state, "parts", run->parts);
-    put(state, "metadata", run->metadata);
     put(state, "steps", run->steps);
     put(state, "usage", run->usage);
     mastra_json_set(state, "step", step_state(run));
@@ -232,23 +219,17 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
                              .resource_id = run->resource_id
                                                 ? run->resource_id : run->owner,
                              .thread_id = run->thread_id };
-    mastra_json_t *messages;
     apr_status_t rv;
 
     row.snapshot = mastra_json_own(make_snapshot(run), pool);
     row.summary = mastra_json_own(make_summary(run), pool);
     rv = mastra_runs_suspend(db, &row, run->epoch, pool);
-    if (!rv && run->channel) {
-        rv = mastra_channel_release(run->channel, db, 1, pool);
-    }
     if (rv || !run->thread_id || run->read_only) {
         return rv;
     }
-    messages = mastra_json_own(mastra_json_pack("[o]",
-                                                mastra_run_message(run, 0)),
-                               pool);
     return mastra_messages_save(
-        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
+        db, mastra_json_own(mastra_json_pack("[o]", mastra_run_message(run, 0)),
+                            pool), pool);
 }
 
 static void say_waiting(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
@@ -271,9 +252,6 @@ static void after_suspend(void *baton)
 
     mastra_json_unref(run->pending);
     run->pending = NULL;
-    if (run->channel) {
-        mastra_channel_settled(run->channel, run->job_rv);
-    }
     if (run->job_rv) {
         mastra_run_fail(run, run->job_rv == MASTRA_STORE_EXISTS
                                  ? mastra_result_make(run->pool, 409,

@@ -102,11 +102,6 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     rv = check_answer(run, entry, pool);
     if (!rv) {
-        rv = mastra_channel_join(run, mastra_json_get_str(state, "resourceId"),
-                                 mastra_json_get_str(state, "threadId"), db,
-                                 pool);
-    }
-    if (!rv) {
         mastra_json_unref(run->stored);
         run->stored = mastra_json_ref(state);
         run->epoch = epoch;
@@ -148,8 +143,6 @@ static void restore_step(mastra_agent_run_t *run)
     step->request = take(state, "request");
     step->body = take(state, "body");
     step->usage = take(state, "usage");
-    step->metadata = take(state, "metadata");
-    step->files = take(state, "files");
     step->tool_chunks = take(state, "toolChunks");
     step->result_chunks = take(state, "resultChunks");
 }
@@ -166,8 +159,6 @@ static void restore(mastra_agent_run_t *run)
     run->read_only = mastra_json_get_bool(state, "readOnly", 0);
     run->last_messages = (int)mastra_json_get_int(state, "lastMessages", 0);
     run->nsteps = (int)mastra_json_get_int(state, "nsteps", 0);
-    /* others of the step may have been called before */
-    run->tools_ran = 1;
     run->answered_at = mastra_json_get_int(state, "answeredAt", 0);
     replace(&run->options, take(state, "options"));
     if (!run->context) {
@@ -175,22 +166,11 @@ static void restore(mastra_agent_run_t *run)
     }
     replace(&run->input, take(state, "input"));
     replace(&run->remembered, take(state, "remembered"));
-    replace(&run->background, take(state, "background"));
     replace(&run->prior, take(state, "prior"));
     replace(&run->parts, take(state, "parts"));
-    replace(&run->metadata, take(state, "metadata"));
     replace(&run->steps, take(state, "steps"));
     replace(&run->usage, take(state, "usage"));
-    /* what it was talking to may be gone since */
-    if (mastra_run_choose_model(run, mastra_json_get_str(state, "model"))) {
-        mastra_run_choose_model(run, NULL);
-    }
-    mastra_run_restore_memory(run, state);
     restore_step(run);
-    mastra_run_set_limits(run);
-    mastra_run_offer(run);
-    /* the schema was usable when the run began */
-    mastra_run_set_output(run);
 }
 
 static mastra_json_t *find_part(mastra_agent_run_t *run, const char *id)
@@ -209,49 +189,29 @@ static mastra_json_t *find_part(mastra_agent_run_t *run, const char *id)
     return NULL;
 }
 
-static mastra_run_tool_t *add_tool(mastra_agent_run_t *run, const char *id,
-                                   const char *name, mastra_json_t *args)
-{
-    mastra_run_tool_t *tool = apr_pcalloc(run->pool, sizeof(*tool));
-
-    tool->run = run;
-    tool->id = apr_pstrdup(run->pool, id);
-    tool->name = apr_pstrdup(run->pool, name);
-    tool->args = mastra_json_ref(args);
-    tool->part = mastra_json_ref(find_part(run, id));
-    *run->step.tools_tail = tool;
-    run->step.tools_tail = &tool->next;
-    return tool;
-}
-
-/* The calls that wait become calls of the step again, as do those that the
- * client will be left with. */
+/* The calls that wait become calls of the step again. */
 static void restore_tools(mastra_agent_run_t *run)
 {
     const mastra_json_t *pending = mastra_json_get(run->stored, "pending");
-    apr_size_t i;
+    mastra_run_tool_t **tail = &run->step.tools;
     void *at;
 
-    run->step.tools_tail = &run->step.tools;
     for (at = mastra_json_iter(pending); at;
          at = mastra_json_next(pending, at)) {
         const mastra_json_t *entry = mastra_json_value(at);
-        mastra_run_tool_t *tool = add_tool(
-            run, mastra_json_key(at), mastra_json_get_str(entry, "toolName"),
-            mastra_json_get(entry, "args"));
+        mastra_run_tool_t *tool = apr_pcalloc(run->pool, sizeof(*tool));
 
+        tool->run = run;
+        tool->id = apr_pstrdup(run->pool, mastra_json_key(at));
+        tool->name = apr_pstrdup(run->pool,
+                                 mastra_json_get_str(entry, "toolName"));
         tool->tool = mastra_run_find_tool(run, tool->name);
+        tool->args = take(entry, "args");
+        tool->part = mastra_json_ref(find_part(run, tool->id));
+        *tail = tool;
+        tail = &tool->next;
     }
-    for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
-        const mastra_json_t *inner = mastra_json_get(
-            mastra_json_at(run->parts, i), "toolInvocation");
-        const char *name = mastra_json_get_str(inner, "toolName");
-
-        if (name && mastra_run_is_client_tool(run, name)) {
-            add_tool(run, mastra_json_get_str(inner, "toolCallId"), name,
-                     mastra_json_get(inner, "args"))->client = 1;
-        }
-    }
+    run->step.tools_tail = tail;
 }
 
 static mastra_json_t *approval_of(mastra_agent_run_t *run,
@@ -313,8 +273,9 @@ static void decide(mastra_agent_run_t *run)
                         "approval", approval_of(run, tool, 1));
         mastra_run_start_tool(run, tool);
     }
-    run->step.tools_open--;
-    mastra_run_tell_outcomes(run);
+    if (--run->step.tools_open == 0) {
+        mastra_run_tools_over(run);
+    }
 }
 
 static void after_claim(void *baton)
@@ -329,10 +290,6 @@ static void after_claim(void *baton)
     restore(run);
     restore_tools(run);
     run->started = 1;
-    if (run->sink && run->sink->vtable->begun) {
-        run->sink->vtable->begun(run->sink);
-    }
-    mastra_channel_adopt(run);
     if (run->cancelled) {
         /* nobody listens any more: the run waits for another decision */
         run->cancelled = 0;
@@ -362,8 +319,6 @@ void mastra_run_next_message(mastra_agent_run_t *run, const char *next_id)
     mastra_json_append(run->prior, message);
     mastra_json_unref(run->parts);
     run->parts = mastra_json_array();
-    mastra_json_unref(run->metadata);
-    run->metadata = NULL;
     run->message_id = next_id;
     run->answered_at = 0;
 }

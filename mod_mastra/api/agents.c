@@ -2,16 +2,57 @@
 
 #include <string.h>
 
-#include "run_options.h"
 #include "tools.h"
-#include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
 
+/* The options of generate and stream; unknown members are let through, as the
+ * real server does. */
 static const char run_body[] =
     "{\"type\":\"object\",\"properties\":{"
     "\"messages\":{\"anyOf\":[{\"type\":\"array\",\"items\":{}},"
-    "{\"type\":\"string\"}]}," MASTRA_RUN_OPTIONS
+    "{\"type\":\"string\"}]},"
+    "\"instructions\":{},\"system\":{},"
+    "\"context\":{\"type\":\"array\",\"items\":{}},"
+    "\"memory\":{\"type\":\"object\",\"properties\":{"
+    "\"thread\":{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"object\","
+    "\"properties\":{\"id\":{\"type\":\"string\"}},\"required\":[\"id\"]}]},"
+    "\"resource\":{\"type\":\"string\"},"
+    "\"options\":" MASTRA_SCHEMA_RECORD ","
+    "\"readOnly\":{\"type\":\"boolean\"}},\"required\":[\"thread\"]},"
+    "\"runId\":{\"type\":\"string\"},"
+    "\"savePerStep\":{\"type\":\"boolean\"},"
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD ","
+    "\"maxSteps\":{\"type\":\"number\"},"
+    "\"model\":{\"type\":\"string\"},"
+    "\"providerOptions\":{\"type\":\"object\",\"additionalProperties\":"
+    MASTRA_SCHEMA_RECORD "},"
+    "\"modelSettings\":{},"
+    "\"activeTools\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+    "\"toolsets\":" MASTRA_SCHEMA_RECORD ","
+    "\"clientTools\":" MASTRA_SCHEMA_RECORD ","
+    "\"toolChoice\":{\"anyOf\":[{\"type\":\"string\",\"enum\":[\"auto\","
+    "\"none\",\"required\"]},{\"type\":\"object\",\"properties\":{"
+    "\"type\":{\"type\":\"string\",\"const\":\"tool\"},"
+    "\"toolName\":{\"type\":\"string\"}},\"required\":[\"type\","
+    "\"toolName\"]}]},"
+    "\"requireToolApproval\":{\"type\":\"boolean\"},"
+    "\"returnScorerData\":{\"type\":\"boolean\"},"
+    "\"tracingOptions\":{\"type\":\"object\",\"properties\":{"
+    "\"metadata\":" MASTRA_SCHEMA_RECORD ","
+    "\"requestContextKeys\":{\"type\":\"array\",\"items\":"
+    "{\"type\":\"string\"}},"
+    "\"traceId\":{\"type\":\"string\"},"
+    "\"parentSpanId\":{\"type\":\"string\"},"
+    "\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}},"
+    "\"output\":{},"
+    "\"structuredOutput\":{\"type\":\"object\",\"properties\":{"
+    "\"schema\":{\"type\":\"object\"},"
+    "\"model\":{},"
+    "\"instructions\":{\"type\":\"string\"},"
+    "\"jsonPromptInjection\":{\"type\":\"boolean\"},"
+    "\"errorStrategy\":{\"type\":\"string\",\"enum\":[\"strict\",\"warn\","
+    "\"fallback\"]},\"fallbackValue\":{}},\"required\":[\"schema\"]}"
     "},\"required\":[\"messages\"]}";
 
 static const char list_query[] =
@@ -45,36 +86,23 @@ static int list_agents(mastra_req_t *req)
 
     for (i = 0; i < mastra_agents_count(req->host->agents); i++) {
         const mastra_agent_t *agent = mastra_agents_at(req->host->agents, i);
-        mastra_agent_view_t *view = mastra_agent_view(&req->host->agent_env,
-                                                      agent);
 
         mastra_json_set(made, agent->id,
-                        mastra_json_ref(brief ? view->describe_partial
-                                              : view->describe_list));
-        mastra_agent_view_unref(view);
+                        mastra_json_ref(brief ? agent->describe_partial
+                                              : agent->describe_list));
     }
     return mastra_reply_json(req, made);
-}
-
-static apr_status_t drop_view(void *view)
-{
-    mastra_agent_view_unref(view);
-    return APR_SUCCESS;
 }
 
 static int get_agent(mastra_req_t *req)
 {
     const mastra_agent_t *agent = find_agent(req);
-    mastra_agent_view_t *view;
 
     if (!agent) {
         return no_agent(req);
     }
-    view = mastra_agent_view(&req->host->agent_env, agent);
-    apr_pool_cleanup_register(req->pool, view, drop_view,
-                              apr_pool_cleanup_null);
-    return mastra_reply_text(req, "application/json", view->describe_text,
-                             view->describe_len);
+    return mastra_reply_text(req, "application/json", agent->describe_text,
+                             agent->describe_len);
 }
 
 static int run_agent(mastra_req_t *req, mastra_frame_e frame)
@@ -100,12 +128,9 @@ static int generate(mastra_req_t *req)
     return run_agent(req, MASTRA_FRAME_JSON);
 }
 
-/* Events, unless the client would rather have records: they are text/plain. */
 static int stream(mastra_req_t *req)
 {
-    return run_agent(req, mastra_request_prefers(req->r, "text/plain",
-                                                 "text/event-stream")
-                              ? MASTRA_FRAME_RECORD : MASTRA_FRAME_SSE);
+    return run_agent(req, MASTRA_FRAME_SSE);
 }
 
 static int stream_vnext(mastra_req_t *req)
@@ -167,12 +192,6 @@ const mastra_route_t mastra_api_agents[] = {
       .summary = "Stream agent response", .tag = "Agents",
       .permission = "agents:execute", .resource = "body:memory.thread",
       .body = run_body, .flags = MASTRA_ROUTE_STREAM },
-    /* an agent has no work in the background: it is idle when its run ends */
-    { .method = "POST", .path = "/agents/:agentId/stream-until-idle",
-      .handler = stream, .summary = "Stream agent response until idle",
-      .tag = "Agents", .permission = "agents:execute",
-      .resource = "body:memory.thread", .body = run_body,
-      .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/stream/vnext",
       .handler = stream_vnext,
       .summary = "Stream agent response, records parted by 0x1E",

@@ -2,21 +2,21 @@
 
 #include <string.h>
 
-#include "run_options.h"
 #include "../http/router.h"
 #include "../http/stream.h"
 #include "../store/runs.h"
 
 static const char decide_body[] =
-    "{\"type\":\"object\",\"properties\":{\"runId\":" MASTRA_SCHEMA_ID ","
+    "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"},"
     "\"model\":{\"type\":\"string\"},\"requestContext\":" MASTRA_SCHEMA_RECORD ","
     "\"toolCallId\":{\"type\":\"string\"},\"format\":{\"type\":\"string\"},"
     "\"reason\":{\"type\":\"string\"}},\"required\":[\"runId\","
     "\"toolCallId\"]}";
 static const char resume_body[] =
-    "{\"type\":\"object\",\"properties\":{" MASTRA_RUN_OPTIONS ","
-    "\"toolCallId\":{\"type\":\"string\"},\"resumeData\":{}},"
-    "\"required\":[\"runId\",\"resumeData\"]}";
+    "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"},"
+    "\"toolCallId\":{\"type\":\"string\"},\"resumeData\":{},"
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD "},\"required\":[\"runId\","
+    "\"resumeData\"]}";
 static const char list_query[] =
     "{\"type\":\"object\",\"properties\":{\"threadId\":{\"type\":\"string\"},"
     "\"resourceId\":{\"type\":\"string\"},\"fromDate\":{},\"toDate\":{},"
@@ -182,9 +182,6 @@ const mastra_route_t mastra_api_approvals[] = {
     { .method = "POST", .path = "/agents/:agentId/resume-stream",
       .handler = resume, .summary = "Resume agent stream", AGENT, RUN,
       .body = resume_body, .flags = MASTRA_ROUTE_STREAM },
-    { .method = "POST", .path = "/agents/:agentId/resume-stream-until-idle",
-      .handler = resume, .summary = "Resume agent stream until idle", AGENT,
-      RUN, .body = resume_body, .flags = MASTRA_ROUTE_STREAM },
     { .method = "GET", .path = "/agents/:agentId/suspended-runs",
       .handler = list_suspended, .summary = "List suspended runs", AGENT,
       .permission = "agents:read", .query = list_query },

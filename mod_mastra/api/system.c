@@ -34,10 +34,26 @@ static int get_welcome(mastra_req_t *req)
                              strlen(page));
 }
 
+/* No provider of authentication is configured: everybody is nobody. */
+static int get_capabilities(mastra_req_t *req)
+{
+    return reply_constant(req, "{\"enabled\":false,\"login\":null}");
+}
+
+static int get_me(mastra_req_t *req)
+{
+    return reply_constant(req, "null");
+}
+
 const mastra_route_t mastra_api_system[] = {
     { "GET", "/health", get_health, "Health of the server", "system", NULL,
       NULL, NULL, NULL, NULL, MASTRA_ROUTE_PUBLIC | MASTRA_ROUTE_OUTSIDE, 0 },
     { "GET", "/", get_welcome, "A page for people", "system", NULL, NULL,
       NULL, NULL, NULL, MASTRA_ROUTE_PUBLIC | MASTRA_ROUTE_ALIAS, 0 },
+    { "GET", "/auth/capabilities", get_capabilities,
+      "What authentication can do", "auth", NULL, NULL, NULL, NULL, NULL,
+      MASTRA_ROUTE_PUBLIC, 0 },
+    { "GET", "/auth/me", get_me, "Who is asking", "auth", NULL, NULL, NULL,
+      NULL, NULL, MASTRA_ROUTE_PUBLIC, 0 },
     { .method = NULL }
 };

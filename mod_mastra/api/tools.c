@@ -5,7 +5,6 @@
 #include <apr_strings.h>
 
 #include "tools.h"
-#include "../base/pool.h"
 #include "../http/stream.h"
 
 const char mastra_tools_execute_body[] =
@@ -84,12 +83,18 @@ static work_t *make_work(mastra_req_t *req, const mastra_tool_t *tool)
 {
     mastra_json_t *input = mastra_json_get(req->body, "data");
     const char *run_id = mastra_json_get_str(req->query, "runId");
+    apr_allocator_t *allocator;
     apr_pool_t *pool;
     work_t *work;
 
-    if (mastra_pool_make(&pool, "mastra_work")) {
+    if (apr_allocator_create(&allocator)) {
         return NULL;
     }
+    if (apr_pool_create_ex(&pool, NULL, NULL, allocator)) {
+        apr_allocator_destroy(allocator);
+        return NULL;
+    }
+    apr_allocator_owner_set(allocator, pool);
     work = apr_pcalloc(pool, sizeof(*work));
     work->pool = pool;
     work->env = &req->host->tool_env;

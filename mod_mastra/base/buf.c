@@ -42,7 +42,7 @@ void mastra_buf_consume(mastra_buf_t *buf, apr_size_t n)
     memmove(buf->data, buf->data + n, buf->len + 1);
 }
 
-static apr_status_t enlarge(mastra_buf_t *buf, apr_size_t n)
+static apr_status_t grow(mastra_buf_t *buf, apr_size_t n)
 {
     apr_size_t need, size;
     char *data;
@@ -51,10 +51,10 @@ static apr_status_t enlarge(mastra_buf_t *buf, apr_size_t n)
         return APR_ENOSPC;
     }
     need = buf->len + n + 1;
-    size = buf->size ? buf->size : BUF_FIRST;
-    if (size > buf->limit) {
-        size = buf->limit + 1;
+    if (need <= buf->size) {
+        return APR_SUCCESS;
     }
+    size = buf->size ? buf->size : BUF_FIRST;
     while (size < need) {
         size = size > buf->limit / 2 ? buf->limit + 1 : size * 2;
     }
@@ -65,13 +65,6 @@ static apr_status_t enlarge(mastra_buf_t *buf, apr_size_t n)
     buf->data = data;
     buf->size = size;
     return APR_SUCCESS;
-}
-
-/* What is allocated is never more than limit and the NUL: what fits in there
- * needs no other check. */
-static inline apr_status_t grow(mastra_buf_t *buf, apr_size_t n)
-{
-    return n < buf->size - buf->len ? APR_SUCCESS : enlarge(buf, n);
 }
 
 apr_status_t mastra_buf_add(mastra_buf_t *buf, const char *data,
@@ -206,37 +199,26 @@ int mastra_utf8_encode(char *out, int c)
     return n;
 }
 
-/* How many bytes from s on are ASCII, looked at by eights. */
-static inline apr_size_t ascii_run(const unsigned char *s, apr_size_t len)
-{
-    apr_size_t i = 0;
-    apr_uint64_t word;
-
-    for (; len - i >= sizeof(word); i += sizeof(word)) {
-        memcpy(&word, s + i, sizeof(word));
-        if (word & APR_UINT64_C(0x8080808080808080)) {
-            break;
-        }
-    }
-    while (i < len && s[i] < 0x80) {
-        i++;
-    }
-    return i;
-}
-
 apr_size_t mastra_text_utf8_valid(const char *text, apr_size_t len)
 {
     const unsigned char *s = (const unsigned char *)text;
-    apr_size_t i = ascii_run(s, len);
+    apr_size_t i = 0;
+    apr_uint64_t word;
     int bad, n;
 
     while (i < len) {
+        if (len - i >= sizeof(word)) {
+            memcpy(&word, s + i, sizeof(word));
+            if (!(word & APR_UINT64_C(0x8080808080808080))) {
+                i += sizeof(word);
+                continue;
+            }
+        }
         n = mastra_utf8_sequence(s + i, len - i, &bad);
         if (!n) {
             break;
         }
         i += n;
-        i += ascii_run(s + i, len - i);
     }
     return i;
 }
@@ -289,44 +271,8 @@ static apr_size_t escape_one(char *out, unsigned char c)
     return 6;
 }
 
-#define EACH_BYTE(c) (APR_UINT64_C(0x0101010101010101) * (c))
-/* the high bit of a byte, in any of which value is less than n (up to 128) */
-#define ANY_BELOW(word, n) \
-    (((word) - EACH_BYTE(n)) & ~(word) & EACH_BYTE(0x80))
-
-/* 1 when one of eight bytes does not stand for itself. */
-static inline int has_special(const char *text)
-{
-    apr_uint64_t word;
-
-    memcpy(&word, text, sizeof(word));
-    return (ANY_BELOW(word, 0x20) | ANY_BELOW(word ^ EACH_BYTE('"'), 1)
-            | ANY_BELOW(word ^ EACH_BYTE('\\'), 1)) != 0;
-}
-
-/* 1 when all bytes stand for themselves. */
-static int is_plain(const char *text, apr_size_t len)
-{
-    apr_size_t i;
-
-    if (len >= 8) {
-        for (i = 0; i < len - 8; i += 8) {
-            if (has_special(text + i)) {
-                return 0;
-            }
-        }
-        return !has_special(text + len - 8);
-    }
-    for (i = 0; i < len; i++) {
-        if (escapes[(unsigned char)text[i]]) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static apr_status_t add_escaped(mastra_buf_t *buf, const char *text,
-                                apr_size_t len)
+apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
+                                   apr_size_t len)
 {
     const unsigned char *s = (const unsigned char *)text, *end = s + len, *run;
     apr_size_t start = buf->len, n;
@@ -352,30 +298,6 @@ static apr_status_t add_escaped(mastra_buf_t *buf, const char *text,
     }
     if (rv != APR_SUCCESS) {
         buf->len = start;
-    }
-    return rv;
-}
-
-apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
-                                   apr_size_t len)
-{
-    apr_status_t rv;
-    char *end;
-
-    if (!is_plain(text, len)) {
-        return add_escaped(buf, text, len);
-    }
-    rv = grow(buf, len + 2);
-    if (rv == APR_SUCCESS) {
-        end = buf->data + buf->len;
-        *end++ = '"';
-        if (len) {
-            memcpy(end, text, len);
-        }
-        end += len;
-        *end++ = '"';
-        *end = '\0';
-        buf->len += len + 2;
     }
     return rv;
 }

@@ -1,5 +1,4 @@
-/* JSON values: with json_pack.c and json_shared.c the one place that knows
- * jansson. */
+/* JSON values: the one file that knows jansson. */
 
 #include <math.h>
 #include <stdio.h>
@@ -31,11 +30,6 @@ mastra_json_t *mastra_json_ref(mastra_json_t *json)
 void mastra_json_unref(mastra_json_t *json)
 {
     json_decref(json);
-}
-
-int mastra_json_is_shared(const mastra_json_t *json)
-{
-    return json->refcount > 1;
 }
 
 static apr_status_t unref_cb(void *baton)
@@ -76,14 +70,24 @@ mastra_json_t *mastra_json_stringn(const char *value, apr_size_t len)
     mastra_buf_t clean;
 
     if (mastra_text_utf8_valid(value, len) == len) {
-        return mastra_json_string_valid(value, len);
+        return json_stringn_nocheck(value, len);
     }
     mastra_buf_init(&clean, len * 3);
     if (mastra_buf_utf8(&clean, value, len) == APR_SUCCESS) {
-        json = mastra_json_string_valid(clean.data, clean.len);
+        json = json_stringn_nocheck(clean.data, clean.len);
     }
     mastra_buf_free(&clean);
     return json;
+}
+
+mastra_json_t *mastra_json_string_valid(const char *value, apr_size_t len)
+{
+    return json_stringn_nocheck(value, len);
+}
+
+mastra_json_t *mastra_json_integer(apr_int64_t value)
+{
+    return json_integer(value);
 }
 
 mastra_json_t *mastra_json_real(double value)
@@ -104,6 +108,18 @@ mastra_json_t *mastra_json_bool(int value)
 mastra_json_t *mastra_json_null(void)
 {
     return json_null();
+}
+
+mastra_json_t *mastra_json_pack(const char *fmt, ...)
+{
+    json_error_t err;
+    json_t *json;
+    va_list ap;
+
+    va_start(ap, fmt);
+    json = json_vpack_ex(&err, 0, fmt, ap);
+    va_end(ap);
+    return json;
 }
 
 /* --- types and scalars --------------------------------------------------- */
@@ -168,12 +184,6 @@ apr_size_t mastra_json_len(const mastra_json_t *json)
     return json_string_length(json);
 }
 
-static int is_int64(double value)
-{
-    /* cppcheck-suppress incorrectLogicOperator ; it reads no such literals */
-    return value >= -0x1p63 && value < 0x1p63;
-}
-
 apr_int64_t mastra_json_int(const mastra_json_t *json)
 {
     double value;
@@ -182,7 +192,7 @@ apr_int64_t mastra_json_int(const mastra_json_t *json)
         return json_integer_value(json);
     }
     value = mastra_json_num(json);
-    return is_int64(value) ? (apr_int64_t)value : 0;
+    return value >= -0x1p63 && value < 0x1p63 ? (apr_int64_t)value : 0;
 }
 
 double mastra_json_num(const mastra_json_t *json)
@@ -248,20 +258,7 @@ apr_size_t mastra_json_size(const mastra_json_t *json)
 void mastra_json_set(mastra_json_t *object, const char *key,
                      mastra_json_t *value)
 {
-    apr_size_t len = strlen(key);
-
-    /* jansson's own check of a key looks at each byte by itself */
-    if (mastra_text_utf8_valid(key, len) != len) {
-        json_decref(value);
-        return;
-    }
-    json_object_setn_new_nocheck(object, key, len, value);
-}
-
-int mastra_json_has(const mastra_json_t *object, const char *key,
-                    apr_size_t len)
-{
-    return json_object_getn(object, key, len) != NULL;
+    json_object_set_new(object, key, value);
 }
 
 int mastra_json_put(mastra_json_t *object, const char *key, apr_size_t len,
@@ -274,19 +271,19 @@ void mastra_json_set_str(mastra_json_t *object, const char *key,
                          const char *value)
 {
     if (value) {
-        mastra_json_set(object, key, mastra_json_string(value));
+        json_object_set_new(object, key, mastra_json_string(value));
     }
 }
 
 void mastra_json_set_int(mastra_json_t *object, const char *key,
                          apr_int64_t value)
 {
-    mastra_json_set(object, key, mastra_json_integer(value));
+    json_object_set_new(object, key, json_integer(value));
 }
 
 void mastra_json_set_bool(mastra_json_t *object, const char *key, int value)
 {
-    mastra_json_set(object, key, json_boolean(value));
+    json_object_set_new(object, key, json_boolean(value));
 }
 
 void mastra_json_del(mastra_json_t *object, const char *key)
@@ -377,7 +374,7 @@ static int numbers_equal(const mastra_json_t *a, const mastra_json_t *b)
     }
     /* as integers: a double holds no more than 53 bits */
     value = mastra_json_num(b);
-    return value == floor(value) && is_int64(value)
+    return value == floor(value) && value >= -0x1p63 && value < 0x1p63
            && json_integer_value(a) == (json_int_t)value;
 }
 

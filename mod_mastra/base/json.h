@@ -47,12 +47,6 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
 apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
                                    apr_size_t len, mastra_json_error_t *err);
 
-/* The same as mastra_json_parse at the default depth, but a name that an object
- * has twice is refused: for what is signed, where readers must not differ. */
-apr_status_t mastra_json_parse_unique(mastra_json_t **pjson, const char *text,
-                                      apr_size_t len,
-                                      mastra_json_error_t *err);
-
 /* Appends json to buf, compact, numbers at their shortest as ECMAScript
  * prints them. APR_ENOSPC when the ceiling of buf is met. */
 apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);
@@ -72,9 +66,6 @@ mastra_json_t *mastra_json_own(mastra_json_t *json, apr_pool_t *pool);
 /* New values. String functions copy; invalid UTF-8 is replaced by U+FFFD. */
 mastra_json_t *mastra_json_object(void);
 mastra_json_t *mastra_json_array(void);
-/* The one empty array for where nothing is and will be. It is not counted and
- * must not be changed. */
-mastra_json_t *mastra_json_none(void);
 mastra_json_t *mastra_json_string(const char *value);   /* NULL: null */
 mastra_json_t *mastra_json_stringn(const char *value, apr_size_t len);
 mastra_json_t *mastra_json_integer(apr_int64_t value);

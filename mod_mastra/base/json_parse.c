@@ -16,7 +16,6 @@ typedef struct {
     mastra_buf_t scratch;    /* strings with escapes, texts of numbers */
     int depth;               /* levels still allowed */
     int nul;                 /* NUL is kept */
-    int unique;              /* a name that comes twice is a fault */
     mastra_json_error_t *err;
 } parser_t;
 
@@ -377,7 +376,6 @@ static mastra_json_t *parse_word(parser_t *p, const char *word,
 
 static int parse_member(parser_t *p, mastra_json_t *object)
 {
-    const unsigned char *at = p->at;
     mastra_json_t *value;
     const char *key;
     char kept[64], *copy = kept;
@@ -386,10 +384,6 @@ static int parse_member(parser_t *p, mastra_json_t *object)
     int done = 0;
 
     if (!parse_string(p, &key, &len)) {
-        return 0;
-    }
-    if (p->unique && mastra_json_has(object, key, len)) {
-        fail(p, at, "Name that is there twice in JSON");
         return 0;
     }
     if (skip_space(p) != ':') {
@@ -528,7 +522,7 @@ static mastra_json_t *parse_value(parser_t *p)
 }
 
 static apr_status_t parse(mastra_json_t **pjson, const char *text,
-                          apr_size_t len, int max_depth, int nul, int unique,
+                          apr_size_t len, int max_depth, int nul,
                           mastra_json_error_t *err)
 {
     mastra_json_t *json;
@@ -540,7 +534,6 @@ static apr_status_t parse(mastra_json_t **pjson, const char *text,
     p.depth = max_depth > 0 ? max_depth : MASTRA_JSON_DEPTH;
     p.depth = p.depth < DEPTH_MAX ? p.depth : DEPTH_MAX;
     p.nul = nul;
-    p.unique = unique;
     p.err = err;
     if (err) {
         strcpy(err->message, "Out of memory");
@@ -568,17 +561,11 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
                                apr_size_t len, int max_depth,
                                mastra_json_error_t *err)
 {
-    return parse(pjson, text, len, max_depth, 0, 0, err);
+    return parse(pjson, text, len, max_depth, 0, err);
 }
 
 apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
                                    apr_size_t len, mastra_json_error_t *err)
 {
-    return parse(pjson, text, len, 0, 1, 0, err);
-}
-
-apr_status_t mastra_json_parse_unique(mastra_json_t **pjson, const char *text,
-                                      apr_size_t len, mastra_json_error_t *err)
-{
-    return parse(pjson, text, len, 0, 0, 1, err);
+    return parse(pjson, text, len, 0, 1, err);
 }

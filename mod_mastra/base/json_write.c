@@ -158,112 +158,51 @@ apr_status_t mastra_buf_double(mastra_buf_t *buf, double value)
     return write_digits(buf, digits, len, exponent + 1);
 }
 
-/* ---- values ---- */
-
-/* texts of values that were written already and are referred to elsewhere, as
- * the same response stands in a step and beside it: copied, not made again */
-#define KEPT_MAX 64
-#define KEPT_LEAST 32
-
-typedef struct {
-    mastra_buf_t *buf;
-    int n;
-    struct {
-        const mastra_json_t *json;
-        apr_size_t at, len;  /* in buf */
-    } kept[KEPT_MAX];
-} writer_t;
-
-static apr_status_t write_value(writer_t *writer, const mastra_json_t *json);
-
-static apr_status_t write_key(mastra_buf_t *buf, void *i)
+static apr_status_t write_object(mastra_buf_t *buf, const mastra_json_t *json)
 {
-    apr_status_t rv = mastra_buf_json_valid(buf, mastra_json_key(i),
-                                            mastra_json_keylen(i));
-
-    return rv == APR_SUCCESS ? mastra_buf_add(buf, ":", 1) : rv;
-}
-
-static apr_status_t write_object(writer_t *writer, const mastra_json_t *json)
-{
-    mastra_buf_t *buf = writer->buf;
     apr_status_t rv = mastra_buf_add(buf, "{", 1);
-    void *i = mastra_json_iter(json);
+    const char *between = "";
+    void *i;
 
-    while (i && rv == APR_SUCCESS) {
-        rv = write_key(buf, i);
+    for (i = mastra_json_iter(json); i && rv == APR_SUCCESS;
+         i = mastra_json_next(json, i)) {
+        rv = mastra_buf_add(buf, between, *between != '\0');
+        between = ",";
         if (rv == APR_SUCCESS) {
-            rv = write_value(writer, mastra_json_value(i));
+            rv = mastra_buf_json_valid(buf, mastra_json_key(i),
+                                       mastra_json_keylen(i));
         }
-        i = mastra_json_next(json, i);
-        if (i && rv == APR_SUCCESS) {
-            rv = mastra_buf_add(buf, ",", 1);
+        if (rv == APR_SUCCESS) {
+            rv = mastra_buf_add(buf, ":", 1);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = mastra_json_write(buf, mastra_json_value(i));
         }
     }
     return rv == APR_SUCCESS ? mastra_buf_add(buf, "}", 1) : rv;
 }
 
-static apr_status_t write_array(writer_t *writer, const mastra_json_t *json)
+static apr_status_t write_array(mastra_buf_t *buf, const mastra_json_t *json)
 {
-    mastra_buf_t *buf = writer->buf;
     apr_size_t i, n = mastra_json_size(json);
     apr_status_t rv = mastra_buf_add(buf, "[", 1);
 
     for (i = 0; i < n && rv == APR_SUCCESS; i++) {
-        rv = i ? mastra_buf_add(buf, ",", 1) : APR_SUCCESS;
+        rv = mastra_buf_add(buf, ",", i > 0);
         if (rv == APR_SUCCESS) {
-            rv = write_value(writer, mastra_json_at(json, i));
+            rv = mastra_json_write(buf, mastra_json_at(json, i));
         }
     }
     return rv == APR_SUCCESS ? mastra_buf_add(buf, "]", 1) : rv;
 }
 
-static void keep(writer_t *writer, const mastra_json_t *json, apr_size_t at)
+apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json)
 {
-    apr_size_t len = writer->buf->len - at;
-
-    if (len >= KEPT_LEAST && writer->n < KEPT_MAX) {
-        writer->kept[writer->n].json = json;
-        writer->kept[writer->n].at = at;
-        writer->kept[writer->n++].len = len;
-    }
-}
-
-static apr_status_t write_shared(writer_t *writer, const mastra_json_t *json)
-{
-    mastra_buf_t *buf = writer->buf;
-    apr_size_t at = buf->len, len;
-    apr_status_t rv;
-    int i;
-
-    for (i = 0; i < writer->n; i++) {
-        if (writer->kept[i].json == json) {
-            len = writer->kept[i].len;
-            if (!mastra_buf_reserve(buf, len)) {
-                return APR_ENOSPC;
-            }
-            return mastra_buf_add(buf, buf->data + writer->kept[i].at, len);
-        }
-    }
-    rv = mastra_json_is_object(json) ? write_object(writer, json)
-                                     : write_array(writer, json);
-    if (rv == APR_SUCCESS) {
-        keep(writer, json, at);
-    }
-    return rv;
-}
-
-static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
-{
-    mastra_buf_t *buf = writer->buf;
-
     switch (mastra_json_type(json)) {
     case MASTRA_JSON_OBJECT:
-        return mastra_json_is_shared(json) ? write_shared(writer, json)
-                                           : write_object(writer, json);
+        return write_object(buf, json);
     case MASTRA_JSON_ARRAY:
-        return mastra_json_is_shared(json) ? write_shared(writer, json)
-                                           : write_array(writer, json);
+        return write_array(buf, json);
     case MASTRA_JSON_STRING:
         return mastra_buf_json_valid(buf, mastra_json_str(json),
                                      mastra_json_len(json));
@@ -278,13 +217,4 @@ static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
     default:
         return mastra_buf_add(buf, "null", 4);
     }
-}
-
-apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json)
-{
-    writer_t writer;
-
-    writer.buf = buf;
-    writer.n = 0;
-    return write_value(&writer, json);
 }

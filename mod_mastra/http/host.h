@@ -3,8 +3,6 @@
 
 #include <httpd.h>
 
-#include "auth.h"
-#include "cors.h"
 #include "../agent/agent.h"
 #include "../model/model.h"
 #include "../net/jobs.h"
@@ -23,8 +21,6 @@ typedef struct mastra_host_t {
     apr_interval_time_t timeout;     /* of a whole JSON answer; 180 s */
     apr_interval_time_t run_lease;   /* of stored runs; 30 s */
     const char *project;             /* directory, or NULL */
-    mastra_auth_t auth;
-    mastra_cors_t cors;
 
     mastra_models_t *models;
     mastra_tools_t *tools;

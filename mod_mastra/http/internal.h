@@ -23,7 +23,6 @@ typedef struct mastra_compiled_t {
     int nparams;
     int query_idle;          /* no query string: nothing to check or fill in */
     int body_optional;       /* an absent body is accepted as {} */
-    const char *permission;  /* that its callers need */
     struct mastra_compiled_t *next;   /* other methods of the same path */
 } mastra_compiled_t;
 
@@ -39,13 +38,6 @@ typedef struct {
 int mastra_validate_body_read(int *panswer, mastra_full_req_t *full);
 int mastra_validate_query(int *panswer, mastra_full_req_t *full);
 int mastra_validate_body(int *panswer, mastra_full_req_t *full);
-
-/* access.c: as those of validate.c. Who asks, before anything of the request
- * is read; what they may do and what is theirs, once it was. */
-int mastra_access_enter(int *panswer, mastra_full_req_t *full);
-int mastra_access_check(int *panswer, mastra_full_req_t *full);
-/* Sets what the server knows of the caller over what the client says. */
-void mastra_access_context(mastra_full_req_t *full);
 
 /* error.c */
 int mastra_reply_issues(mastra_req_t *req, const char *error,

@@ -11,8 +11,6 @@
 
 /* what is left for good-byes to reach their clients */
 #define LAST_WORDS apr_time_from_sec(2)
-/* what the scratch buffer may keep */
-#define SCRATCH_SIZE (64 * 1024)
 
 /* ---- the queue ---- */
 
@@ -21,63 +19,18 @@ apr_size_t mastra_exchange_queued(const mastra_exchange_t *ex)
     return ex->out.len - ex->off;
 }
 
-static void queue_free(mastra_exchange_t *ex)
-{
-    mastra_park_t *park = mastra_park;
-
-    ex->off = 0;
-    if (!ex->out.size || ex->out.size > MASTRA_SPARE_SIZE
-        || park->nspare == MASTRA_SPARE_QUEUES) {
-        mastra_buf_free(&ex->out);
-        return;
-    }
-    mastra_buf_reset(&ex->out);
-    park->spare[park->nspare++] = ex->out;
-    mastra_buf_init(&ex->out, ex->out.limit);
-}
-
 void mastra_exchange_taken(mastra_exchange_t *ex, apr_size_t n)
 {
     ex->off += n;
     if (ex->off == ex->out.len) {
-        queue_free(ex);
+        mastra_buf_free(&ex->out);
+        ex->off = 0;
     }
-}
-
-mastra_buf_t *mastra_exchange_scratch(apr_size_t limit)
-{
-    mastra_buf_t *buf = &mastra_park->scratch;
-
-    if (buf->size > SCRATCH_SIZE) {
-        mastra_buf_free(buf);
-    }
-    mastra_buf_reset(buf);
-    buf->limit = limit;
-    return buf;
-}
-
-static apr_status_t free_buffers(void *baton)
-{
-    mastra_park_t *park = baton;
-
-    mastra_buf_free(&park->scratch);
-    while (park->nspare) {
-        mastra_buf_free(&park->spare[--park->nspare]);
-    }
-    return APR_SUCCESS;
-}
-
-void mastra_exchange_make_buffers(mastra_park_t *park, apr_pool_t *pool)
-{
-    mastra_buf_init(&park->scratch, 0);
-    apr_pool_cleanup_register(pool, park, free_buffers, apr_pool_cleanup_null);
 }
 
 static apr_status_t queue_add(mastra_exchange_t *ex, const char *data,
                               apr_size_t len)
 {
-    mastra_park_t *park = mastra_park;
-
     if (mastra_exchange_queued(ex) > MASTRA_EXCHANGE_MAX
         || len > MASTRA_WRITE_MAX) {
         return APR_ENOSPC;
@@ -86,9 +39,6 @@ static apr_status_t queue_add(mastra_exchange_t *ex, const char *data,
     if (ex->off > MASTRA_QUEUE_HIGH && ex->off > ex->out.len / 2) {
         mastra_buf_consume(&ex->out, ex->off);
         ex->off = 0;
-    }
-    if (!ex->out.size && park->nspare) {
-        ex->out = park->spare[--park->nspare];
     }
     return mastra_buf_add(&ex->out, data, len);
 }
@@ -141,7 +91,8 @@ static void finish(mastra_exchange_t *ex)
     unlink_live(ex);
     mastra_loop_timer_stop(park->loop, &ex->timer);
     mastra_loop_unwatch(park->loop, &ex->watch);
-    queue_free(ex);
+    mastra_buf_free(&ex->out);
+    ex->off = 0;
     if (park->stopping) {
         count_end(ex);
         if (!park->open) {

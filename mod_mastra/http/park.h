@@ -4,7 +4,6 @@
 #include <httpd.h>
 #include <apr_tables.h>
 
-#include "../base/text.h"
 #include "../net/loop.h"
 
 /*
@@ -60,9 +59,6 @@ void mastra_exchange_head(mastra_exchange_t *ex, int status,
  * exchange, and gone is called. */
 int mastra_exchange_write(mastra_exchange_t *ex, const char *data,
                           apr_size_t len);
-/* An empty buffer of the loop's for what is to be written next, with a ceiling:
- * the caller's until somebody calls this again. It is not freed. */
-mastra_buf_t *mastra_exchange_scratch(apr_size_t limit);
 /* The answer is complete. */
 void mastra_exchange_end(mastra_exchange_t *ex);
 /* The connection is closed without a proper end. */

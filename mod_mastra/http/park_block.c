@@ -351,7 +351,6 @@ int mastra_block_run(mastra_exchange_t *ex)
         mastra_exchange_free(ex);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    /* cppcheck-suppress autoVariables ; serve() outlasts the loop's use of it */
     ex->block = &block;
     ex->msg.cb = mastra_exchange_start_cb;
     ex->msg.baton = ex;

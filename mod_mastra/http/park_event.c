@@ -44,9 +44,6 @@
 #define TOKEN_DONE (1ULL << 32)
 
 #define CANARY_WAIT apr_time_from_sec(1)
-/* An answer that is over so soon is not watched for a client that leaves, which
- * saves two system calls. */
-#define WATCH_AFTER apr_time_from_msec(20)
 enum { CANARY_NONE, CANARY_SENT, CANARY_SEEN };
 
 struct mastra_park_conn_t {
@@ -81,59 +78,6 @@ static mastra_park_conn_t *park_conn_make(conn_rec *c)
     }
     return conn;
 }
-
-/* ---- stand-ins ---- */
-
-static int standin_take(void)
-{
-    mastra_park_t *park = mastra_park;
-    int fd = -1;
-
-    apr_thread_mutex_lock(park->lock);
-    if (park->nstandins) {
-        fd = park->standins[--park->nstandins];
-    }
-    apr_thread_mutex_unlock(park->lock);
-    return fd >= 0 ? fd : eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-}
-
-/* Only what has been read, and what the MPM does not poll any more: it takes
- * a descriptor out of its set before it brings a worker, but not before it
- * closes a connection. */
-static void standin_give(int fd)
-{
-    mastra_park_t *park = mastra_park;
-
-    apr_thread_mutex_lock(park->lock);
-    if (park->nstandins < MASTRA_STANDINS) {
-        park->standins[park->nstandins++] = fd;
-        fd = -1;
-    }
-    apr_thread_mutex_unlock(park->lock);
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-static apr_status_t close_standins(void *baton)
-{
-    mastra_park_t *park = baton;
-
-    while (park->nstandins) {
-        close(park->standins[--park->nstandins]);
-    }
-    return APR_SUCCESS;
-}
-
-apr_status_t mastra_park_make_standins(mastra_park_t *park, apr_pool_t *pool)
-{
-    apr_pool_cleanup_register(pool, park, close_standins,
-                              apr_pool_cleanup_null);
-    return apr_thread_mutex_create(&park->lock, APR_THREAD_MUTEX_DEFAULT,
-                                   pool);
-}
-
-/* ---- tokens ---- */
 
 static void signal_mpm(const mastra_exchange_t *ex, uint64_t token)
 {
@@ -276,23 +220,11 @@ static void tick_cb(void *baton)
                           ex);
 }
 
-static void settled_cb(void *baton)
-{
-    mastra_exchange_t *ex = baton;
-
-    mastra_loop_timer_set(mastra_park->loop, &ex->timer, ex->tick, tick_cb,
-                          ex);
-    if (mastra_out_watch(ex) != APR_SUCCESS) {
-        ex->failed = 1;
-        mastra_exchange_turn(ex);
-    }
-}
-
 static apr_status_t park_attach(mastra_exchange_t *ex)
 {
     mastra_park_t *park = mastra_park;
 
-    mastra_loop_timer_set(park->loop, &ex->timer, WATCH_AFTER, settled_cb, ex);
+    mastra_loop_timer_set(park->loop, &ex->timer, ex->tick, tick_cb, ex);
     if (apr_atomic_cas32(&park->canary, CANARY_SENT, CANARY_NONE)
         == CANARY_NONE) {
         signal_mpm(ex, TOKEN_REFRESH);
@@ -300,7 +232,7 @@ static apr_status_t park_attach(mastra_exchange_t *ex)
         mastra_loop_timer_set(park->loop, &park->canary_timer, CANARY_WAIT,
                               canary_cb, NULL);
     }
-    return ex->blocked ? mastra_out_watch(ex) : APR_SUCCESS;
+    return mastra_out_watch(ex);
 }
 
 static void park_flush(mastra_exchange_t *ex)
@@ -347,7 +279,7 @@ apr_status_t mastra_park_hand_over(mastra_exchange_t *ex)
     mastra_park_conn_t *conn = park_conn_make(c);
     apr_os_sock_t fd;
 
-    ex->efd = standin_take();
+    ex->efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (ex->efd < 0) {
         return errno;
     }
@@ -365,7 +297,7 @@ apr_status_t mastra_park_hand_over(mastra_exchange_t *ex)
     return APR_SUCCESS;
 }
 
-static void take_back(mastra_exchange_t *ex, int reuse)
+static void take_back(mastra_exchange_t *ex)
 {
     mastra_park_conn_t *conn = ex->conn;
     apr_os_sock_t fd = ex->fd;
@@ -373,12 +305,7 @@ static void take_back(mastra_exchange_t *ex, int reuse)
     apr_os_sock_put(&ex->csd, &fd, ex->c->pool);
     conn->net->client_socket = ex->csd;
     conn->ex = NULL;
-    if (reuse) {
-        standin_give(ex->efd);
-    }
-    else {
-        close(ex->efd);
-    }
+    close(ex->efd);
     if (ex->stranded) {
         ex->c->keepalive = AP_CONN_CLOSE;
     }
@@ -398,7 +325,7 @@ int mastra_park_reenter(mastra_exchange_t *ex)
 
     apr_atomic_cas32(&mastra_park->canary, CANARY_SEEN, CANARY_SENT);
     if (is_done(ex)) {
-        take_back(ex, !ex->stranded);
+        take_back(ex);
         return 0;
     }
     worker_enters(ex);
@@ -413,7 +340,7 @@ void mastra_park_timed_out(mastra_exchange_t *ex)
     conn_rec *c = ex->c;
 
     if (is_done(ex)) {
-        take_back(ex, 0);
+        take_back(ex);
         c->cs->state = CONN_STATE_LINGER;
         return;
     }

@@ -4,8 +4,6 @@
 #include <httpd.h>
 #include <http_core.h>
 
-#include <apr_thread_mutex.h>
-
 #include "../base/text.h"
 #include "park.h"
 
@@ -73,7 +71,6 @@ struct mastra_exchange_t {
     char begun;
     char refused;            /* will not be begun */
     char attached;
-    char watching;           /* the loop hears of the client's socket */
     char turning;            /* turn is deferred */
     char headed;             /* head or data came: the answer has begun */
     char full;               /* write said 0, drain is owed */
@@ -107,30 +104,14 @@ struct mastra_exchange_t {
 
 /* ---- what a child knows ---- */
 
-/* Buffers for answers that wait, kept for the next ones: each request would
- * else allocate some KiB, which costs the allocator far more than small
- * pieces do. */
-#define MASTRA_SPARE_QUEUES 32
-#define MASTRA_SPARE_SIZE (16 * 1024)
-
 enum { MASTRA_END_WHOLE, MASTRA_END_STOPPED, MASTRA_END_CUT, MASTRA_END_GONE,
        MASTRA_ENDS };
-
-/* Eventfds that wait for the next exchange: making and closing one for each
- * costs as much as the rest of parking. */
-#define MASTRA_STANDINS 64
 
 typedef struct {
     server_rec *server;
     mastra_loop_t *loop;
-    apr_thread_mutex_t *lock;     /* guards the two that follow */
-    int standins[MASTRA_STANDINS];
-    int nstandins;
     apr_interval_time_t stop_limit;
     mastra_exchange_t *live; /* loop */
-    mastra_buf_t scratch;    /* loop */
-    mastra_buf_t spare[MASTRA_SPARE_QUEUES];
-    int nspare;              /* loop */
     int open;                /* loop: entries of live */
     mastra_timer_t stop_timer;
     mastra_msg_t stop_msg[2];     /* at once, graceful */
@@ -155,10 +136,8 @@ void mastra_exchange_start_cb(void *baton);         /* of msg */
 /* Has the exchange looked at once the batch of events is over. */
 void mastra_exchange_turn(mastra_exchange_t *ex);
 apr_size_t mastra_exchange_queued(const mastra_exchange_t *ex);
-/* Takes n bytes from the queue; gives its memory back when it is empty. */
+/* Takes n bytes from the queue; frees its memory when it is empty. */
 void mastra_exchange_taken(mastra_exchange_t *ex, apr_size_t n);
-/* The buffers that the loop keeps until pool goes, which ends the loop first. */
-void mastra_exchange_make_buffers(mastra_park_t *park, apr_pool_t *pool);
 /* The child stops; any thread. graceful 0: at once. */
 void mastra_park_stop(int graceful);
 
@@ -212,7 +191,6 @@ extern const mastra_way_t mastra_way_block;
  * the suspend_connection hook: the loop may use c from now on. */
 void mastra_park_key(apr_pool_t *pool);
 apr_status_t mastra_park_hand_over(mastra_exchange_t *ex);
-apr_status_t mastra_park_make_standins(mastra_park_t *park, apr_pool_t *pool);
 void mastra_park_let_go(mastra_exchange_t *ex);
 /* The exchange that c is parked for, or NULL. */
 mastra_exchange_t *mastra_park_parked(conn_rec *c);

@@ -284,8 +284,9 @@ void mastra_out_flush(mastra_exchange_t *ex)
     if (!ex->blocked) {
         ex->progress = mastra_loop_now(mastra_park->loop);
     }
-    if (ex->attached && (ex->watching || ex->blocked)
-        && mastra_out_watch(ex) != APR_SUCCESS) {
+    if (ex->attached
+        && mastra_loop_rewatch(mastra_park->loop, &ex->watch, events_of(ex))
+           != APR_SUCCESS) {
         ex->failed = 1;
         mastra_exchange_turn(ex);
     }
@@ -314,17 +315,11 @@ static void watch_cb(void *baton, unsigned events)
 
 apr_status_t mastra_out_watch(mastra_exchange_t *ex)
 {
-    mastra_loop_t *loop = mastra_park->loop;
-
-    if (ex->watching) {
-        return mastra_loop_rewatch(loop, &ex->watch, events_of(ex));
-    }
-    ex->watching = 1;
     ex->watch.fd = ex->fd;
     ex->watch.events = events_of(ex);
     ex->watch.cb = watch_cb;
     ex->watch.baton = ex;
-    return mastra_loop_watch(loop, &ex->watch);
+    return mastra_loop_watch(mastra_park->loop, &ex->watch);
 }
 
 void mastra_out_check_stalled(mastra_exchange_t *ex)

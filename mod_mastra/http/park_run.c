@@ -326,7 +326,6 @@ apr_status_t mastra_park_child_init(apr_pool_t *pool, server_rec *s,
                                     apr_interval_time_t stop_limit)
 {
     mastra_park_t *park = apr_pcalloc(pool, sizeof(*park));
-    apr_status_t rv;
 
     park->server = s;
     park->loop = loop;
@@ -339,11 +338,6 @@ apr_status_t mastra_park_child_init(apr_pool_t *pool, server_rec *s,
     }
     park->turns = apr_pcalloc(pool, park->thread_limit
                                     * sizeof(*park->turns));
-    rv = mastra_park_make_standins(park, pool);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    mastra_exchange_make_buffers(park, pool);
     mastra_limit_child_init();
     mastra_park = park;
     return APR_SUCCESS;

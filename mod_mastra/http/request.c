@@ -84,16 +84,6 @@ static void read_depth(mastra_mark_t *mark, request_rec *r)
     }
 }
 
-static void read_resource(mastra_mark_t *mark, request_rec *r)
-{
-    const char *text = apr_table_get(r->headers_in, MASTRA_HEADER_RESOURCE);
-
-    if (text) {
-        mastra_text_url_decode(&mark->resource, text, strlen(text), 0,
-                               r->pool);
-    }
-}
-
 void mastra_request_intake(request_rec *r, const char *secret)
 {
     found_t found = { .count = 0 };
@@ -110,7 +100,6 @@ void mastra_request_intake(request_rec *r, const char *secret)
 
         mark->internal = 1;
         read_depth(mark, r);
-        read_resource(mark, r);
         apr_table_unset(r->headers_in, MASTRA_HEADER_SECRET);
         return;
     }

@@ -3,7 +3,6 @@
 
 #include <httpd.h>
 
-#include "auth.h"
 #include "router.h"
 
 /*
@@ -14,8 +13,6 @@
 #define MASTRA_HEADER_INTERNAL "X-Mastra-Internal-"
 #define MASTRA_HEADER_SECRET MASTRA_HEADER_INTERNAL "Secret"
 #define MASTRA_HEADER_DEPTH MASTRA_HEADER_INTERNAL "Depth"
-/* Whose memory a call of this server to itself is about, percent-encoded. */
-#define MASTRA_HEADER_RESOURCE MASTRA_HEADER_INTERNAL "Resource"
 #define MASTRA_MAX_DEPTH 8
 
 /* What is remembered of a request between hooks. */
@@ -23,9 +20,6 @@ typedef struct {
     int claimed;             /* 1: our handler answers it */
     int internal;            /* 1: it carried this server's secret */
     int depth;               /* of nested calls of this server */
-    const char *resource;    /* that a call of this server to itself names */
-    int asking;              /* this server asks a path of its own about it */
-    const mastra_identity_t *identity; /* who asks, once that is known */
 } mastra_mark_t;
 
 /* The mark of r, made when there is none. */
@@ -86,10 +80,6 @@ int mastra_request_read(char **pdata, apr_size_t *plen,
 void mastra_request_context_clean(mastra_json_t *context);
 
 /* The cross-origin headers of every answer, also those that httpd makes. */
-void mastra_cors_headers(const mastra_cors_t *cors, request_rec *r);
-
-/* 1 when the Accept header gives type more weight than other. */
-int mastra_request_prefers(const request_rec *r, const char *type,
-                           const char *other);
+void mastra_cors_headers(request_rec *r);
 
 #endif

@@ -7,8 +7,6 @@
 
 #include <http_protocol.h>
 
-#include "../base/log.h"
-#include "auth.h"
 #include "internal.h"
 
 typedef struct node_t {
@@ -22,7 +20,6 @@ typedef struct node_t {
 
 struct mastra_router_t {
     node_t inside, outside;
-    apr_array_header_t *all;     /* const mastra_compiled_t * */
 };
 
 /* --- compiling ------------------------------------------------------------- */
@@ -131,7 +128,6 @@ const char *mastra_router_make(mastra_router_t **prouter,
     mastra_router_t *router = apr_pcalloc(pool, sizeof(*router));
     const mastra_route_t *row;
 
-    router->all = apr_array_make(pool, 128, sizeof(void *));
     for (; *tables; tables++) {
         for (row = *tables; row->method; row++) {
             mastra_compiled_t *route = apr_pcalloc(pool, sizeof(*route));
@@ -152,28 +148,10 @@ const char *mastra_router_make(mastra_router_t **prouter,
                                     row->path, wrong);
             }
             prepare_absent(route, pool);
-            route->permission = mastra_auth_permission(row, pool);
-            APR_ARRAY_PUSH(router->all, const mastra_compiled_t *) = route;
         }
     }
     *prouter = router;
     return NULL;
-}
-
-void mastra_router_log(const mastra_router_t *router)
-{
-    int i;
-
-    for (i = 0; i < router->all->nelts; i++) {
-        const mastra_compiled_t *route =
-            APR_ARRAY_IDX(router->all, i, const mastra_compiled_t *);
-        int open = route->row->flags & MASTRA_ROUTE_PUBLIC;
-
-        mastra_log(MASTRA_LOG_TRACE1, 0, "route %s %s needs %s, is about %s",
-                   route->row->method, route->row->path,
-                   open ? "nothing" : route->permission,
-                   route->row->resource ? route->row->resource : "no owner");
-    }
 }
 
 /* --- finding --------------------------------------------------------------- */
@@ -272,7 +250,9 @@ const char *mastra_req_param(const mastra_req_t *req, const char *name)
     return NULL;
 }
 
-static void fill_origin(mastra_full_req_t *full)
+/* Who asks. What providers of authentication find out joins here, before
+ * anything of the request is read. */
+static void fill_principal(mastra_full_req_t *full)
 {
     const mastra_mark_t *mark = mastra_request_origin(full->req.r);
 
@@ -291,11 +271,8 @@ static void take_context(mastra_full_req_t *full)
         full->req.principal.request_context = context;
     }
     mastra_request_context_clean(full->req.principal.request_context);
-    mastra_access_context(full);
 }
 
-/* The path is there, the method is not; OPTIONS asks for no more than that
- * when no cross-origin headers are sent. */
 static int not_allowed(mastra_req_t *req, const node_t *node)
 {
     const mastra_compiled_t *route;
@@ -308,15 +285,11 @@ static int not_allowed(mastra_req_t *req, const node_t *node)
     }
     apr_table_setn(req->r->err_headers_out, "Allow",
                    apr_pstrcat(req->pool, allow, ", OPTIONS", NULL));
-    if (req->r->method_number == M_OPTIONS) {
-        req->r->status = HTTP_NO_CONTENT;
-        return OK;
-    }
     return mastra_reply_plain(req, HTTP_METHOD_NOT_ALLOWED);
 }
 
 /* The order of the checks is part of the contract: who, body as JSON, query,
- * body, path, permission, then what the route is about. */
+ * body, path, then what the route is about. */
 static int run(mastra_full_req_t *full)
 {
     mastra_req_t *req = &full->req;
@@ -327,8 +300,7 @@ static int run(mastra_full_req_t *full)
                                  "Calls of this server to itself are nested "
                                  "too deep");
     }
-    if (!mastra_access_enter(&answer, full)
-        || !mastra_validate_body_read(&answer, full)
+    if (!mastra_validate_body_read(&answer, full)
         || !mastra_validate_query(&answer, full)
         || !mastra_validate_body(&answer, full)) {
         return answer;
@@ -337,9 +309,6 @@ static int run(mastra_full_req_t *full)
     if (!req->host->loop) {
         return mastra_reply_fail(req, HTTP_SERVICE_UNAVAILABLE,
                                  "This process could not start its services");
-    }
-    if (!mastra_access_check(&answer, full)) {
-        return answer;
     }
     return full->route->row->handler(req);
 }
@@ -376,8 +345,8 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     req->host = host;
     req->id = mastra_request_id(r);
     apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
-    mastra_cors_headers(&host->cors, r);
-    if (r->method_number == M_OPTIONS && !host->cors.off) {
+    mastra_cors_headers(r);
+    if (r->method_number == M_OPTIONS) {
         return mastra_cors_preflight(req);
     }
     if (usable == MASTRA_PATH_INVALID) {
@@ -393,6 +362,6 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
                             : mastra_reply_plain(req, HTTP_NOT_FOUND);
     }
     fill_request(full, route, &search);
-    fill_origin(full);
+    fill_principal(full);
     return run(full);
 }

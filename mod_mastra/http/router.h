@@ -49,8 +49,6 @@ struct mastra_req_t {
     const char *id;              /* x-request-id */
     mastra_principal_t principal;
     int internal;                /* a call of this server to itself */
-    const mastra_identity_t *identity; /* who asks; NULL: nobody knows, or the
-                                    route is public and nobody looked */
 };
 
 /* Path parameter, decoded; NULL: the route has none such. */
@@ -86,8 +84,6 @@ typedef struct mastra_router_t mastra_router_t;
 const char *mastra_router_make(mastra_router_t **prouter,
                                const mastra_route_t *const *tables,
                                apr_pool_t *pool);
-/* For the log: each route, the permission it needs, and whose it is. */
-void mastra_router_log(const mastra_router_t *router);
 /* Finds, reads and validates the body, runs the handler: the content handler
  * calls it. DECLINED when the path is not ours. */
 int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
@@ -104,14 +100,8 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
 
 extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_approvals[];
-extern const mastra_route_t mastra_api_channel[];
-extern const mastra_route_t mastra_api_auth[];
 extern const mastra_route_t mastra_api_tools[];
-extern const mastra_route_t mastra_api_memory_threads[];
-extern const mastra_route_t mastra_api_memory_messages[];
-extern const mastra_route_t mastra_api_memory_working[];
-extern const mastra_route_t mastra_api_memory_copy[];
-extern const mastra_route_t mastra_api_memory_search[];
+extern const mastra_route_t mastra_api_memory[];
 extern const mastra_route_t mastra_api_system[];
 
 #endif

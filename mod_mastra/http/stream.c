@@ -7,14 +7,13 @@
 
 #include "park.h"
 #include "stream.h"
-#include "../agent/hub.h"
 #include "../base/text.h"
 
 #define HEARTBEAT apr_time_from_sec(15)
-#define WATCH_HEARTBEAT apr_time_from_sec(25)
-/* Bytes of a frame or a whole answer. They show messages in several forms, and
- * a question or a tool's answer in it may be some megabytes large. */
-#define FRAME_LIMIT (256 * 1024 * 1024)
+#define FRAME_LIMIT (64 * 1024 * 1024)   /* bytes of one frame */
+/* A whole answer shows the messages in several forms, each of which may be as
+ * large as the largest body that hosts usually take. */
+#define ANSWER_LIMIT (256 * 1024 * 1024)
 
 typedef struct {
     mastra_sink_t sink;              /* first: the sink is the stream */
@@ -28,22 +27,13 @@ typedef struct {
     const char *request_id;          /* of the request's pool */
     const apr_table_t *headers;      /* of the request's pool */
     int head_sent;
-    int full;                        /* the client takes less than it is given */
-    int ending;                      /* only the end is still to be written */
     apr_time_t spoke_at;
     mastra_timer_t heartbeat;
 } stream_t;
 
 static const char *const content_types[] = { "application/json",
                                              "text/event-stream",
-                                             "text/event-stream",
                                              "text/plain" };
-
-static int is_sse(const stream_t *stream)
-{
-    return stream->frame == MASTRA_FRAME_SSE
-           || stream->frame == MASTRA_FRAME_WATCH;
-}
 
 /* ---- writing: loop ---- */
 
@@ -56,44 +46,53 @@ static void send_head(stream_t *stream)
     }
 }
 
-static mastra_buf_t *open_frame(const stream_t *stream)
-{
-    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
-
-    if (is_sse(stream)) {
-        mastra_buf_add(buf, "data: ", 6);
-    }
-    return buf;
-}
-
 static int send_frame(stream_t *stream, mastra_buf_t *buf)
 {
-    if (is_sse(stream)) {
+    int go = 1;
+
+    if (stream->ex) {
+        send_head(stream);
+        stream->spoke_at = mastra_loop_now(stream->loop);
+        go = mastra_exchange_write(stream->ex, buf->data, buf->len);
+    }
+    mastra_buf_free(buf);
+    return go;
+}
+
+static void open_frame(stream_t *stream, mastra_buf_t *buf)
+{
+    mastra_buf_init(buf, FRAME_LIMIT);
+    if (stream->frame == MASTRA_FRAME_SSE) {
+        mastra_buf_add(buf, "data: ", 6);
+    }
+}
+
+static void close_frame(stream_t *stream, mastra_buf_t *buf)
+{
+    if (stream->frame == MASTRA_FRAME_SSE) {
         mastra_buf_add(buf, "\n\n", 2);
     }
     else {
         mastra_buf_add(buf, "\x1e", 1);
     }
-    send_head(stream);
-    stream->spoke_at = mastra_loop_now(stream->loop);
-    stream->full = !mastra_exchange_write(stream->ex, buf->data, buf->len);
-    return !stream->full;
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t *buf;
+    mastra_buf_t buf;
 
     if (!stream->ex) {
         return 1;
     }
-    buf = open_frame(stream);
-    if (mastra_json_write(buf, chunk)) {
+    open_frame(stream, &buf);
+    if (mastra_json_write(&buf, chunk)) {
         /* a chunk over the ceiling is left out: the stream goes on */
+        mastra_buf_free(&buf);
         return 1;
     }
-    return send_frame(stream, buf);
+    close_frame(stream, &buf);
+    return send_frame(stream, &buf);
 }
 
 static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
@@ -101,35 +100,23 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 {
     static const char from[] = ",\"from\":\"AGENT\",\"payload\":{\"id\":\"";
     stream_t *stream = (stream_t *)sink;
-    mastra_buf_t *buf;
+    mastra_buf_t buf;
 
     if (!stream->ex) {
         return 1;
     }
-    buf = open_frame(stream);
-    mastra_buf_add(buf, "{\"type\":\"", 9);
-    mastra_buf_puts(buf, type);
-    mastra_buf_add(buf, "\",\"runId\":", 10);
-    mastra_buf_json_string(buf, run_id, strlen(run_id));
-    mastra_buf_add(buf, from, sizeof(from) - 1);
-    mastra_buf_puts(buf, id);
-    mastra_buf_add(buf, "\",\"text\":", 9);
-    mastra_buf_json_string(buf, text, len);
-    mastra_buf_add(buf, "}}", 2);
-    return send_frame(stream, buf);
-}
-
-static int sink_raw(mastra_sink_t *sink, const char *json, apr_size_t len)
-{
-    stream_t *stream = (stream_t *)sink;
-    mastra_buf_t *buf;
-
-    if (!stream->ex) {
-        return 1;
-    }
-    buf = open_frame(stream);
-    mastra_buf_add(buf, json, len);
-    return send_frame(stream, buf);
+    open_frame(stream, &buf);
+    mastra_buf_add(&buf, "{\"type\":\"", 9);
+    mastra_buf_puts(&buf, type);
+    mastra_buf_add(&buf, "\",\"runId\":", 10);
+    mastra_buf_json_string(&buf, run_id, strlen(run_id));
+    mastra_buf_add(&buf, from, sizeof(from) - 1);
+    mastra_buf_puts(&buf, id);
+    mastra_buf_add(&buf, "\",\"text\":", 9);
+    mastra_buf_json_string(&buf, text, len);
+    mastra_buf_add(&buf, "}}", 2);
+    close_frame(stream, &buf);
+    return send_frame(stream, &buf);
 }
 
 static void send_text(stream_t *stream, int status, const char *text,
@@ -167,22 +154,16 @@ static void send_answer(stream_t *stream, mastra_json_t *answer)
 {
     mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
                                   .message = "The answer is too large" };
-    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
+    mastra_buf_t buf;
 
-    if (mastra_json_write(buf, answer)) {
+    mastra_buf_init(&buf, ANSWER_LIMIT);
+    if (mastra_json_write(&buf, answer)) {
         send_error(stream, &too_large, NULL);
     }
     else {
-        send_text(stream, 200, buf->data, buf->len, NULL);
+        send_text(stream, 200, buf.data, buf.len, NULL);
     }
-}
-
-static void send_end(stream_t *stream)
-{
-    send_head(stream);
-    if (is_sse(stream)) {
-        mastra_exchange_write(stream->ex, "data: [DONE]\n\n", 14);
-    }
+    mastra_buf_free(&buf);
 }
 
 static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
@@ -204,28 +185,21 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
     else if (stream->frame == MASTRA_FRAME_JSON) {
         send_answer(stream, answer);
     }
-    else if (stream->full) {
-        stream->ending = 1;
-        return;
-    }
     else {
-        send_end(stream);
+        send_head(stream);
+        if (stream->frame == MASTRA_FRAME_SSE) {
+            mastra_exchange_write(ex, "data: [DONE]\n\n", 14);
+        }
     }
     stream->ex = NULL;
     mastra_exchange_end(ex);
 }
 
-static const mastra_sink_vtable_t sink_vtable = {
-    .chunk = sink_chunk, .text = sink_text, .raw = sink_raw, .end = sink_end
-};
+static const mastra_sink_vtable_t sink_vtable = { sink_chunk, sink_text,
+                                                  sink_end };
 
-static apr_interval_time_t heartbeat_of(const stream_t *stream)
-{
-    return stream->frame == MASTRA_FRAME_WATCH ? WATCH_HEARTBEAT : HEARTBEAT;
-}
-
-/* A comment after some silence keeps proxies from closing the stream; clients
- * skip it. */
+/* A comment after 15 s of silence keeps proxies from closing the stream;
+ * clients skip it. */
 static void on_heartbeat(void *baton)
 {
     stream_t *stream = baton;
@@ -235,15 +209,15 @@ static void on_heartbeat(void *baton)
     if (!stream->ex || !stream->work) {
         return;
     }
-    if (silent >= heartbeat_of(stream)) {
-        if (stream->head_sent && !stream->full) {
+    if (silent >= HEARTBEAT) {
+        if (stream->head_sent) {
             mastra_exchange_write(stream->ex, ": heartbeat\n\n", 13);
         }
         stream->spoke_at = mastra_loop_now(stream->loop);
         silent = 0;
     }
-    mastra_loop_timer_set(stream->loop, &stream->heartbeat,
-                          heartbeat_of(stream) - silent, on_heartbeat, stream);
+    mastra_loop_timer_set(stream->loop, &stream->heartbeat, HEARTBEAT - silent,
+                          on_heartbeat, stream);
 }
 
 /* ---- the exchange's callbacks ---- */
@@ -255,13 +229,9 @@ static void on_begin(mastra_exchange_t *ex, void *baton)
     stream->ex = ex;
     stream->begun = 1;
     stream->spoke_at = mastra_loop_now(stream->loop);
-    if (is_sse(stream)) {
-        mastra_loop_timer_set(stream->loop, &stream->heartbeat,
-                              heartbeat_of(stream), on_heartbeat, stream);
-    }
-    if (stream->frame == MASTRA_FRAME_WATCH) {
-        send_head(stream);
-        mastra_exchange_write(ex, ": connected\n\n", 13);
+    if (stream->frame == MASTRA_FRAME_SSE) {
+        mastra_loop_timer_set(stream->loop, &stream->heartbeat, HEARTBEAT,
+                              on_heartbeat, stream);
     }
     stream->vtable->begin(stream->work, &stream->sink);
 }
@@ -290,18 +260,8 @@ static void on_gone(void *baton)
 static void on_drain(void *baton)
 {
     stream_t *stream = baton;
-    mastra_exchange_t *ex = stream->ex;
 
-    stream->full = 0;
-    if (!ex) {
-        return;
-    }
-    if (stream->ending) {
-        send_end(stream);
-        stream->ex = NULL;
-        mastra_exchange_end(ex);
-    }
-    else if (stream->work) {
+    if (stream->work && stream->ex) {
         stream->vtable->resume(stream->work);
     }
 }
@@ -336,19 +296,7 @@ static void on_stopping(void *baton)
     if (!ex) {
         return;
     }
-    if (stream->full) {
-        /* it would not come to the last words in time */
-        stream->ex = NULL;
-        mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
-        mastra_exchange_cut(ex);
-        cancel_work(stream);
-        return;
-    }
-    if (stream->frame == MASTRA_FRAME_WATCH) {
-        /* the runs go on elsewhere: whoever watches comes again */
-        mastra_exchange_write(ex, "data: [DONE]\n\n", 14);
-    }
-    else if (is_sse(stream)) {
+    if (stream->frame == MASTRA_FRAME_SSE) {
         send_head(stream);
         mastra_exchange_write(ex, "data: ", 6);
         mastra_exchange_write(ex, last_words, sizeof(last_words) - 1);
@@ -378,27 +326,10 @@ static void on_release(void *baton)
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
                                                     on_stopping, on_release };
 
-/* There is no room. Not logged for each request: there may be many. An idle
- * connection may hold a worker that others wait for, so it is closed. */
-static int refuse(mastra_req_t *req)
-{
-    static const mastra_result_t full = {
-        .status = 503, .code = "SERVER_FULL",
-        .message = "The server has no room for another answer, try again"
-    };
-    const char *text = mastra_error_text_logged(req->host, "", &full,
-                                                req->pool);
-
-    req->r->connection->keepalive = AP_CONN_CLOSE;
-    req->r->status = full.status;
-    return mastra_reply_text(req, "application/json", text, strlen(text));
-}
-
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work)
 {
     stream_t *stream = calloc(1, sizeof(*stream));
-    int rc;
 
     if (!stream) {
         vtable->discard(work);
@@ -411,15 +342,14 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     stream->host = req->host;
     stream->loop = req->host->loop;
     stream->request_id = req->id;
-    if (is_sse(stream)) {
+    if (frame == MASTRA_FRAME_SSE) {
         apr_table_t *headers = apr_table_make(req->pool, 2);
 
         apr_table_setn(headers, "Cache-Control", "no-cache");
         apr_table_setn(headers, "X-Accel-Buffering", "no");
         stream->headers = headers;
     }
-    rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
-    return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
+    return mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
 }
 
 /* ---- agent runs as work ---- */
@@ -458,56 +388,3 @@ const mastra_work_vtable_t mastra_work_agent_run = { run_begin, run_cancel,
                                                      run_resume, run_discard,
                                                      run_log_id,
                                                      run_may_repeat };
-
-/* ---- watching ---- */
-
-static void sub_begin(void *work, mastra_sink_t *sink)
-{
-    mastra_subscriber_begin(work, sink);
-}
-
-static void sub_cancel(void *work)
-{
-    mastra_subscriber_cancel(work);
-}
-
-static void sub_resume(void *work)
-{
-    mastra_subscriber_resume(work);
-}
-
-static void sub_discard(void *work)
-{
-    mastra_subscriber_discard(work);
-}
-
-const mastra_work_vtable_t mastra_work_subscriber = { sub_begin, sub_cancel,
-                                                      sub_resume,
-                                                      sub_discard };
-
-/* ---- decisions: one answer, and the run goes on by itself ---- */
-
-static void verdict_begin(void *work, mastra_sink_t *sink)
-{
-    mastra_verdict_begin(work, sink);
-}
-
-static void verdict_cancel(void *work)
-{
-    mastra_verdict_cancel(work);
-}
-
-static void verdict_resume(void *work)
-{
-    /* it never says anything that the client could be too slow for */
-}
-
-static void verdict_discard(void *work)
-{
-    mastra_verdict_discard(work);
-}
-
-const mastra_work_vtable_t mastra_work_verdict = { verdict_begin,
-                                                   verdict_cancel,
-                                                   verdict_resume,
-                                                   verdict_discard };

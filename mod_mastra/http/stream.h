@@ -12,8 +12,6 @@
 typedef enum {
     MASTRA_FRAME_JSON,       /* one JSON answer at the end */
     MASTRA_FRAME_SSE,        /* "data: …\n\n", [DONE] at the end */
-    MASTRA_FRAME_WATCH,      /* the same of a thread: begins with a comment,
-                                lasts until the client leaves */
     MASTRA_FRAME_RECORD      /* one JSON and 0x1E per chunk, text/plain */
 } mastra_frame_e;
 
@@ -35,7 +33,5 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work);
 
 extern const mastra_work_vtable_t mastra_work_agent_run;
-extern const mastra_work_vtable_t mastra_work_subscriber;
-extern const mastra_work_vtable_t mastra_work_verdict;
 
 #endif

@@ -71,18 +71,6 @@ static const struct {
     { "not_found", MASTRA_FAIL_NOT_FOUND },
     { "invalid_request", MASTRA_FAIL_REQUEST },
     { "content_filter", MASTRA_FAIL_REQUEST },
-    { "API_KEY", MASTRA_FAIL_KEY_REFUSED },
-};
-
-/* What servers say only in the message of an error. */
-static const struct {
-    const char *part;
-    mastra_model_fail_e fail;
-} phrases[] = {
-    { "prompt is too long", MASTRA_FAIL_PROMPT_SIZE },
-    { "exceeds the maximum number of tokens", MASTRA_FAIL_PROMPT_SIZE },
-    { "exceeds the context window", MASTRA_FAIL_PROMPT_SIZE },
-    { "credit balance is too low", MASTRA_FAIL_QUOTA },
 };
 
 static mastra_model_fail_e fail_of_text(const char *text)
@@ -95,30 +83,6 @@ static mastra_model_fail_e fail_of_text(const char *text)
     for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (strstr(text, codes[i].part)) {
             return codes[i].fail;
-        }
-    }
-    return MASTRA_FAIL_NONE;
-}
-
-/* The reasons in the details of an error, else its message. */
-static mastra_model_fail_e fail_of_details(const mastra_json_t *error)
-{
-    const mastra_json_t *details = mastra_json_get(error, "details");
-    const char *message = mastra_json_get_str(error, "message");
-    mastra_model_fail_e fail = MASTRA_FAIL_NONE;
-    apr_size_t i;
-
-    for (i = 0; mastra_json_is_array(details)
-                && i < mastra_json_size(details); i++) {
-        fail = fail_of_text(mastra_json_get_str(mastra_json_at(details, i),
-                                                "reason"));
-        if (fail != MASTRA_FAIL_NONE) {
-            return fail;
-        }
-    }
-    for (i = 0; message && i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (strstr(message, phrases[i].part)) {
-            return phrases[i].fail;
         }
     }
     return MASTRA_FAIL_NONE;
@@ -172,9 +136,6 @@ mastra_model_fail_e mastra_model_fail_of(int status,
         return MASTRA_FAIL_UPSTREAM;
     }
     fail = fail_of_text(mastra_json_get_str(error, "code"));
-    if (fail == MASTRA_FAIL_NONE) {
-        fail = fail_of_details(error);
-    }
     if (fail == MASTRA_FAIL_NONE && status < 400 && status_in(error)) {
         return fail_of_status(status_in(error));
     }
@@ -189,24 +150,6 @@ mastra_model_fail_e mastra_model_fail_of(int status,
         return MASTRA_FAIL_UPSTREAM;
     }
     return fail_of_status(status);
-}
-
-apr_interval_time_t mastra_model_fail_wait(const mastra_json_t *error)
-{
-    const mastra_json_t *details = mastra_json_get(error, "details");
-    apr_size_t i;
-
-    for (i = 0; mastra_json_is_array(details)
-                && i < mastra_json_size(details); i++) {
-        const char *delay = mastra_json_get_str(mastra_json_at(details, i),
-                                                "retryDelay");
-        double seconds = delay ? strtod(delay, NULL) : -1;
-
-        if (seconds >= 0 && seconds < 1e6) {
-            return (apr_interval_time_t)(seconds * APR_USEC_PER_SEC);
-        }
-    }
-    return -1;
 }
 
 const char *mastra_model_fail_code(mastra_model_fail_e fail)

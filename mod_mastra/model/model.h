@@ -6,7 +6,6 @@
 #include "../base/json.h"
 #include "../base/result.h"
 #include "../net/client.h"
-#include "../net/foreign.h"
 #include "../net/loop.h"
 
 /*
@@ -18,9 +17,8 @@
  *   {role:"system", content:"…"}
  *   {role:"user", content:[{type:"text",text} | {type:"image",image(url, data
  *       url or base64),mediaType?} | {type:"file",data,mediaType,filename?}]}
- *   {role:"assistant", content:[{type:"text",text} | {type:"reasoning",text} |
- *       {type:"tool-call",toolCallId,toolName,input}]}, each with the metadata
- *       of its event as providerOptions
+ *   {role:"assistant", content:[{type:"text",text} | {type:"reasoning",text,
+ *       providerOptions?} | {type:"tool-call",toolCallId,toolName,input}]}
  *   {role:"tool", content:[{type:"tool-result",toolCallId,toolName,
  *       output:{type:"text"|"json"|"error-text"|"error-json",value}}]}
  */
@@ -33,18 +31,14 @@ struct mastra_model_provider_t {
     const char *id;              /* "openai" in "openai/gpt-4o-mini" */
     const struct mastra_model_kind_t *kind;
     const char *base_url;        /* no slash at the end */
-    const char *key_env;         /* names of variables with the key, in order,
-                                    parted by spaces */
+    const char *key_env;         /* name of the variable with the key */
     const char *key;             /* its value, NULL: none */
-    int needs_key;               /* without one nothing is sent */
-    int configured;              /* not one that is there unasked */
     const char *const *headers;  /* further "Name: value", or NULL */
     apr_interval_time_t timeout; /* silence; 0: default */
     int retries;                 /* -1: default (2) */
     const mastra_guard_t *guard; /* NULL: the URL is the administrator's */
     const char *url;             /* made by the kind: where calls go, */
     const char *const *lines;    /* and all their header lines */
-    const struct mastra_model_native_t *native; /* kind provider:NAME */
 };
 
 /* All of it is read by mastra_model_start and not touched after it. */
@@ -61,8 +55,6 @@ typedef struct {
     mastra_json_t *response_schema; /* JSON Schema for structured output */
     mastra_json_t *provider_options; /* {provider: {…}} or NULL */
     int include_raw;             /* 1: RAW events too */
-    int retries_set;             /* 1: retries counts, not maxRetries */
-    int retries;
 } mastra_model_request_t;
 
 typedef enum {
@@ -70,23 +62,16 @@ typedef enum {
                                     per attempt that is sent */
     MASTRA_MODEL_RESPONSE,       /* json: {id?, timestamp(ISO), modelId,
                                     headers}; may come again with more */
-    MASTRA_MODEL_REASONING,      /* text: a delta, may be empty; id: of its
-                                    block, or NULL; metadata */
-    MASTRA_MODEL_TEXT,           /* text: a delta; metadata */
+    MASTRA_MODEL_REASONING,      /* text: a delta */
+    MASTRA_MODEL_TEXT,           /* text: a delta */
     MASTRA_MODEL_TOOL_START,     /* id, name */
     MASTRA_MODEL_TOOL_DELTA,     /* id, text: piece of the arguments */
     MASTRA_MODEL_TOOL_END,       /* id */
     MASTRA_MODEL_TOOL_CALL,      /* id, name, json: arguments (object), or
-                                    json NULL and text: what did not parse;
-                                    metadata */
+                                    json NULL and text: what did not parse */
     MASTRA_MODEL_RAW,            /* json: a provider chunk as it came; only
                                     when include_raw asks for it */
-    MASTRA_MODEL_FINISH,         /* reason, raw_reason, json: usage, body,
-                                    metadata */
-    MASTRA_MODEL_PART_END,       /* the text or reasoning that is open ends,
-                                    the next is another; metadata. Upstreams
-                                    without blocks do not send it */
-    MASTRA_MODEL_FILE            /* name: media type, text: base64 */
+    MASTRA_MODEL_FINISH          /* reason, raw_reason, json: usage, body */
 } mastra_model_event_e;
 
 /* Valid in the callback only; json values are lent. */
@@ -101,13 +86,10 @@ typedef struct {
     const char *raw_reason;
     mastra_json_t *json;         /* FINISH: usage {inputTokens, outputTokens,
                                     totalTokens, reasoningTokens,
-                                    cachedInputTokens, cacheCreationInputTokens?,
-                                    raw:{…}} as the contract shows */
+                                    cachedInputTokens, raw:{…}} as the contract
+                                    shows */
     mastra_json_t *body;         /* FINISH of a call without stream: the
                                     upstream's answer; else NULL */
-    mastra_json_t *metadata;     /* {"anthropic": {"signature": …}}: what the
-                                    provider wants back with the part; NULL:
-                                    nothing */
 } mastra_model_event_t;
 
 typedef struct {
@@ -124,7 +106,7 @@ typedef struct mastra_model_kind_t {
     const char *name;            /* "openai", "mock", … */
     const char *default_url;
     const char *default_url_env;  /* variable that names another one */
-    const char *default_key_env;  /* names in order, parted by spaces */
+    const char *default_key_env;
     apr_status_t (*start)(mastra_model_call_t **pcall, mastra_loop_t *loop,
                           const mastra_model_provider_t *provider,
                           const mastra_model_request_t *request,
@@ -135,100 +117,27 @@ typedef struct mastra_model_kind_t {
      * what is wrong. */
     const char *(*prepare)(mastra_model_provider_t *provider,
                            apr_pool_t *pool);
-    /* How the server is spoken to; of kinds that share call.c. */
-    const struct mastra_wire_t *(*wire)(
-        const mastra_model_provider_t *provider,
-        const mastra_model_request_t *request);
 } mastra_model_kind_t;
 
-/* ---- kind provider:NAME: code that other modules bring ---- */
-
-/* A call as that code sees it. */
-typedef struct {
-    mastra_foreign_t *foreign;   /* whether it is cancelled */
-    apr_pool_t *pool;
-    const char *provider_id;
-    const char *model_id;
-    int stream;
-    const char *request;         /* the neutral request as JSON */
-    apr_size_t request_len;
-} mastra_model_feed_t;
-
-typedef struct mastra_model_native_t {
-    /* Job thread. Anything but APR_SUCCESS: failed, the feed is gone. */
-    apr_status_t (*start)(void *baton, mastra_model_feed_t *feed);
-    void *baton;
-    mastra_jobs_t *const *pjobs; /* the child's, once it has them */
-} mastra_model_native_t;
-
-/* What the model says, from any thread but the loop, one at a time. Waits
- * while too much is on its way. event: TEXT, REASONING or TOOL_CALL with text
- * and json; copied, json is taken over. APR_ECONNABORTED: nobody listens. */
-apr_status_t mastra_model_feed(mastra_model_feed_t *feed,
-                               const mastra_model_event_t *event);
-/* The end; the feed is gone. usage: taken over, may be NULL. */
-void mastra_model_feed_finish(mastra_model_feed_t *feed, const char *reason,
-                              mastra_json_t *usage);
-/* status: as an upstream's; cause goes to the log. */
-void mastra_model_feed_fail(mastra_model_feed_t *feed, int status,
-                            const char *cause);
-
-/* Finds the code that is called name for the provider id. NULL or what is
- * wrong. */
-typedef const char *(mastra_model_native_cb)(mastra_model_native_t *native,
-                                             void *baton, const char *name,
-                                             const char *id, apr_pool_t *pool);
-
 extern const mastra_model_kind_t mastra_model_openai;
-extern const mastra_model_kind_t mastra_model_responses;
-extern const mastra_model_kind_t mastra_model_anthropic;
-extern const mastra_model_kind_t mastra_model_google;
 extern const mastra_model_kind_t mastra_model_mock;
-extern const mastra_model_kind_t mastra_model_native;
 
 /* Every call begins with the kind that made it. */
 struct mastra_model_call_t {
     const mastra_model_kind_t *kind;
 };
 
-/* Providers that are known by name (known.c); the row without id ends it. */
-typedef struct {
-    const char *id;
-    const char *same_as;         /* another name of that one; not listed */
-    const char *name;
-    const char *kind;
-    const char *url;             /* NULL: the kind's */
-    const char *key_env;         /* names in order, parted by spaces */
-    const char *doc_url;
-    const char *const *models;   /* some that are worth a try; NULL: none */
-    int keyless;                 /* works without a key */
-} mastra_model_known_t;
-
-extern const mastra_model_known_t mastra_model_known[];
-/* By id or another name; NULL: not known. */
-const mastra_model_known_t *mastra_model_known_find(const char *id);
-
 mastra_models_t *mastra_models_make(apr_pool_t *pool);
-/* Whom to ask for the code of kind provider:NAME; without it there is none. */
-void mastra_models_set_native(mastra_models_t *models,
-                              mastra_model_native_cb *find, void *baton);
-/* NULL or what is wrong. kind by name; url NULL: that of the known provider of
- * this id and kind, else the kind's, which the environment may set. key_env
- * NULL: the one that belongs to such a URL: the key does not go to other
- * servers unless that is asked for. */
+/* NULL or what is wrong. kind by name; url NULL: the kind's, which the
+ * environment may set. key_env NULL: the kind's, but only with such a URL: the
+ * key does not go to other servers unless that is asked for. */
 const char *mastra_models_add(mastra_models_t *models, const char *id,
                               const char *kind, const char *url,
                               const char *key_env,
                               const char *const *headers,
                               apr_interval_time_t timeout, int retries);
-/* Adds those that exist by default and were not configured: mock, and all that
- * are known by name. */
-void mastra_models_add_defaults(mastra_models_t *models,
-                                apr_interval_time_t timeout);
-/* In the order in which they were added. */
-int mastra_models_count(const mastra_models_t *models);
-const mastra_model_provider_t *mastra_models_at(const mastra_models_t *models,
-                                                int i);
+/* Adds those that exist by default and were not configured: openai and mock. */
+void mastra_models_add_defaults(mastra_models_t *models);
 /* "provider/model" to its parts; NULL when the provider is not known. */
 const mastra_model_provider_t *
 mastra_models_find(const mastra_models_t *models, const char *spec,

@@ -1,13 +1,32 @@
 /* The body of a chat completions request, written straight into a buffer in
  * the order of members that the original server uses. */
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 #include "openai_part.h"
 
+#define MAX_NAME 64
+
+static char last_char(const mastra_openai_writer_t *out)
+{
+    return out->buf->len ? out->buf->data[out->buf->len - 1] : '{';
+}
+
+/* Writes the name of a member, after a comma where one is due. */
+static void name_of(mastra_openai_writer_t *out, const char *name)
+{
+    if (last_char(out) != '{') {
+        mastra_openai_puts(out, ",");
+    }
+    mastra_openai_string(out, name, strlen(name));
+    mastra_openai_puts(out, ":");
+}
+
 /* A setting: what provider options say about it counts more, and is taken out
  * of them so that it is not written twice. */
-static void put(mastra_writer_t *out, mastra_json_t *extra,
+static void put(mastra_openai_writer_t *out, mastra_json_t *extra,
                 const char *name, const mastra_json_t *value)
 {
     const mastra_json_t *other = mastra_json_get(extra, name);
@@ -16,12 +35,29 @@ static void put(mastra_writer_t *out, mastra_json_t *extra,
         value = other;
     }
     if (value && !mastra_json_is_null(value)) {
-        mastra_write_name(out, name);
-        mastra_write_json(out, value);
+        name_of(out, name);
+        mastra_openai_json(out, value);
     }
     if (other) {
         mastra_json_del(extra, name);
     }
+}
+
+/* "my-provider" as "myProvider": options are found under either name. */
+static void camel_case(char *out, const char *name)
+{
+    int upper = 0;
+    int n = 0;
+
+    for (; *name && n < MAX_NAME - 1; name++) {
+        if (*name == '-' || *name == '_') {
+            upper = 1;
+            continue;
+        }
+        out[n++] = upper ? (char)toupper((unsigned char)*name) : *name;
+        upper = 0;
+    }
+    out[n] = '\0';
 }
 
 /* The options that have a meaning of their own in the original. */
@@ -54,7 +90,7 @@ static const char *const fixed[] = {
 static mastra_json_t *take_extra(known_t *known, const char *id,
                                  const mastra_json_t *options)
 {
-    char camel[MASTRA_OPTION_NAME];
+    char camel[MAX_NAME];
     mastra_json_t *extra;
     int i;
 
@@ -62,7 +98,7 @@ static mastra_json_t *take_extra(known_t *known, const char *id,
     if (!mastra_json_is_object(options)) {
         return NULL;
     }
-    mastra_model_camel(camel, id);
+    camel_case(camel, id);
     take_known(known, mastra_json_get(options, "openai-compatible"));
     take_known(known, mastra_json_get(options, "openaiCompatible"));
     take_known(known, mastra_json_get(options, id));
@@ -76,7 +112,7 @@ static mastra_json_t *take_extra(known_t *known, const char *id,
     return extra;
 }
 
-static void write_format(mastra_writer_t *out, mastra_json_t *extra,
+static void write_format(mastra_openai_writer_t *out, mastra_json_t *extra,
                          const mastra_json_t *schema, const known_t *known)
 {
     if (mastra_json_get(extra, "response_format")) {
@@ -86,20 +122,20 @@ static void write_format(mastra_writer_t *out, mastra_json_t *extra,
     if (!schema) {
         return;
     }
-    mastra_write_puts(out, ",\"response_format\":{\"type\":\"json_schema\","
+    mastra_openai_puts(out, ",\"response_format\":{\"type\":\"json_schema\","
                        "\"json_schema\":{\"schema\":");
-    mastra_write_json(out, schema);
-    mastra_write_puts(out, ",\"strict\":");
+    mastra_openai_json(out, schema);
+    mastra_openai_puts(out, ",\"strict\":");
     if (known->strict) {
-        mastra_write_json(out, known->strict);
+        mastra_openai_json(out, known->strict);
     }
     else {
-        mastra_write_puts(out, "true");
+        mastra_openai_puts(out, "true");
     }
-    mastra_write_puts(out, ",\"name\":\"response\"}}");
+    mastra_openai_puts(out, ",\"name\":\"response\"}}");
 }
 
-static void write_settings(mastra_writer_t *out,
+static void write_settings(mastra_openai_writer_t *out,
                            const mastra_model_provider_t *provider,
                            const mastra_model_request_t *request)
 {
@@ -134,25 +170,25 @@ static void write_settings(mastra_writer_t *out,
     mastra_json_unref(extra);
 }
 
-static void write_tool(mastra_writer_t *out, const mastra_json_t *tool)
+static void write_tool(mastra_openai_writer_t *out, const mastra_json_t *tool)
 {
     const mastra_json_t *schema = mastra_json_get(tool, "inputSchema");
 
-    mastra_write_puts(out, "{\"type\":\"function\",\"function\":{");
+    mastra_openai_puts(out, "{\"type\":\"function\",\"function\":{");
     put(out, NULL, "name", mastra_json_get(tool, "name"));
     put(out, NULL, "description", mastra_json_get(tool, "description"));
-    mastra_write_name(out, "parameters");
+    name_of(out, "parameters");
     if (schema) {
-        mastra_write_json(out, schema);
+        mastra_openai_json(out, schema);
     }
     else {
-        mastra_write_puts(out, "{\"type\":\"object\",\"properties\":{}}");
+        mastra_openai_puts(out, "{\"type\":\"object\",\"properties\":{}}");
     }
     put(out, NULL, "strict", mastra_json_get(tool, "strict"));
-    mastra_write_puts(out, "}}");
+    mastra_openai_puts(out, "}}");
 }
 
-static void write_choice(mastra_writer_t *out,
+static void write_choice(mastra_openai_writer_t *out,
                          const mastra_json_t *choice)
 {
     const char *type = mastra_json_str(choice);
@@ -160,20 +196,20 @@ static void write_choice(mastra_writer_t *out,
     if (!type) {
         type = mastra_json_get_str(choice, "type");
     }
-    mastra_write_name(out, "tool_choice");
+    name_of(out, "tool_choice");
     if (type && strcmp(type, "tool") == 0) {
         const mastra_json_t *tool = mastra_json_get(choice, "toolName");
 
-        mastra_write_puts(out, "{\"type\":\"function\",\"function\":{");
+        mastra_openai_puts(out, "{\"type\":\"function\",\"function\":{");
         put(out, NULL, "name", tool);
-        mastra_write_puts(out, "}}");
+        mastra_openai_puts(out, "}}");
         return;
     }
     type = type ? type : "auto";
-    mastra_write_text(out, type, strlen(type));
+    mastra_openai_string(out, type, strlen(type));
 }
 
-static void write_tools(mastra_writer_t *out,
+static void write_tools(mastra_openai_writer_t *out,
                         const mastra_model_request_t *request)
 {
     apr_size_t i, n = mastra_json_size(request->tools);
@@ -181,26 +217,33 @@ static void write_tools(mastra_writer_t *out,
     if (n == 0 || !mastra_json_is_array(request->tools)) {
         return;
     }
-    mastra_write_name(out, "tools");
-    mastra_write_puts(out, "[");
+    name_of(out, "tools");
+    mastra_openai_puts(out, "[");
     for (i = 0; i < n; i++) {
-        mastra_write_puts(out, i ? "," : "");
+        mastra_openai_puts(out, i ? "," : "");
         write_tool(out, mastra_json_at(request->tools, i));
     }
-    mastra_write_puts(out, "]");
+    mastra_openai_puts(out, "]");
     write_choice(out, request->tool_choice);
 }
 
-static void write_system(mastra_writer_t *out,
-                         const mastra_json_t *message)
+static int is_role(const mastra_json_t *message, const char *role)
 {
-    mastra_write_puts(out, "{\"role\":\"system\"");
-    put(out, NULL, "content", mastra_json_get(message, "content"));
-    mastra_openai_extras(out, message);
-    mastra_write_puts(out, "}");
+    const char *is = mastra_json_get_str(message, "role");
+
+    return is && strcmp(is, role) == 0;
 }
 
-static void write_user(mastra_writer_t *out,
+static void write_system(mastra_openai_writer_t *out,
+                         const mastra_json_t *message)
+{
+    mastra_openai_puts(out, "{\"role\":\"system\"");
+    put(out, NULL, "content", mastra_json_get(message, "content"));
+    mastra_openai_extras(out, message);
+    mastra_openai_puts(out, "}");
+}
+
+static void write_user(mastra_openai_writer_t *out,
                        const mastra_json_t *message)
 {
     const mastra_json_t *content = mastra_json_get(message, "content");
@@ -208,86 +251,113 @@ static void write_user(mastra_writer_t *out,
     apr_size_t i, n = mastra_json_size(content);
     const char *type = mastra_json_get_str(first, "type");
 
-    mastra_write_puts(out, "{\"role\":\"user\"");
+    mastra_openai_puts(out, "{\"role\":\"user\"");
     if (!mastra_json_is_array(content)) {
         put(out, NULL, "content", content);
     }
     else if (n == 1 && type && strcmp(type, "text") == 0) {
         put(out, NULL, "content", mastra_json_get(first, "text"));
         mastra_openai_extras(out, first);
-        mastra_write_puts(out, "}");
+        mastra_openai_puts(out, "}");
         return;
     }
     else {
-        mastra_write_puts(out, ",\"content\":[");
+        mastra_openai_puts(out, ",\"content\":[");
         for (i = 0; i < n; i++) {
-            mastra_write_puts(out, i ? "," : "");
+            mastra_openai_puts(out, i ? "," : "");
             mastra_openai_part(out, mastra_json_at(content, i));
         }
-        mastra_write_puts(out, "]");
+        mastra_openai_puts(out, "]");
     }
     mastra_openai_extras(out, message);
-    mastra_write_puts(out, "}");
+    mastra_openai_puts(out, "}");
 }
 
-static void write_messages(mastra_writer_t *out,
+static void write_messages(mastra_openai_writer_t *out,
                            const mastra_json_t *prompt)
 {
     apr_size_t i, n = mastra_json_size(prompt);
 
-    mastra_write_name(out, "messages");
-    mastra_write_puts(out, "[");
+    name_of(out, "messages");
+    mastra_openai_puts(out, "[");
     for (i = 0; i < n; i++) {
         const mastra_json_t *message = mastra_json_at(prompt, i);
 
-        if (mastra_message_role(message, "tool")) {
-            mastra_openai_results(out, message);
-            continue;
+        if (last_char(out) == '}') {
+            mastra_openai_puts(out, ",");
         }
-        mastra_write_item(out);
-        if (mastra_message_role(message, "system")) {
+        if (is_role(message, "system")) {
             write_system(out, message);
         }
-        else if (mastra_message_role(message, "assistant")) {
+        else if (is_role(message, "assistant")) {
             mastra_openai_assistant(out, message);
+        }
+        else if (is_role(message, "tool")) {
+            mastra_openai_results(out, message);
         }
         else {
             write_user(out, message);
         }
     }
-    mastra_write_puts(out, "]");
+    mastra_openai_puts(out, "]");
 }
 
 mastra_model_fail_e mastra_openai_body(const char **pwhy, mastra_buf_t *buf,
                                        const mastra_model_provider_t *provider,
                                        const mastra_model_request_t *request)
 {
-    mastra_writer_t out;
+    mastra_openai_writer_t out = { .buf = buf };
 
-    mastra_writer_init(&out, buf);
-    mastra_write_puts(&out, "{\"model\":");
-    mastra_write_text(&out, request->model_id, strlen(request->model_id));
+    mastra_buf_init(&out.scratch, buf->limit);
+    mastra_openai_puts(&out, "{\"model\":");
+    mastra_openai_string(&out, request->model_id, strlen(request->model_id));
     write_settings(&out, provider, request);
     write_messages(&out, request->prompt);
     write_tools(&out, request);
     if (request->stream) {
-        mastra_write_puts(&out, ",\"stream\":true,"
+        mastra_openai_puts(&out, ",\"stream\":true,"
                            "\"stream_options\":{\"include_usage\":true}");
     }
-    mastra_write_puts(&out, "}");
-    return mastra_writer_done(&out, pwhy);
+    mastra_openai_puts(&out, "}");
+    mastra_buf_free(&out.scratch);
+    *pwhy = out.why;
+    return out.fail;
+}
+
+static apr_int64_t count(const mastra_json_t *usage, const char *key)
+{
+    apr_int64_t n = mastra_json_get_int(usage, key, 0);
+
+    return n > 0 ? n : 0;
+}
+
+/* Without numbers from the provider there are none to tell but a sum of 0. */
+static mastra_json_t *no_usage(void)
+{
+    return mastra_json_pack("{s:i, s:{s:{}, s:{}}}", "totalTokens", 0, "raw",
+                            "inputTokens", "outputTokens");
 }
 
 mastra_json_t *mastra_openai_usage(mastra_json_t *usage)
 {
+    apr_int64_t in, out, cached, reasoning, text;
+
     if (!usage) {
-        return mastra_usage_none();
+        return no_usage();
     }
-    return mastra_usage_make(
-        mastra_usage_count(usage, "prompt_tokens"),
-        mastra_usage_count(mastra_json_get(usage, "prompt_tokens_details"),
-                           "cached_tokens"), -1,
-        mastra_usage_count(usage, "completion_tokens"),
-        mastra_usage_count(mastra_json_get(usage, "completion_tokens_details"),
-                           "reasoning_tokens"), usage);
+    in = count(usage, "prompt_tokens");
+    out = count(usage, "completion_tokens");
+    cached = count(mastra_json_get(usage, "prompt_tokens_details"),
+                   "cached_tokens");
+    reasoning = count(mastra_json_get(usage, "completion_tokens_details"),
+                      "reasoning_tokens");
+    text = out > reasoning ? out - reasoning : 0;
+    return mastra_json_pack("{s:I, s:I, s:I, s:I, s:I, s:{s:{s:I, s:I, s:I},"
+                            " s:{s:I, s:I, s:I}, s:O}}",
+                            "inputTokens", in, "outputTokens", out,
+                            "totalTokens", in + out, "reasoningTokens",
+                            reasoning, "cachedInputTokens", cached, "raw",
+                            "inputTokens", "total", in, "noCache", in - cached,
+                            "cacheRead", cached, "outputTokens", "total", out,
+                            "text", text, "reasoning", reasoning, "raw", usage);
 }

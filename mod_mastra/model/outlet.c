@@ -58,7 +58,6 @@ static mastra_outlet_event_t *copy_event(const mastra_model_event_t *event)
                                   room(event->raw_reason) - 1);
     copy->event.json = mastra_json_ref(event->json);
     copy->event.body = mastra_json_ref(event->body);
-    copy->event.metadata = mastra_json_ref(event->metadata);
     return copy;
 }
 
@@ -66,7 +65,6 @@ static void free_event(mastra_outlet_event_t *held)
 {
     mastra_json_unref(held->event.json);
     mastra_json_unref(held->event.body);
-    mastra_json_unref(held->event.metadata);
     free(held);
 }
 
@@ -86,9 +84,7 @@ void mastra_outlet_emit(mastra_outlet_t *outlet,
 {
     mastra_outlet_event_t *held;
 
-    /* What is said of an answer is not the answer: it may be said again. */
-    if (event->type != MASTRA_MODEL_REQUEST
-        && event->type != MASTRA_MODEL_RESPONSE) {
+    if (event->type != MASTRA_MODEL_REQUEST) {
         outlet->delivered = 1;
     }
     if (!mastra_outlet_is_held(outlet)) {

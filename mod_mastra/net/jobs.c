@@ -2,33 +2,25 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "jobs_internal.h"
+#include "internal.h"
+#include "jobs.h"
 
-static __thread mastra_jobs_t *of_this_thread;
+struct mastra_jobs_t {
+    mastra_loop_t *loop;
+    apr_pool_t *pool;
+    apr_thread_t **threads;
+    int nthreads;
+    int max_queued;
 
-void mastra_net_until(struct timespec *until, apr_interval_time_t time)
-{
-    clock_gettime(CLOCK_MONOTONIC, until);
-    until->tv_sec += (time_t)apr_time_sec(time);
-    until->tv_nsec += (long)apr_time_usec(time) * 1000;
-    if (until->tv_nsec >= 1000000000L) {
-        until->tv_sec++;
-        until->tv_nsec -= 1000000000L;
-    }
-}
-
-void mastra_net_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t monotonic;
-
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-}
+    pthread_mutex_t lock;    /* guards what follows */
+    pthread_cond_t work;
+    mastra_job_t *first;
+    mastra_job_t **end;
+    int queued;
+    int idle;                /* threads that wait on work */
+    int stopping;
+};
 
 static void done_cb(void *baton)
 {
@@ -37,11 +29,12 @@ static void done_cb(void *baton)
     job->done(job);
 }
 
-/* The next job; NULL when all are run and the pool stops. With the lock. */
+/* The next job; NULL when all are run and the pool stops. */
 static mastra_job_t *take(mastra_jobs_t *jobs)
 {
     mastra_job_t *job;
 
+    pthread_mutex_lock(&jobs->lock);
     while (!jobs->first && !jobs->stopping) {
         jobs->idle++;
         pthread_cond_wait(&jobs->work, &jobs->lock);
@@ -55,17 +48,8 @@ static mastra_job_t *take(mastra_jobs_t *jobs)
         }
         jobs->queued--;
     }
-    return job;
-}
-
-/* Nobody has waited for this thread: the loop may be gone, and the process is
- * about to end. */
-static void park_for_good(mastra_jobs_t *jobs)
-{
     pthread_mutex_unlock(&jobs->lock);
-    for (;;) {
-        pause();
-    }
+    return job;
 }
 
 static void *APR_THREAD_FUNC run_jobs(apr_thread_t *thread, void *baton)
@@ -73,24 +57,13 @@ static void *APR_THREAD_FUNC run_jobs(apr_thread_t *thread, void *baton)
     mastra_jobs_t *jobs = baton;
     mastra_job_t *job;
 
-    (void)thread;
     mastra_net_thread_name("mastra-job");
-    of_this_thread = jobs;
-    pthread_mutex_lock(&jobs->lock);
     while ((job = take(jobs)) != NULL) {
-        pthread_mutex_unlock(&jobs->lock);
         job->run(job);
-        pthread_mutex_lock(&jobs->lock);
-        if (jobs->abandoned) {
-            park_for_good(jobs);
-        }
         job->msg.cb = done_cb;
         job->msg.baton = job;
         mastra_loop_post(jobs->loop, &job->msg);
     }
-    jobs->running--;
-    pthread_cond_broadcast(&jobs->over);
-    pthread_mutex_unlock(&jobs->lock);
     return NULL;
 }
 
@@ -116,83 +89,33 @@ apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job)
     return rv;
 }
 
-int mastra_jobs_enter_wait(void)
-{
-    mastra_jobs_t *jobs = of_this_thread;
-    int may = 1;
-
-    if (jobs) {
-        pthread_mutex_lock(&jobs->lock);
-        may = jobs->waiting + 1 < jobs->nthreads;
-        jobs->waiting += may;
-        pthread_mutex_unlock(&jobs->lock);
-    }
-    return may;
-}
-
-void mastra_jobs_leave_wait(void)
-{
-    mastra_jobs_t *jobs = of_this_thread;
-
-    if (jobs) {
-        pthread_mutex_lock(&jobs->lock);
-        jobs->waiting--;
-        pthread_mutex_unlock(&jobs->lock);
-    }
-}
-
 /* The pool goes without mastra_jobs_stop having been called. */
 static apr_status_t stop_cleanup(void *baton)
 {
-    mastra_jobs_stop(baton, 0);
-    return APR_SUCCESS;
-}
-
-/* Memory of its own: threads that nobody waits for still look at it. */
-static apr_status_t make(mastra_jobs_t **pjobs)
-{
-    apr_pool_t *own;
-    mastra_jobs_t *jobs;
-    apr_status_t rv = apr_pool_create_unmanaged(&own);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    apr_pool_tag(own, "mastra_jobs");
-    jobs = apr_pcalloc(own, sizeof(*jobs));
-    jobs->own = own;
-    jobs->end = &jobs->first;
-    pthread_mutex_init(&jobs->lock, NULL);
-    pthread_cond_init(&jobs->work, NULL);
-    mastra_net_cond_init(&jobs->over);
-    *pjobs = jobs;
+    mastra_jobs_stop(baton);
     return APR_SUCCESS;
 }
 
 apr_status_t mastra_jobs_start(mastra_jobs_t **pjobs, mastra_loop_t *loop,
                                int threads, int max_queued, apr_pool_t *pool)
 {
-    mastra_jobs_t *jobs;
-    apr_status_t rv = make(&jobs);
+    mastra_jobs_t *jobs = apr_pcalloc(pool, sizeof(*jobs));
+    apr_status_t rv;
 
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     jobs->loop = loop;
     jobs->pool = pool;
     jobs->max_queued = max_queued;
-    jobs->threads = apr_pcalloc(jobs->own, (apr_size_t)threads
-                                           * sizeof(*jobs->threads));
+    jobs->end = &jobs->first;
+    jobs->threads = apr_pcalloc(pool, (apr_size_t)threads
+                                      * sizeof(*jobs->threads));
+    pthread_mutex_init(&jobs->lock, NULL);
+    pthread_cond_init(&jobs->work, NULL);
     apr_pool_pre_cleanup_register(pool, jobs, stop_cleanup);
     while (jobs->nthreads < threads) {
-        pthread_mutex_lock(&jobs->lock);
-        jobs->running++;
-        pthread_mutex_unlock(&jobs->lock);
         rv = mastra_net_thread(&jobs->threads[jobs->nthreads], run_jobs, jobs,
-                               jobs->own);
+                               pool);
         if (rv != APR_SUCCESS) {
-            jobs->running--;
-            mastra_jobs_stop(jobs, 0);
+            mastra_jobs_stop(jobs);
             return rv;
         }
         jobs->nthreads++;
@@ -201,60 +124,18 @@ apr_status_t mastra_jobs_start(mastra_jobs_t **pjobs, mastra_loop_t *loop,
     return APR_SUCCESS;
 }
 
-/* ---- the end ---- */
-
-static int left(const mastra_jobs_t *jobs)
-{
-    return jobs->running + jobs->held;
-}
-
-/* With the lock. */
-static void wait_for_all(mastra_jobs_t *jobs, apr_interval_time_t limit)
-{
-    struct timespec until;
-    int rv = 0;
-
-    mastra_net_until(&until, limit);
-    while (left(jobs) && rv != ETIMEDOUT) {
-        rv = limit ? pthread_cond_timedwait(&jobs->over, &jobs->lock, &until)
-                   : pthread_cond_wait(&jobs->over, &jobs->lock);
-    }
-}
-
-void mastra_jobs_free(mastra_jobs_t *jobs)
-{
-    pthread_cond_destroy(&jobs->work);
-    pthread_cond_destroy(&jobs->over);
-    pthread_mutex_destroy(&jobs->lock);
-    apr_pool_destroy(jobs->own);
-}
-
-int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit)
+void mastra_jobs_stop(mastra_jobs_t *jobs)
 {
     apr_status_t rv;
-    int n, used;
 
     apr_pool_cleanup_kill(jobs->pool, jobs, stop_cleanup);
     pthread_mutex_lock(&jobs->lock);
     jobs->stopping = 1;
     pthread_cond_broadcast(&jobs->work);
-    mastra_foreign_cancel_all(jobs);
-    wait_for_all(jobs, limit);
-    n = left(jobs);
-    jobs->abandoned = n > 0;
     pthread_mutex_unlock(&jobs->lock);
-    if (n) {
-        return n;
-    }
     while (jobs->nthreads > 0) {
         apr_thread_join(&rv, jobs->threads[--jobs->nthreads]);
     }
-    pthread_mutex_lock(&jobs->lock);
-    jobs->stopped = 1;
-    used = jobs->nforeign;
-    pthread_mutex_unlock(&jobs->lock);
-    if (!used) {
-        mastra_jobs_free(jobs);
-    }
-    return 0;
+    pthread_cond_destroy(&jobs->work);
+    pthread_mutex_destroy(&jobs->lock);
 }

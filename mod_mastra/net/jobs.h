@@ -20,18 +20,9 @@ typedef struct mastra_job_t {
 
 apr_status_t mastra_jobs_start(mastra_jobs_t **pjobs, mastra_loop_t *loop,
                                int threads, int max_queued, apr_pool_t *pool);
-/* Stops the threads; what is queued is run first, foreign work (foreign.h) is
- * told to end. Stop the loop after it. Waits for limit at most (0: as long as
- * it takes) and returns how many jobs and pieces of foreign work are still
- * going on: they do no harm as long as the process does not unload their code
- * (their threads stop for good when they come back). */
-int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit);
+/* Joins the threads; what is queued is run first. Stop the loop after it. */
+void mastra_jobs_stop(mastra_jobs_t *jobs);
 /* APR_EAGAIN when max_queued jobs wait: then neither callback comes. */
 apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job);
-
-/* A job is about to wait for something that may need a job thread itself: 0
- * when no other thread would be left for that. 1 on other threads. */
-int mastra_jobs_enter_wait(void);
-void mastra_jobs_leave_wait(void);
 
 #endif

@@ -21,10 +21,6 @@ typedef struct mastra_sink_vtable_t {
      * Optional. */
     int (*text)(mastra_sink_t *sink, const char *run_id, const char *type,
                 const char *id, const char *text, apr_size_t len);
-    /* A chunk whose JSON is text already. Only who reads logs calls it. */
-    int (*raw)(mastra_sink_t *sink, const char *json, apr_size_t len);
-    /* A run that was suspended has been taken up. Optional. */
-    void (*begun)(mastra_sink_t *sink);
     /* Once, last. A run without stream gives answer (lent); error is NULL when
      * it worked. After chunks were sent an error has been told by chunks and
      * error is NULL, too. */

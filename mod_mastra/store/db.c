@@ -58,20 +58,6 @@ mastra_db_t *mastra_db_make(const mastra_dialect_t *dialect,
     return db;
 }
 
-apr_status_t mastra_db_now(apr_int64_t *pms, mastra_db_t *db, apr_pool_t *pool)
-{
-    const char *value = NULL;
-    apr_status_t rv = mastra_db_value(&value, db, db->dialect->now_ms, pool);
-
-    if (rv == APR_SUCCESS && !value) {
-        rv = APR_EGENERAL;
-    }
-    if (rv == APR_SUCCESS) {
-        *pms = apr_atoi64(value);
-    }
-    return rv;
-}
-
 int mastra_db_passing(apr_status_t rv)
 {
     return rv == MASTRA_STORE_BUSY || rv == MASTRA_STORE_LOST;

@@ -30,54 +30,6 @@ typedef struct {
     "CREATE INDEX IF NOT EXISTS mastra_x_runs_status " \
     "ON mastra_x_runs (host, kind, status, changed)"
 
-/* Threads as channels: who works for one, what waits, what its runs say. */
-#define MASTRA_CHANNELS_TABLE \
-    "CREATE TABLE IF NOT EXISTS mastra_x_channels (" \
-    "id VARCHAR(64) NOT NULL PRIMARY KEY, " \
-    "host VARCHAR(255) NOT NULL, " \
-    "resource VARCHAR(255) NOT NULL, " \
-    "thread VARCHAR(255) NOT NULL, " \
-    "agent VARCHAR(255) NOT NULL, " \
-    "run VARCHAR(255) NOT NULL, " \
-    "log VARCHAR(255) NOT NULL, " \
-    "status VARCHAR(16) NOT NULL, " \
-    "owner VARCHAR(255) NOT NULL, " \
-    "epoch INTEGER NOT NULL, " \
-    "place INTEGER NOT NULL, " \
-    "halt INTEGER NOT NULL, " \
-    "lease BIGINT NOT NULL, " \
-    "changed BIGINT NOT NULL, " \
-    "UNIQUE (host, resource, thread))"
-#define MASTRA_QUEUE_TABLE \
-    "CREATE TABLE IF NOT EXISTS mastra_x_queue (" \
-    "channel VARCHAR(64) NOT NULL, " \
-    "place INTEGER NOT NULL, " \
-    "kind VARCHAR(16) NOT NULL, " \
-    "run VARCHAR(255) NOT NULL, " \
-    "item TEXT NOT NULL, " \
-    "PRIMARY KEY (channel, place))"
-#define MASTRA_EVENTS_TABLE \
-    "CREATE TABLE IF NOT EXISTS mastra_x_events (" \
-    "log VARCHAR(255) NOT NULL, " \
-    "seq BIGINT NOT NULL, " \
-    "newest BIGINT NOT NULL, " \
-    "epoch INTEGER NOT NULL, " \
-    "ends INTEGER NOT NULL, " \
-    "made BIGINT NOT NULL, " \
-    "frames TEXT NOT NULL, " \
-    "PRIMARY KEY (log, seq))"
-#define MASTRA_CHANNEL_TABLES MASTRA_CHANNELS_TABLE, MASTRA_QUEUE_TABLE, \
-    MASTRA_EVENTS_TABLE
-#define MASTRA_CHANNEL_INDEXES \
-    "CREATE INDEX IF NOT EXISTS mastra_x_channels_run " \
-    "ON mastra_x_channels (run)", \
-    "CREATE INDEX IF NOT EXISTS mastra_x_channels_status " \
-    "ON mastra_x_channels (host, status, lease)", \
-    "CREATE INDEX IF NOT EXISTS mastra_x_channels_changed " \
-    "ON mastra_x_channels (changed)", \
-    "CREATE INDEX IF NOT EXISTS mastra_x_events_made " \
-    "ON mastra_x_events (made)"
-
 typedef struct mastra_dialect_t {
     const char *driver;      /* apr_dbd's name */
     int single_writer;       /* one thread of a child does all writing */

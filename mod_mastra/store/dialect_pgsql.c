@@ -93,7 +93,6 @@ static const char *const tables[] = {
     "CONSTRAINT public_mastra_workflow_snapshot_workflow_name_run_id_key "
     "UNIQUE (workflow_name, run_id))",
     MASTRA_RUNS_TABLE,
-    MASTRA_CHANNEL_TABLES,
     "CREATE TABLE IF NOT EXISTS mastra_x_commits ("
     "session text NOT NULL PRIMARY KEY, "
     "number bigint NOT NULL, "
@@ -107,7 +106,6 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS mastra_threads_resourceid_createdat_idx "
     "ON mastra_threads (\"resourceId\", \"createdAt\" DESC)",
     MASTRA_RUNS_INDEX,
-    MASTRA_CHANNEL_INDEXES,
     NULL
 };
 

@@ -66,7 +66,6 @@ static const char *const tables[] = {
     "\"updatedAt\" TEXT, "
     "UNIQUE (workflow_name, run_id))",
     MASTRA_RUNS_TABLE,
-    MASTRA_CHANNEL_TABLES,
     NULL
 };
 
@@ -79,7 +78,6 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS mastra_x_threads_resource_created_at "
     "ON mastra_threads (\"resourceId\", \"createdAt\")",
     MASTRA_RUNS_INDEX,
-    MASTRA_CHANNEL_INDEXES,
     NULL
 };
 
@@ -161,7 +159,6 @@ static apr_status_t open_log(mastra_db_t *db, state_t *state)
     if (rv == APR_SUCCESS) {
         rv = pragma(&mode, db, "PRAGMA journal_mode");
     }
-    /* cppcheck-suppress uninitvar ; pragma() sets it when it succeeds */
     if (rv == APR_SUCCESS && !strcmp(mode, "wal")) {
         path = apr_pstrcat(db->pool, db->params, "-wal", NULL);
         state->wal = open(path, O_RDONLY | O_CLOEXEC);

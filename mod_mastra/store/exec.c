@@ -1,7 +1,6 @@
 /* The threads of a store: jobs wait in two queues, write jobs that wait
  * together share one transaction, and each job is told after the commit. */
 
-#include <pthread.h>
 #include <signal.h>
 #include <semaphore.h>
 #include <errno.h>
@@ -388,7 +387,6 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *data)
     apr_status_t rv;
     int mode;
 
-    (void)pthread_setname_np(pthread_self(), "mastra-store");
     while ((mode = wait_for_work(w)) >= 0) {
         /* the jobs are taken after BEGIN: while this thread waits for a lock
          * or a connection, the group grows */

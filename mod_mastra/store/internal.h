@@ -62,9 +62,6 @@ apr_status_t mastra_db_plain(mastra_db_t *db, const char *sql);
  * none. */
 apr_status_t mastra_db_value(const char **pvalue, mastra_db_t *db,
                              const char *sql, apr_pool_t *pool);
-/* The database's clock: one clock for all who share it. Milliseconds. */
-apr_status_t mastra_db_now(apr_int64_t *pms, mastra_db_t *db,
-                           apr_pool_t *pool);
 /* 1 for a status that another attempt may cure. */
 int mastra_db_passing(apr_status_t rv);
 
@@ -117,30 +114,5 @@ mastra_json_t *mastra_record_json(const mastra_rows_t *rows, int row,
 /* 1 when object has all members of wanted, with equal values. */
 int mastra_record_has(const mastra_json_t *object,
                       const mastra_json_t *wanted);
-
-/* The years 1 and 9999: where both dialects' times end. */
-#define MASTRA_TIME_FIRST (APR_INT64_C(-62135596800) * APR_USEC_PER_SEC)
-#define MASTRA_TIME_LAST (APR_INT64_C(253402300799) * APR_USEC_PER_SEC)
-
-/* ---- messages.c: rows of mastra_messages ---- */
-
-#define MASTRA_MESSAGE_COLUMNS \
-    "SELECT id, content, role, type, \"createdAt\", thread_id, " \
-    "\"resourceId\" FROM mastra_messages"
-
-enum { MASTRA_MESSAGE_ID, MASTRA_MESSAGE_CONTENT, MASTRA_MESSAGE_ROLE,
-       MASTRA_MESSAGE_TYPE, MASTRA_MESSAGE_CREATED, MASTRA_MESSAGE_THREAD,
-       MASTRA_MESSAGE_RESOURCE };
-
-/* The content column as format 2. New reference. */
-mastra_json_t *mastra_message_content(const char *text);
-mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row);
-/* backwards: the last row first. */
-void mastra_message_append(mastra_json_t *messages, const mastra_rows_t *rows,
-                           int backwards);
-
-/* A new array of messages, oldest first: message_lists.c. */
-mastra_json_t *mastra_message_sort(const mastra_json_t *messages,
-                                   apr_pool_t *pool);
 
 #endif

@@ -4,12 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <linux/futex.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include <apr_strings.h>
 #include <apr_time.h>
@@ -22,28 +17,14 @@
  * or share them, and the kernel drops them when the process dies.
  */
 
-/* Bytes of the file that are locked; what stands there does not matter. */
-enum { BYTE_LOCK, BYTE_TURNSTILE, BYTES };
+/* Bytes of the file that are locked; its content does not matter. */
+enum { BYTE_LOCK, BYTE_TURNSTILE };
 
-/*
- * A bell behind these bytes, in memory that all who have the file share: who
- * lets go rings for one that waits. It is a hint and no more: whoever died
- * while waiting makes others ring in vain, and who holds the lock without
- * knowing of the bell is met by asking again every now and then.
- */
-typedef struct {
-    apr_uint32_t waiting[BYTES];
-    apr_uint32_t rung[BYTES];
-} bell_t;
-
-#define BELL_AT 64               /* offset in the file */
-#define MAPPED (BELL_AT + sizeof(bell_t))
-#define ASK_AGAIN 2000           /* microseconds */
+#define POLL_SHORT 100           /* microseconds between attempts */
+#define POLL_LONG 1000           /* after the first hundred */
 
 struct mastra_filelock_t {
     int fd;
-    void *mapped;
-    bell_t *bell;
 };
 
 static apr_status_t set(mastra_filelock_t *lock, int byte, short type)
@@ -61,70 +42,24 @@ static apr_status_t set(mastra_filelock_t *lock, int byte, short type)
     return errno == EACCES || errno == EINTR ? APR_EAGAIN : errno;
 }
 
-static void ring(mastra_filelock_t *lock, int byte)
-{
-    bell_t *bell = lock->bell;
-
-    if (__atomic_load_n(&bell->waiting[byte], __ATOMIC_SEQ_CST)) {
-        __atomic_add_fetch(&bell->rung[byte], 1, __ATOMIC_SEQ_CST);
-        syscall(SYS_futex, &bell->rung[byte], FUTEX_WAKE, 1, NULL, NULL, 0);
-    }
-}
-
-/* A waiting fcntl could not be bounded. The bell is read before the lock is
- * asked for: a ring in between ends the wait at once. */
+/* Asks again and again: a waiting fcntl could not be bounded. */
 static apr_status_t take(mastra_filelock_t *lock, int byte, apr_time_t until)
 {
-    const struct timespec pause = { .tv_nsec = ASK_AGAIN * 1000L };
-    apr_status_t rv = set(lock, byte, F_WRLCK);
-    bell_t *bell = lock->bell;
-    apr_uint32_t rung;
+    apr_status_t rv;
+    int tries = 0;
 
-    if (rv != APR_EAGAIN) {
-        return rv;
-    }
-    __atomic_add_fetch(&bell->waiting[byte], 1, __ATOMIC_SEQ_CST);
-    for (;;) {
-        rung = __atomic_load_n(&bell->rung[byte], __ATOMIC_SEQ_CST);
-        rv = set(lock, byte, F_WRLCK);
-        if (rv != APR_EAGAIN || apr_time_now() >= until) {
+    while ((rv = set(lock, byte, F_WRLCK)) == APR_EAGAIN) {
+        if (apr_time_now() >= until) {
             break;
         }
-        syscall(SYS_futex, &bell->rung[byte], FUTEX_WAIT, rung, &pause, NULL,
-                0);
+        apr_sleep(++tries < 100 ? POLL_SHORT : POLL_LONG);
     }
-    __atomic_sub_fetch(&bell->waiting[byte], 1, __ATOMIC_SEQ_CST);
     return rv;
-}
-
-static void drop(mastra_filelock_t *lock, int byte)
-{
-    set(lock, byte, F_UNLCK);
-    ring(lock, byte);
 }
 
 static apr_status_t close_file(void *data)
 {
-    mastra_filelock_t *lock = data;
-
-    munmap(lock->mapped, MAPPED);
-    close(lock->fd);
-    return APR_SUCCESS;
-}
-
-static apr_status_t map_bell(mastra_filelock_t *lock)
-{
-    /* longer only: others have it mapped */
-    if (lseek(lock->fd, 0, SEEK_END) < (off_t)MAPPED
-        && ftruncate(lock->fd, MAPPED) < 0) {
-        return errno;
-    }
-    lock->mapped = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        lock->fd, 0);
-    if (lock->mapped == MAP_FAILED) {
-        return errno;
-    }
-    lock->bell = (bell_t *)((char *)lock->mapped + BELL_AT);
+    close(((mastra_filelock_t *)data)->fd);
     return APR_SUCCESS;
 }
 
@@ -132,16 +67,10 @@ apr_status_t mastra_filelock_open(mastra_filelock_t **plock, const char *path,
                                   apr_pool_t *pool)
 {
     mastra_filelock_t *lock = apr_palloc(pool, sizeof(*lock));
-    apr_status_t rv;
 
     lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
     if (lock->fd < 0) {
         return errno;
-    }
-    rv = map_bell(lock);
-    if (rv != APR_SUCCESS) {
-        close(lock->fd);
-        return rv;
     }
     apr_pool_cleanup_register(pool, lock, close_file, apr_pool_cleanup_null);
     *plock = lock;
@@ -156,12 +85,12 @@ apr_status_t mastra_filelock_take(mastra_filelock_t *lock,
 
     if (rv == APR_SUCCESS) {
         rv = take(lock, BYTE_LOCK, until);
-        drop(lock, BYTE_TURNSTILE);
+        set(lock, BYTE_TURNSTILE, F_UNLCK);
     }
     return rv;
 }
 
 void mastra_filelock_drop(mastra_filelock_t *lock)
 {
-    drop(lock, BYTE_LOCK);
+    set(lock, BYTE_LOCK, F_UNLCK);
 }

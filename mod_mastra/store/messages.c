@@ -1,5 +1,6 @@
-/* The table mastra_messages: saving, and rows by their ids. */
+/* The table mastra_messages. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_hash.h>
@@ -8,28 +9,66 @@
 #include "threads.h"
 #include "internal.h"
 
+#define COLUMNS "SELECT id, content, role, type, \"createdAt\", thread_id, " \
+                "\"resourceId\" FROM mastra_messages"
+
+enum { COLUMN_ID, COLUMN_CONTENT, COLUMN_ROLE, COLUMN_TYPE, COLUMN_CREATED,
+       COLUMN_THREAD, COLUMN_RESOURCE };
+
 static const char message_save[] =
     "INSERT INTO mastra_messages (id, thread_id, content, role, type, "
     "\"createdAt*\", \"resourceId\") VALUES (?, ?, ?, ?, ?, ?*, ?) "
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, "
     "content = excluded.content, role = excluded.role, "
-    "type = excluded.type, \"resourceId\" = excluded.\"resourceId\" "
-    "WHERE mastra_messages.\"resourceId\" IS NULL OR "
-    "excluded.\"resourceId\" IS NULL OR "
-    "mastra_messages.\"resourceId\" = excluded.\"resourceId\"";
+    "type = excluded.type, \"resourceId\" = excluded.\"resourceId\"";
 
 /* Ids come in handfuls, the last one filled up with NULL. */
 #define HANDFUL 16
 #define ANY_ID " WHERE id IN (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-static const char messages_get[] = MASTRA_MESSAGE_COLUMNS ANY_ID
+static const char messages_get[] = COLUMNS ANY_ID
     " ORDER BY \"createdAt\", rowid";
 static const char messages_threads[] =
     "SELECT DISTINCT thread_id FROM mastra_messages" ANY_ID;
-static const char messages_own[] =
-    "UPDATE mastra_messages SET \"resourceId\" = ? WHERE thread_id = ?";
 static const char messages_delete[] = "DELETE FROM mastra_messages" ANY_ID;
 
+/* Lists, by [a range of times][one resource][some roles][ascending]. A range
+ * that is open at both ends is left out: it misleads PostgreSQL, which would
+ * sort the whole thread rather than walk along the index. */
+#define ROLES 6
+#define OF_THREAD " WHERE thread_id = ?"
+#define OF_RANGE " AND \"createdAt\" >= ? AND \"createdAt\" < ?"
+#define OF_RESOURCE " AND \"resourceId\" = ?"
+#define OF_ROLES " AND role IN (?, ?, ?, ?, ?, ?)"
+#define LIST(where, direction) \
+    COLUMNS OF_THREAD where " ORDER BY \"createdAt\" " direction \
+    ", rowid " direction " LIMIT ? OFFSET ?"
+#define LISTS(where) { LIST(where, "DESC"), LIST(where, "ASC") }
+#define COUNT(where) "SELECT count(*) FROM mastra_messages" OF_THREAD where
+
+static const char *const messages_list[2][2][2][2] = {
+    { { LISTS(""), LISTS(OF_ROLES) },
+      { LISTS(OF_RESOURCE), LISTS(OF_RESOURCE OF_ROLES) } },
+    { { LISTS(OF_RANGE), LISTS(OF_RANGE OF_ROLES) },
+      { LISTS(OF_RANGE OF_RESOURCE),
+        LISTS(OF_RANGE OF_RESOURCE OF_ROLES) } }
+};
+static const char *const messages_count[2][2][2] = {
+    { { COUNT(""), COUNT(OF_ROLES) },
+      { COUNT(OF_RESOURCE), COUNT(OF_RESOURCE OF_ROLES) } },
+    { { COUNT(OF_RANGE), COUNT(OF_RANGE OF_ROLES) },
+      { COUNT(OF_RANGE OF_RESOURCE),
+        COUNT(OF_RANGE OF_RESOURCE OF_ROLES) } }
+};
+
+/* The years 1 and 9999: where both dialects' times end. */
+#define TIME_FIRST (APR_INT64_C(-62135596800) * APR_USEC_PER_SEC)
+#define TIME_LAST (APR_INT64_C(253402300799) * APR_USEC_PER_SEC)
 #define MILLISECOND 1000
+
+#define ROWS_MAX 100000          /* in one answer */
+#define SCAN_STEP 2000           /* rows looked at in one go */
+#define INCLUDE_MAX 100          /* messages that bring neighbours along */
+#define NEIGHBOURS_MAX 1000
 #define CONTENT_DEPTH 512
 
 /* ---- rows to JSON ---- */
@@ -42,7 +81,7 @@ static mastra_json_t *text_content(const char *text)
                             text);
 }
 
-mastra_json_t *mastra_message_content(const char *text)
+static mastra_json_t *content_json(const char *text)
 {
     mastra_json_t *json = NULL, *content;
 
@@ -59,36 +98,36 @@ mastra_json_t *mastra_message_content(const char *text)
     return content;
 }
 
-mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row)
+static mastra_json_t *message_json(const mastra_rows_t *rows, int row)
 {
     mastra_json_t *message = mastra_json_object();
-    const char *content = mastra_rows_text(rows, row, MASTRA_MESSAGE_CONTENT);
-    const char *type = mastra_rows_text(rows, row, MASTRA_MESSAGE_TYPE);
+    const char *content = mastra_rows_text(rows, row, COLUMN_CONTENT);
+    const char *type = mastra_rows_text(rows, row, COLUMN_TYPE);
 
-    mastra_json_set_str(message, "id", mastra_rows_text(rows, row, MASTRA_MESSAGE_ID));
-    mastra_json_set(message, "content", mastra_message_content(content ? content : ""));
+    mastra_json_set_str(message, "id", mastra_rows_text(rows, row, COLUMN_ID));
+    mastra_json_set(message, "content", content_json(content ? content : ""));
     mastra_json_set_str(message, "role",
-                        mastra_rows_text(rows, row, MASTRA_MESSAGE_ROLE));
+                        mastra_rows_text(rows, row, COLUMN_ROLE));
     mastra_json_set_str(message, "createdAt",
-                        mastra_rows_iso(rows, row, MASTRA_MESSAGE_CREATED));
+                        mastra_rows_iso(rows, row, COLUMN_CREATED));
     mastra_json_set_str(message, "threadId",
-                        mastra_rows_text(rows, row, MASTRA_MESSAGE_THREAD));
+                        mastra_rows_text(rows, row, COLUMN_THREAD));
     mastra_json_set_str(message, "resourceId",
-                        mastra_rows_text(rows, row, MASTRA_MESSAGE_RESOURCE));
+                        mastra_rows_text(rows, row, COLUMN_RESOURCE));
     if (type && strcmp(type, "v2")) {
         mastra_json_set_str(message, "type", type);
     }
     return message;
 }
 
-void mastra_message_append(mastra_json_t *messages, const mastra_rows_t *rows,
-                           int backwards)
+static void append_rows(mastra_json_t *messages, const mastra_rows_t *rows,
+                        int backwards)
 {
     int i, n = mastra_rows_count(rows);
 
     for (i = 0; i < n; i++) {
         mastra_json_append(messages,
-                           mastra_message_json(rows, backwards ? n - 1 - i : i));
+                           message_json(rows, backwards ? n - 1 - i : i));
     }
 }
 
@@ -125,14 +164,11 @@ static apr_status_t save_one(mastra_db_t *db, const mastra_json_t *message,
         MASTRA_TIME(created),
         MASTRA_TEXT(mastra_json_get_str(message, "resourceId"))
     };
-    apr_status_t rv;
-    int saved = 0;
 
     if (!binds[0].text || !binds[1].text || !binds[2].json || !binds[3].text) {
         return APR_EINVAL;
     }
-    rv = mastra_db_execute(&saved, db, message_save, binds, 7, pool);
-    return rv || saved ? rv : MASTRA_STORE_EXISTS;
+    return mastra_db_execute(NULL, db, message_save, binds, 7, pool);
 }
 
 apr_status_t mastra_messages_save(mastra_db_t *db,
@@ -182,24 +218,6 @@ static apr_size_t id_binds(mastra_bind_t *binds, const mastra_json_t *ids,
     return start + HANDFUL;
 }
 
-static mastra_json_t *each_once(const mastra_json_t *ids, apr_pool_t *pool)
-{
-    mastra_json_t *made = mastra_json_own(mastra_json_array(), pool);
-    apr_hash_t *seen = apr_hash_make(pool);
-    apr_size_t i;
-
-    for (i = 0; i < mastra_json_size(ids); i++) {
-        mastra_json_t *id = mastra_json_at(ids, i);
-
-        if (mastra_json_is_string(id)
-            && !apr_hash_get(seen, mastra_json_str(id), APR_HASH_KEY_STRING)) {
-            apr_hash_set(seen, mastra_json_str(id), APR_HASH_KEY_STRING, "");
-            mastra_json_append(made, mastra_json_ref(id));
-        }
-    }
-    return made;
-}
-
 apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
                                  const mastra_json_t *ids, apr_pool_t *pool)
 {
@@ -209,7 +227,6 @@ apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
     apr_status_t rv;
     apr_size_t i;
 
-    ids = each_once(ids, pool);
     for (i = 0; i < mastra_json_size(ids);) {
         i = id_binds(binds, ids, i);
         rv = mastra_db_query(&rows, db, messages_get, binds, HANDFUL, pool);
@@ -217,10 +234,9 @@ apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
             mastra_json_unref(messages);
             return rv;
         }
-        mastra_message_append(messages, rows, 0);
+        append_rows(messages, rows, 0);
     }
-    *pmessages = mastra_message_sort(messages, pool);
-    mastra_json_unref(messages);
+    *pmessages = messages;
     return APR_SUCCESS;
 }
 
@@ -257,10 +273,374 @@ apr_status_t mastra_messages_delete(int *pdeleted, mastra_db_t *db,
     return touch_threads(db, threads, pool);
 }
 
-apr_status_t mastra_messages_own(mastra_db_t *db, const char *thread_id,
-                                 const char *resource_id, apr_pool_t *pool)
+/* ---- lists ---- */
+
+/* What a list asks for, as binds: thread, range, resource, roles, and room
+ * for limit and offset. */
+typedef struct {
+    mastra_bind_t binds[3 + 1 + ROLES + 2];
+    int count;
+    int range, resource, roles;
+} query_t;
+
+static void query_make(query_t *query, const char *thread_id, apr_time_t from,
+                       apr_time_t before, const char *resource_id,
+                       const mastra_json_t *roles)
 {
-    return mastra_db_execute(NULL, db, messages_own, (const mastra_bind_t[]) {
-        MASTRA_TEXT(resource_id), MASTRA_TEXT(thread_id)
-    }, 2, pool);
+    int i;
+
+    query->count = 0;
+    query->binds[query->count++] = MASTRA_TEXT(thread_id);
+    query->range = from || before;
+    if (query->range) {
+        query->binds[query->count++] = MASTRA_TIME(from ? from : TIME_FIRST);
+        query->binds[query->count++] = MASTRA_TIME(before ? before
+                                                          : TIME_LAST);
+    }
+    query->resource = resource_id != NULL;
+    if (resource_id) {
+        query->binds[query->count++] = MASTRA_TEXT(resource_id);
+    }
+    query->roles = mastra_json_size(roles) > 0;
+    for (i = 0; query->roles && i < ROLES; i++) {
+        query->binds[query->count++] =
+            MASTRA_TEXT(mastra_json_str(mastra_json_at(roles, i)));
+    }
+}
+
+static apr_status_t query_count(apr_int64_t *ptotal, const query_t *query,
+                                mastra_db_t *db, apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    apr_status_t rv;
+
+    rv = mastra_db_query(&rows, db,
+                         messages_count[query->range][query->resource]
+                                       [query->roles],
+                         query->binds, query->count, pool);
+    if (rv == APR_SUCCESS) {
+        *ptotal = mastra_rows_int(rows, 0, 0);
+    }
+    return rv;
+}
+
+static apr_status_t query_rows(mastra_rows_t **prows, query_t *query,
+                               int ascending, apr_int64_t limit,
+                               apr_int64_t offset, mastra_db_t *db,
+                               apr_pool_t *pool)
+{
+    query->binds[query->count] = MASTRA_INT(limit);
+    query->binds[query->count + 1] = MASTRA_INT(offset);
+    return mastra_db_query(prows, db,
+                           messages_list[query->range][query->resource]
+                                        [query->roles][!!ascending],
+                           query->binds, query->count + 2, pool);
+}
+
+/* Times are milliseconds: "after t" is "from t + 1 ms". */
+static void query_filter(query_t *query,
+                         const mastra_messages_filter_t *filter)
+{
+    apr_time_t from = filter->from, before = filter->to;
+
+    if (from && filter->from_exclusive) {
+        from += MILLISECOND;
+    }
+    if (before && !filter->to_exclusive) {
+        before += MILLISECOND;
+    }
+    query_make(query, filter->thread_id, from, before, filter->resource_id,
+               filter->roles);
+}
+
+/* The window [low, high) of the thread, in order of time. */
+static void window(apr_int64_t *plow, apr_int64_t *phigh, apr_int64_t total,
+                   const mastra_messages_filter_t *filter)
+{
+    apr_int64_t size = filter->per_page < 0 || filter->per_page > ROWS_MAX
+                       ? ROWS_MAX : filter->per_page;
+    apr_int64_t skip = filter->per_page < 0 ? 0 : filter->page * size;
+
+    if (skip >= total) {
+        *plow = *phigh = 0;
+    }
+    else if (filter->ascending) {
+        *plow = skip;
+        *phigh = total - skip < size ? total : skip + size;
+    }
+    else {
+        *phigh = total - skip;
+        *plow = *phigh < size ? 0 : *phigh - size;
+    }
+}
+
+static apr_status_t list_page(mastra_json_t *messages, apr_int64_t *ptotal,
+                              mastra_db_t *db,
+                              const mastra_messages_filter_t *filter,
+                              apr_pool_t *pool)
+{
+    apr_int64_t low, high;
+    mastra_rows_t *rows;
+    query_t query;
+    apr_status_t rv;
+    int forward;
+
+    query_filter(&query, filter);
+    rv = query_count(ptotal, &query, db, pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    window(&low, &high, *ptotal, filter);
+    if (low == high) {
+        return APR_SUCCESS;
+    }
+    /* from the nearer end: an offset is walked */
+    forward = low < *ptotal - high;
+    rv = query_rows(&rows, &query, forward, high - low,
+                    forward ? low : *ptotal - high, db, pool);
+    if (rv == APR_SUCCESS) {
+        append_rows(messages, rows, !forward);
+    }
+    return rv;
+}
+
+/* 1 when the message of a row has the metadata that filter wants. */
+static int row_matches(const mastra_rows_t *rows, int row,
+                       const mastra_json_t *metadata)
+{
+    const char *text = mastra_rows_text(rows, row, COLUMN_CONTENT);
+    mastra_json_t *content = content_json(text ? text : "");
+    int matches = mastra_record_has(mastra_json_get(content, "metadata"),
+                                    metadata);
+
+    mastra_json_unref(content);
+    return matches;
+}
+
+static apr_status_t list_matching(mastra_json_t *messages, apr_int64_t *ptotal,
+                                  mastra_db_t *db,
+                                  const mastra_messages_filter_t *filter,
+                                  apr_pool_t *pool)
+{
+    apr_int64_t size = filter->per_page < 0 ? ROWS_MAX : filter->per_page;
+    apr_int64_t first = filter->per_page < 0 ? 0 : filter->page * size;
+    apr_int64_t offset, seen = 0;
+    mastra_rows_t *rows;
+    apr_pool_t *step;
+    query_t query;
+    apr_status_t rv = APR_SUCCESS;
+    int i, n = SCAN_STEP;
+
+    query_filter(&query, filter);
+    apr_pool_create(&step, pool);
+    for (offset = 0; n == SCAN_STEP && offset < ROWS_MAX; offset += n) {
+        apr_pool_clear(step);
+        rv = query_rows(&rows, &query, filter->ascending, SCAN_STEP, offset,
+                        db, step);
+        if (rv != APR_SUCCESS) {
+            break;
+        }
+        n = mastra_rows_count(rows);
+        for (i = 0; i < n; i++) {
+            if (!row_matches(rows, i, filter->metadata)) {
+                continue;
+            }
+            if (seen >= first && seen - first < size) {
+                mastra_json_insert(messages, filter->ascending
+                                   ? mastra_json_size(messages) : 0,
+                                   message_json(rows, i));
+            }
+            seen++;
+        }
+    }
+    apr_pool_destroy(step);
+    *ptotal = seen;
+    return rv;
+}
+
+/* ---- messages that are included beside the page ---- */
+
+typedef struct {
+    mastra_json_t *messages;     /* the page, which grows */
+    apr_hash_t *ids;             /* of what is in it */
+    const char *resource_id;
+} included_t;
+
+static void include_rows(included_t *included, const mastra_rows_t *rows,
+                         apr_pool_t *pool)
+{
+    const char *id;
+    int i;
+
+    for (i = 0; i < mastra_rows_count(rows); i++) {
+        id = mastra_rows_text(rows, i, COLUMN_ID);
+        if (!apr_hash_get(included->ids, id, APR_HASH_KEY_STRING)) {
+            apr_hash_set(included->ids, apr_pstrdup(pool, id),
+                         APR_HASH_KEY_STRING, "");
+            mastra_json_append(included->messages, message_json(rows, i));
+        }
+    }
+}
+
+static apr_int64_t neighbours(const mastra_json_t *item, const char *key)
+{
+    apr_int64_t n = mastra_json_get_int(item, key, 0);
+
+    return n < 0 ? 0 : n > NEIGHBOURS_MAX ? NEIGHBOURS_MAX : n;
+}
+
+/* One message with those before and after it in its own thread. */
+static apr_status_t include_item(included_t *included, mastra_db_t *db,
+                                 const mastra_json_t *item, apr_pool_t *pool)
+{
+    mastra_bind_t binds[HANDFUL] = {
+        MASTRA_TEXT(mastra_json_get_str(item, "id"))
+    };
+    apr_int64_t next = neighbours(item, "withNextMessages");
+    const char *thread, *owner;
+    mastra_rows_t *rows;
+    apr_time_t after;
+    query_t query;
+    apr_status_t rv;
+
+    rv = mastra_db_query(&rows, db, messages_get, binds, HANDFUL, pool);
+    if (rv != APR_SUCCESS || !mastra_rows_count(rows)) {
+        return rv;
+    }
+    thread = mastra_rows_text(rows, 0, COLUMN_THREAD);
+    owner = mastra_rows_text(rows, 0, COLUMN_RESOURCE);
+    if (included->resource_id
+        && (!owner || strcmp(owner, included->resource_id))) {
+        return APR_SUCCESS;
+    }
+    after = mastra_rows_time(rows, 0, COLUMN_CREATED);
+    after += MILLISECOND - after % MILLISECOND;
+    include_rows(included, rows, pool);
+
+    query_make(&query, thread, 0, after, included->resource_id, NULL);
+    rv = query_rows(&rows, &query, 0,
+                    neighbours(item, "withPreviousMessages") + 1, 0, db, pool);
+    if (rv == APR_SUCCESS) {
+        include_rows(included, rows, pool);
+    }
+    if (rv == APR_SUCCESS && next) {
+        query_make(&query, thread, after, 0, included->resource_id, NULL);
+        rv = query_rows(&rows, &query, 1, next, 0, db, pool);
+        if (rv == APR_SUCCESS) {
+            include_rows(included, rows, pool);
+        }
+    }
+    return rv;
+}
+
+typedef struct {
+    const char *created;
+    apr_size_t index;
+    mastra_json_t *message;
+} sorted_t;
+
+static int by_time(const void *a, const void *b)
+{
+    const sorted_t *one = a, *other = b;
+    int order = strcmp(one->created ? one->created : "",
+                       other->created ? other->created : "");
+
+    return order ? order : one->index < other->index ? -1 : 1;
+}
+
+/* A new array of messages, oldest first. */
+static mastra_json_t *sort_messages(const mastra_json_t *messages,
+                                    apr_pool_t *pool)
+{
+    apr_size_t n = mastra_json_size(messages), i;
+    sorted_t *sorted = apr_palloc(pool, sizeof(*sorted) * (n + 1));
+    mastra_json_t *result = mastra_json_array();
+
+    for (i = 0; i < n; i++) {
+        sorted[i].message = mastra_json_at(messages, i);
+        sorted[i].created = mastra_json_get_str(sorted[i].message,
+                                                "createdAt");
+        sorted[i].index = i;
+    }
+    qsort(sorted, n, sizeof(*sorted), by_time);
+    for (i = 0; i < n; i++) {
+        mastra_json_append(result, mastra_json_ref(sorted[i].message));
+    }
+    return result;
+}
+
+static apr_status_t include_all(mastra_json_t **pmessages, mastra_db_t *db,
+                                const mastra_messages_filter_t *filter,
+                                apr_pool_t *pool)
+{
+    included_t included = { *pmessages, apr_hash_make(pool),
+                            filter->resource_id };
+    apr_status_t rv = APR_SUCCESS;
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(*pmessages); i++) {
+        apr_hash_set(included.ids,
+                     mastra_json_get_str(mastra_json_at(*pmessages, i), "id"),
+                     APR_HASH_KEY_STRING, "");
+    }
+    for (i = 0; i < mastra_json_size(filter->include) && i < INCLUDE_MAX
+                && rv == APR_SUCCESS; i++) {
+        rv = include_item(&included, db, mastra_json_at(filter->include, i),
+                          pool);
+    }
+    if (rv == APR_SUCCESS) {
+        *pmessages = sort_messages(included.messages, pool);
+        mastra_json_unref(included.messages);
+    }
+    return rv;
+}
+
+apr_status_t mastra_messages_list(mastra_json_t **pmessages,
+                                  apr_int64_t *ptotal, mastra_db_t *db,
+                                  const mastra_messages_filter_t *filter,
+                                  apr_pool_t *pool)
+{
+    mastra_json_t *messages;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!filter->thread_id || filter->page < 0
+        || mastra_json_size(filter->roles) > ROLES
+        || (filter->per_page > 0
+            && filter->page > APR_INT64_MAX / filter->per_page)) {
+        return APR_EINVAL;
+    }
+    messages = mastra_json_array();
+    *ptotal = 0;
+    if (filter->per_page && mastra_json_size(filter->metadata)) {
+        rv = list_matching(messages, ptotal, db, filter, pool);
+    }
+    else if (filter->per_page) {
+        rv = list_page(messages, ptotal, db, filter, pool);
+    }
+    if (rv == APR_SUCCESS && mastra_json_size(filter->include)) {
+        rv = include_all(&messages, db, filter, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        mastra_json_unref(messages);
+        return rv;
+    }
+    *pmessages = messages;
+    return APR_SUCCESS;
+}
+
+apr_status_t mastra_messages_last(mastra_json_t **pmessages, mastra_db_t *db,
+                                  const char *thread_id, int n,
+                                  apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    query_t query;
+    apr_status_t rv;
+
+    query_make(&query, thread_id, 0, 0, NULL, NULL);
+    rv = query_rows(&rows, &query, 0, n, 0, db, pool);
+    if (rv == APR_SUCCESS) {
+        *pmessages = mastra_json_array();
+        append_rows(*pmessages, rows, 1);
+    }
+    return rv;
 }

@@ -12,10 +12,6 @@ static const char resource_save[] =
     "ON CONFLICT (id) DO UPDATE SET \"workingMemory\" = "
     "excluded.\"workingMemory\", metadata = excluded.metadata, "
     "(\"updatedAt*\") = (?5*)";
-static const char resource_touch[] =
-    "INSERT INTO mastra_resources (id, metadata, \"createdAt*\", "
-    "\"updatedAt*\") VALUES (?1, ?2, ?3*, ?3*) "
-    "ON CONFLICT (id) DO UPDATE SET (\"updatedAt*\") = (?3*)";
 
 apr_status_t mastra_resources_get(mastra_json_t **presource, mastra_db_t *db,
                                   const char *id, apr_pool_t *pool)
@@ -63,15 +59,4 @@ apr_status_t mastra_resources_save(mastra_db_t *db,
         MASTRA_JSON(mastra_json_is_null(metadata) ? NULL : metadata),
         MASTRA_TIME(created), MASTRA_TIME(updated)
     }, 5, pool);
-}
-
-apr_status_t mastra_resources_touch(mastra_db_t *db, const char *id,
-                                    apr_pool_t *pool)
-{
-    return mastra_db_execute(NULL, db, resource_touch,
-                             (const mastra_bind_t[]) {
-        MASTRA_TEXT(id), MASTRA_JSON(mastra_json_own(mastra_json_object(),
-                                                     pool)),
-        MASTRA_TIME(apr_time_now())
-    }, 3, pool);
 }

@@ -54,6 +54,21 @@ static const char snapshot_delete[] =
     "DELETE FROM mastra_workflow_snapshot WHERE workflow_name = ? "
     "AND run_id = ?";
 
+/* The database's clock: one clock for all who share it. Milliseconds. */
+static apr_status_t db_now(apr_int64_t *pms, mastra_db_t *db, apr_pool_t *pool)
+{
+    const char *value = NULL;
+    apr_status_t rv = mastra_db_value(&value, db, db->dialect->now_ms, pool);
+
+    if (rv == APR_SUCCESS && !value) {
+        rv = APR_EGENERAL;
+    }
+    if (rv == APR_SUCCESS) {
+        *pms = apr_atoi64(value);
+    }
+    return rv;
+}
+
 static apr_status_t save_snapshot(mastra_db_t *db, const mastra_run_row_t *row,
                                   apr_pool_t *pool)
 {
@@ -120,7 +135,7 @@ apr_status_t mastra_runs_suspend(mastra_db_t *db, const mastra_run_row_t *row,
 {
     apr_int64_t now;
     mastra_rows_t *rows;
-    apr_status_t rv = mastra_db_now(&now, db, pool);
+    apr_status_t rv = db_now(&now, db, pool);
 
     if (rv == APR_SUCCESS && !epoch) {
         rv = find_run(&rows, db, row->id, pool);
@@ -171,7 +186,7 @@ apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
     mastra_rows_t *rows;
     apr_int64_t now = 0;
     int changed = 0;
-    apr_status_t rv = mastra_db_now(&now, db, pool);
+    apr_status_t rv = db_now(&now, db, pool);
 
     if (rv == APR_SUCCESS) {
         rv = mastra_db_execute(&changed, db, run_claim,
@@ -204,7 +219,7 @@ apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
 {
     apr_int64_t now = 0;
     int changed = 0;
-    apr_status_t rv = mastra_db_now(&now, db, pool);
+    apr_status_t rv = db_now(&now, db, pool);
 
     if (rv == APR_SUCCESS) {
         rv = mastra_db_execute(&changed, db, run_renew,

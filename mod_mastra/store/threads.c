@@ -20,9 +20,6 @@ static const char thread_update[] =
     "metadata = ?4, (\"updatedAt*\") = (?6*) WHERE id = ?1";
 static const char thread_touch[] =
     "UPDATE mastra_threads SET (\"updatedAt*\") = (?*) WHERE id = ?";
-static const char thread_title[] =
-    "UPDATE mastra_threads SET title = ?2, (\"updatedAt*\") = (?3*) "
-    "WHERE id = ?1 AND title = ''";
 static const char thread_delete[] = "DELETE FROM mastra_threads WHERE id = ?";
 static const char messages_delete[] =
     "DELETE FROM mastra_messages WHERE thread_id = ?";
@@ -185,14 +182,6 @@ apr_status_t mastra_threads_touch(mastra_db_t *db, const char *id,
     const mastra_bind_t binds[] = { MASTRA_TIME(updated_at), MASTRA_TEXT(id) };
 
     return mastra_db_execute(NULL, db, thread_touch, binds, 2, pool);
-}
-
-apr_status_t mastra_threads_title(int *pset, mastra_db_t *db, const char *id,
-                                  const char *title, apr_pool_t *pool)
-{
-    return mastra_db_execute(pset, db, thread_title, (const mastra_bind_t[]) {
-        MASTRA_TEXT(id), MASTRA_TEXT(title), MASTRA_TIME(apr_time_now())
-    }, 3, pool);
 }
 
 /* ---- lists ---- */

@@ -27,10 +27,6 @@ apr_status_t mastra_threads_delete(mastra_db_t *db, const char *id,
 apr_status_t mastra_threads_touch(mastra_db_t *db, const char *id,
                                   apr_time_t updated_at, apr_pool_t *pool);
 
-/* Gives a thread that has no title one; *pset: it had none. */
-apr_status_t mastra_threads_title(int *pset, mastra_db_t *db, const char *id,
-                                  const char *title, apr_pool_t *pool);
-
 typedef struct {
     const char *resource_id;       /* NULL: all */
     const mastra_json_t *metadata; /* equal members, NULL: all */
@@ -45,11 +41,11 @@ apr_status_t mastra_threads_list(mastra_json_t **pthreads, apr_int64_t *ptotal,
 
 /* Inserts or replaces messages (an array). Each needs id, threadId, role,
  * content, createdAt; type defaults to "v2". Touches updatedAt of their
- * threads. MASTRA_STORE_EXISTS: an id is that of another resource's message. */
+ * threads. */
 apr_status_t mastra_messages_save(mastra_db_t *db,
                                   const mastra_json_t *messages,
                                   apr_pool_t *pool);
-/* Array of those of ids (array of strings) that exist, oldest first. */
+/* Array of those of ids (array of strings) that exist. */
 apr_status_t mastra_messages_get(mastra_json_t **pmessages, mastra_db_t *db,
                                  const mastra_json_t *ids, apr_pool_t *pool);
 /* How many were there. */
@@ -79,36 +75,11 @@ apr_status_t mastra_messages_last(mastra_json_t **pmessages, mastra_db_t *db,
                                   const char *thread_id, int n,
                                   apr_pool_t *pool);
 
-/* All messages of a thread are of this resource from now on. */
-apr_status_t mastra_messages_own(mastra_db_t *db, const char *thread_id,
-                                 const char *resource_id, apr_pool_t *pool);
-
-/* Looks for messages, the newest of a thread first, threads by their last
- * change. */
-typedef struct {
-    const char *resource_id;
-    const char *thread_id;         /* NULL: all of the resource */
-    const char *fragment;          /* lower-case ASCII that their JSON has, or
-                                      NULL: no matter */
-    apr_int64_t limit;             /* messages found in each thread */
-    apr_int64_t rows;              /* messages looked at in all */
-    /* 1: the message is one of them. */
-    int (*match)(void *baton, const mastra_json_t *message);
-    void *baton;
-} mastra_messages_search_t;
-apr_status_t mastra_messages_search(mastra_json_t **pmessages, mastra_db_t *db,
-                                    const mastra_messages_search_t *search,
-                                    apr_pool_t *pool);
-
 /* {id, workingMemory, metadata, createdAt, updatedAt} */
 apr_status_t mastra_resources_get(mastra_json_t **presource, mastra_db_t *db,
                                   const char *id, apr_pool_t *pool);
 apr_status_t mastra_resources_save(mastra_db_t *db,
                                    const mastra_json_t *resource,
                                    apr_pool_t *pool);
-/* Makes the row when it is not there; nobody else changes it until the end of
- * the job. */
-apr_status_t mastra_resources_touch(mastra_db_t *db, const char *id,
-                                    apr_pool_t *pool);
 
 #endif

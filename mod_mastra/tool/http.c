@@ -112,7 +112,7 @@ static const char *http_parse(void **pconf, const char **pfield,
 
 /* ---- calling ---- */
 
-void mastra_tool_escape(mastra_buf_t *buf, const char *text)
+static void add_escaped(mastra_buf_t *buf, const char *text)
 {
     for (; *text; text++) {
         if (apr_isalnum(*text) || strchr("-._~", *text)) {
@@ -144,7 +144,7 @@ static void add_template(mastra_buf_t *buf, const mastra_tool_call_t *call,
                                                          name);
 
             if (value) {
-                mastra_tool_escape(buf, value_text(value, call->pool));
+                add_escaped(buf, value_text(value, call->pool));
             }
             url = end + 1;
         }
@@ -169,10 +169,9 @@ static void add_query(mastra_buf_t *buf, const mastra_tool_call_t *call,
         }
         mastra_buf_add(buf, &mark, 1);
         mark = '&';
-        mastra_tool_escape(buf, key);
+        add_escaped(buf, key);
         mastra_buf_puts(buf, "=");
-        mastra_tool_escape(buf, value_text(mastra_json_value(at),
-                                           call->pool));
+        add_escaped(buf, value_text(mastra_json_value(at), call->pool));
     }
 }
 

@@ -24,9 +24,6 @@ apr_status_t mastra_tool_http_send(mastra_tool_call_t *call,
 void mastra_tool_http_cancel(mastra_tool_call_t *call,
                              mastra_tool_http_t *http);
 
-/* Appends text percent-encoded, as a part of a URL. */
-void mastra_tool_escape(mastra_buf_t *buf, const char *text);
-
 /* Adds to headers ("Name: value" entries): who calls, and Idempotency-Key. */
 void mastra_tool_http_headers(const mastra_tool_call_t *call,
                               apr_array_header_t *headers);

@@ -6,7 +6,6 @@
 #include <apr_tables.h>
 
 #include "tool.h"
-#include "../base/pool.h"
 
 struct mastra_tools_t {
     apr_pool_t *pool;
@@ -65,26 +64,12 @@ static mastra_result_t *fault(apr_pool_t *pool, const char *field,
     return error;
 }
 
-/* A definition may leave its input to its kind. */
-static mastra_json_t *schema_given(const mastra_tool_t *tool, const char *field,
-                                   apr_pool_t *pool)
-{
-    mastra_json_t *json = mastra_json_get(tool->definition, field);
-    const char *otherwise = tool->kind->default_input;
-
-    if (!json && otherwise && !strcmp(field, "inputSchema")) {
-        mastra_json_parse(&json, otherwise, strlen(otherwise), 0, NULL);
-        mastra_json_own(json, pool);
-    }
-    return json;
-}
-
 static mastra_result_t *read_schema(mastra_json_t **pjson,
                                     const mastra_schema_t **pcompiled,
                                     const mastra_tool_t *tool,
                                     const char *field, apr_pool_t *pool)
 {
-    mastra_json_t *json = schema_given(tool, field, pool);
+    mastra_json_t *json = mastra_json_get(tool->definition, field);
     const mastra_schema_t *compiled = NULL;
     mastra_result_t *why = NULL;
 
@@ -126,6 +111,7 @@ static mastra_result_t *read_kind(mastra_tools_t *tools, mastra_tool_t *tool)
 {
     const mastra_json_t *execute = mastra_json_get(tool->definition, "execute");
     const char *name = mastra_json_get_str(execute, "kind");
+    const char *field = "execute", *why;
 
     if (!name) {
         return fault(tools->pool, "execute", "says nothing about how the tool "
@@ -136,16 +122,7 @@ static mastra_result_t *read_kind(mastra_tools_t *tools, mastra_tool_t *tool)
         return fault(tools->pool, "execute.kind", "there is no kind \"%s\"",
                      name);
     }
-    return NULL;
-}
-
-static mastra_result_t *read_execute(mastra_tools_t *tools,
-                                     mastra_tool_t *tool)
-{
-    const char *field = "execute";
-    const char *why = tool->kind->parse(&tool->conf, &field, tool,
-                                        tools->pool);
-
+    why = tool->kind->parse(&tool->conf, &field, tool, tools->pool);
     return why ? fault(tools->pool, field, "%s", why) : NULL;
 }
 
@@ -211,12 +188,9 @@ const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
         || mastra_tools_find(tools, tool->id)) {
         return fault(tools->pool, "id", "the id \"%s\" is taken", tool->id);
     }
-    error = read_kind(tools, tool);
+    error = read_schemas(tool, tools->pool);
     if (!error) {
-        error = read_schemas(tool, tools->pool);
-    }
-    if (!error) {
-        error = read_execute(tools, tool);
+        error = read_kind(tools, tool);
     }
     if (error) {
         return error;
@@ -321,27 +295,17 @@ static mastra_json_t *invalid_input(const mastra_tool_t *tool,
                             "validationErrors", root);
 }
 
-mastra_json_t *mastra_tool_check_value(const mastra_tool_t *tool,
-                                       const mastra_schema_t *schema,
-                                       const mastra_json_t *value,
+mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
                                        const mastra_json_t *input,
                                        apr_pool_t *pool)
 {
     mastra_schema_errors_t errors;
 
-    if (mastra_schema_validate(schema, value, &errors, pool)) {
+    if (!tool->input
+        || mastra_schema_validate(tool->input, input, &errors, pool)) {
         return NULL;
     }
     return invalid_input(tool, input, &errors, pool);
-}
-
-mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
-                                       const mastra_json_t *input,
-                                       apr_pool_t *pool)
-{
-    return tool->input ? mastra_tool_check_value(tool, tool->input, input,
-                                                 input, pool)
-                       : NULL;
 }
 
 /* ---- calls ---- */
@@ -372,13 +336,21 @@ apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
                                const mastra_tool_args_t *args,
                                mastra_tool_done_cb *done, void *baton)
 {
+    apr_allocator_t *allocator;
     mastra_tool_call_t *call;
     apr_pool_t *pool;
-    apr_status_t rv = mastra_pool_make(&pool, "mastra_tool");
+    apr_status_t rv = apr_allocator_create(&allocator);
 
     if (rv) {
         return rv;
     }
+    rv = apr_pool_create_ex(&pool, NULL, NULL, allocator);
+    if (rv) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, pool);
+    apr_pool_tag(pool, "mastra_tool");
     call = apr_pcalloc(pool, sizeof(*call));
     call->pool = pool;
     call->env = env;
@@ -399,13 +371,6 @@ void mastra_tool_cancel(mastra_tool_call_t *call)
 {
     call->done = NULL;
     call->tool->kind->cancel(call);
-}
-
-void mastra_tool_resume(mastra_tool_call_t *call)
-{
-    if (call->tool->kind->resume) {
-        call->tool->kind->resume(call);
-    }
 }
 
 void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,

@@ -6,7 +6,6 @@
 #include "../base/json.h"
 #include "../base/result.h"
 #include "../net/client.h"
-#include "../net/foreign.h"
 #include "../net/jobs.h"
 #include "../net/loop.h"
 #include "../schema/schema.h"
@@ -33,7 +32,6 @@ typedef struct {
     int self_calls;                  /* loop thread only */
     mastra_tool_call_t *self_waiting; /* loop thread only: first in line */
     mastra_tool_call_t *self_waiting_tail;
-    void *agents;                    /* what kind agent runs with, or NULL */
 } mastra_tool_env_t;
 
 struct mastra_tool_t {
@@ -63,10 +61,6 @@ typedef struct {
     mastra_json_t *request_context;  /* object or NULL */
     const char *idempotency_key;     /* run/step/attempt, or NULL */
     int depth;                       /* of nested calls of this server */
-    /* Hears what the tool says while it runs (lent), or NULL. Returns 0 when
-     * it is slow: the tool then waits for mastra_tool_resume. */
-    int (*say)(void *baton, mastra_json_t *chunk);
-    void *say_baton;
 } mastra_tool_args_t;
 
 /* Once, last, on the loop, never from inside start. result: lent. error: NULL
@@ -84,12 +78,6 @@ typedef struct mastra_tool_kind_t {
     /* Starts; takes the filled call (see call.h of the kind's file). */
     apr_status_t (*start)(mastra_tool_call_t *call);
     void (*cancel)(mastra_tool_call_t *call);
-    /* The rest is optional: the input schema of definitions without one (JSON
-     * text), whoever listens takes chunks again, and what the model is to read
-     * in place of a result ({type, value}, new reference; NULL: that). */
-    const char *default_input;
-    void (*resume)(mastra_tool_call_t *call);
-    mastra_json_t *(*model_output)(const mastra_json_t *result);
 } mastra_tool_kind_t;
 
 /* Base of a running call: made by mastra_tool_start, from malloc. */
@@ -103,41 +91,6 @@ struct mastra_tool_call_t {
     apr_pool_t *pool;                /* of the call */
     void *state;                     /* the kind's */
 };
-
-/* ---- tools of kind provider: code that other modules bring ---- */
-
-/* A call on its job thread: memory of its own, nothing of the loop's. */
-typedef struct {
-    mastra_foreign_t *foreign;       /* whether it is cancelled */
-    apr_pool_t *pool;
-    const char *tool_id;
-    const char *input;               /* JSON */
-    apr_size_t input_len;
-    const char *request_context;     /* JSON or NULL */
-    const char *tool_call_id, *run_id, *agent_id, *thread_id, *resource_id;
-    const char *idempotency_key;     /* these may be NULL */
-    apr_time_t deadline;
-    int depth;
-
-    mastra_json_t *output;           /* set by execute, NULL: null */
-    const char *failure;             /* what clients are told, or NULL */
-} mastra_tool_native_call_t;
-
-typedef struct {
-    apr_status_t (*execute)(void *baton, mastra_tool_native_call_t *call);
-    void *baton;
-} mastra_tool_native_t;
-
-/* Finds the code that is called name; text: the member execute. NULL or what
- * is wrong; *pfield: the field at fault. */
-typedef const char *(mastra_tool_native_cb)(mastra_tool_native_t *native,
-                                            const char **pfield, void *baton,
-                                            const char *name,
-                                            const char *text,
-                                            apr_pool_t *pool);
-const mastra_tool_kind_t *mastra_tool_native_kind(mastra_tool_native_cb *find,
-                                                  void *baton,
-                                                  apr_pool_t *pool);
 
 mastra_tools_t *mastra_tools_make(apr_pool_t *pool);
 /* A kind that other code brings (native, agent, workflow). */
@@ -160,13 +113,6 @@ mastra_json_t *mastra_tool_check_input(const mastra_tool_t *tool,
                                        const mastra_json_t *input,
                                        apr_pool_t *pool);
 
-/* The same for value by another schema; input is what the answer shows. */
-mastra_json_t *mastra_tool_check_value(const mastra_tool_t *tool,
-                                       const mastra_schema_t *schema,
-                                       const mastra_json_t *value,
-                                       const mastra_json_t *input,
-                                       apr_pool_t *pool);
-
 /* Starts a call whose input was checked: loop thread. */
 apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
                                mastra_tool_env_t *env,
@@ -175,9 +121,6 @@ apr_status_t mastra_tool_start(mastra_tool_call_t **pcall,
                                mastra_tool_done_cb *done, void *baton);
 /* No callback comes after it. Not from inside done. */
 void mastra_tool_cancel(mastra_tool_call_t *call);
-
-/* Whoever hears what the tool says takes more. */
-void mastra_tool_resume(mastra_tool_call_t *call);
 
 /* For kinds: reports the end, then frees the call. result is taken over. */
 void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,

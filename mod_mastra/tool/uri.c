@@ -8,8 +8,6 @@
 #include "internal.h"
 
 #define DEFAULT_TIMEOUT apr_time_from_sec(60)
-/* httpd takes no header much longer */
-#define MAX_RESOURCE 4096
 
 typedef struct {
     const char *uri;
@@ -43,25 +41,6 @@ static const char *uri_parse(void **pconf, const char **pfield,
     return NULL;
 }
 
-/* Whose memory the run is about goes along, so that what the tool asks of this
- * server is about the same. */
-static void add_resource(mastra_tool_call_t *call, apr_array_header_t *headers)
-{
-    mastra_buf_t buf;
-
-    if (!call->args.resource_id) {
-        return;
-    }
-    mastra_buf_init(&buf, 3 * strlen(call->args.resource_id) + 1);
-    mastra_tool_escape(&buf, call->args.resource_id);
-    if (buf.len && buf.len <= MAX_RESOURCE) {
-        APR_ARRAY_PUSH(headers, const char *) =
-            apr_pstrcat(call->pool, "X-Mastra-Internal-Resource: ", buf.data,
-                        NULL);
-    }
-    mastra_buf_free(&buf);
-}
-
 static void add_internal(mastra_tool_call_t *call, apr_array_header_t *headers)
 {
     APR_ARRAY_PUSH(headers, const char *) = "Content-Type: application/json";
@@ -71,7 +50,6 @@ static void add_internal(mastra_tool_call_t *call, apr_array_header_t *headers)
     APR_ARRAY_PUSH(headers, const char *) =
         apr_psprintf(call->pool, "X-Mastra-Internal-Depth: %d",
                      call->args.depth + 1);
-    add_resource(call, headers);
     mastra_tool_http_headers(call, headers);
     APR_ARRAY_PUSH(headers, const char *) = NULL;
 }

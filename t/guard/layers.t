@@ -26,12 +26,12 @@ my $httpd = qr/^(?:httpd|http_\w+|ap_\w+|util_\w+|mod_(?!mastra)\w+|mpm_\w+|scor
               |heartbeat|unixd|os)\.h$/x;
 # outside libraries and their one home
 my @homes = (
-    [qr/^jansson\.h$/   => qr{^mod_mastra/base/json(?:_pack|_shared)?\.[ch]$}],
+    [qr/^jansson\.h$/   => qr{^mod_mastra/base/json\.[ch]$}],
     [qr{^curl/}         => qr{^mod_mastra/net/curl\w*\.[ch]$}],
     [qr{^jose/}         => qr{^mod_mastra/jose/}],
     [qr/^apr_dbd\.h$/   => qr{^mod_mastra/store/}],
     [qr/^mod_dbd\.h$/   => qr{^mod_mastra/(?:http|store)/|^mod_mastra/mod_mastra}],
-    [qr/^pcre/          => qr{^mod_mastra/(?:base|schema|net|tool|model|memory)/}],
+    [qr/^pcre/          => qr{^mod_mastra/(?:base|schema|net|tool|model)/}],
 );
 
 sub area_of {

@@ -10,8 +10,7 @@ my %never = (
     'a path of some machine'       => qr{(?<![\w.])/(?:work|home)/\w+|/root/|/tmp/\w{1,2}/},
     'a package registry'           => qr/registry\.npmjs|npmjs\.(?:org|com)|artifactory|jfrog|verdaccio
                                         |\bpypi\b|"resolved":\s*"http/ix,
-    # with a hyphen it is the id of a model
-    'the making of the software'   => qr/(?<!-)\b(?:claude|copilot|chatgpt|codex)\b(?!-)|\bworktree\b|\bsubagent(?!RunId)
+    'the making of the software'   => qr/\b(?:claude|copilot|chatgpt|codex)\b|\bworktree\b|\bsubagent
                                         |\bthe lead\b|\bissues?\s+\#?\d+\b|\bthis session\b
                                         |\bAI[- ]generated\b/ix,
 );

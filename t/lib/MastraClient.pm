@@ -11,8 +11,6 @@ use JSON::PP;
 use Time::HiRes qw(time);
 
 my $json = JSON::PP->new->utf8->allow_nonref->canonical;
-# what is larger is not decoded: it takes minutes
-my $decoded_max = 2_000_000;
 
 # new(port => N, [tls => 1,] [timeout => SECONDS]): a connection.
 sub new {
@@ -174,7 +172,7 @@ sub read_answer {
     $answer->{cut}  = $self->{cut} ? 1 : 0;
     $answer->{seconds} = time - $start;
     $answer->{json} = eval { $json->decode($body) }
-        if length $body < $decoded_max && ($answer->{headers}{'content-type'} // '') =~ m{^application/(?:[\w.]+\+)?json};
+        if ($answer->{headers}{'content-type'} // '') =~ m{^application/(?:[\w.]+\+)?json};
     return $answer;
 }
 
@@ -186,19 +184,17 @@ sub next_frame {
     $self->{late} = 0;
     my $end = ($self->{separator} //= "\n\n");
     $self->{text} //= '';
-    my $at = index $self->{text}, $end;
-    while ($at < 0) {
+    while ((my $at = index $self->{text}, $end) < 0) {
         my $piece = $self->read_piece($until - time);
         if (!defined $piece) {
             $self->{late} = 1;
             return undef;
         }
         return undef if $piece eq '';
-        my $seen = length($self->{text}) - length $end;
         $self->{text} .= $piece;
         $self->{arrived} = time;
-        $at = index $self->{text}, $end, $seen > 0 ? $seen : 0;
     }
+    my $at    = index $self->{text}, $end;
     my $block = substr $self->{text}, 0, $at + length $end, '';
     substr $block, $at, length $end, '';
     my %frame = (at => $self->{arrived});
@@ -213,15 +209,8 @@ sub next_frame {
         ($frame{event}) = map { /^event: ?(.*)/s ? $1 : () } @lines;
         delete $frame{event} if !defined $frame{event};
     }
-    $frame{json} = decoded($frame{data}) if defined $frame{data};
+    $frame{json} = eval { $json->decode($frame{data}) } if defined $frame{data};
     return \%frame;
-}
-
-# Of a large frame only its type.
-sub decoded {
-    my $data = shift;
-    return eval { $json->decode($data) } if length $data < $decoded_max;
-    return $data =~ /\A\{"type":"([\w-]+)"/ ? { type => $1 } : undef;
 }
 
 # All frames up to the end of the stream.

@@ -151,22 +151,4 @@ sub child_pids {
     return sort { $a <=> $b } @children;
 }
 
-# Which of some processes has the other end of a local port.
-sub child_with_port {
-    my ($port, @pids) = @_;
-    my %inode;
-    open my $tcp, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
-    while (my $line = <$tcp>) {
-        my @f = split ' ', $line;
-        $inode{ $f[9] } = 1 if $f[2] =~ /:([0-9A-F]+)$/ && hex($1) == $port;
-    }
-    for my $pid (@pids) {
-        for my $fd (glob "/proc/$pid/fd/*") {
-            my $to = readlink $fd // next;
-            return $pid if $to =~ /^socket:\[(\d+)\]/ && $inode{$1};
-        }
-    }
-    return undef;
-}
-
 1;

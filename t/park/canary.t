@@ -12,9 +12,8 @@ use Time::HiRes qw(time);
 plan tests => 9, need { 'the event MPM alone parks' => sub { mpm() eq 'event' } };
 
 my $blind = dirname($ENV{MODULE}) . '/mod_blind.so';
-# the sanitizers' libraries have to come first
-my $name  = $ENV{HTTPD} =~ /asan-httpd$/ ? 'PRELOAD' : 'LD_PRELOAD';
-my $httpd = Exchange->start(mpm => 'event', env => { $name => $blind });
+my @preload = grep { length } $blind, split /:/, $ENV{LD_PRELOAD} // '';
+my $httpd = Exchange->start(mpm => 'event', env => { LD_PRELOAD => join ':', @preload });
 $httpd->expect_log('MA402');
 
 # the answer has to be open still when the child looks, also when all of this is slow

@@ -3,9 +3,18 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "feed.h"
+#include "trace.h"
 
 static apr_pool_t *pool;
+
+typedef struct {
+    const char *name;
+    int stream;              /* what was asked for */
+    int event_stream;        /* what came */
+    const char *text;
+    mastra_model_fail_e fail;
+    const char *want;        /* lines of events */
+} case_t;
 
 #define D(json) "data: " json "\n\n"
 #define DELTA(json) D("{\"id\":\"c1\",\"created\":1700000000,\"model\":\"m\"," \
@@ -21,7 +30,7 @@ static apr_pool_t *pool;
     "{\"id\":\"c1\",\"created\":1700000000,\"model\":\"m\",\"choices\":[{" \
     "\"message\":" message ",\"finish_reason\":\"" reason "\"}]}"
 
-static const feed_case_t cases[] = {
+static const case_t cases[] = {
     { "words, finish, usage in a chunk without choices", 1, 1,
       DELTA("{\"role\":\"assistant\",\"content\":\"\"}")
       DELTA("{\"content\":\"Hel\"}") DELTA("{\"content\":\"l\xc3\xb6 \"}")
@@ -244,16 +253,78 @@ static const feed_case_t cases[] = {
     { "a whole answer that is empty", 0, 0, "", MASTRA_FAIL_ANSWER, "" },
 };
 
+static void on_done(void *baton, const mastra_result_t *error)
+{
+}
+
+static const mastra_model_cbs_t cbs = { trace_event, on_done };
+
+/* Feeds text in pieces that end before at, after at, and every step bytes. */
+static mastra_model_fail_e feed(const case_t *test, apr_size_t at,
+                                apr_size_t step, trace_t *trace)
+{
+    apr_size_t len = strlen(test->text), done = 0;
+    mastra_model_fail_e fail = MASTRA_FAIL_NONE;
+    mastra_outlet_t outlet = { .cbs = &cbs, .baton = trace };
+    mastra_answer_t *answer;
+
+    trace_init(trace);
+    answer = mastra_answer_make("asked", test->stream, 0, &outlet);
+    mastra_answer_begin(answer, mastra_json_object(), test->event_stream);
+    while (done < len && fail == MASTRA_FAIL_NONE) {
+        apr_size_t n = step ? step : done < at ? at - done : len - done;
+        char *piece;
+
+        n = n > len - done ? len - done : n;
+        /* at its own size, so that a sanitizer sees a read beyond the end */
+        piece = malloc(n);
+        memcpy(piece, test->text + done, n);
+        fail = mastra_answer_feed(answer, piece, n);
+        free(piece);
+        done += n;
+    }
+    if (fail == MASTRA_FAIL_NONE) {
+        fail = mastra_answer_end(answer, 0);
+    }
+    mastra_answer_free(answer);
+    mastra_outlet_clear(&outlet);
+    return fail;
+}
+
+static int is_as_wanted(const case_t *test, apr_size_t at, apr_size_t step)
+{
+    trace_t trace;
+    mastra_model_fail_e fail = feed(test, at, step, &trace);
+    int good = fail == test->fail
+        && strcmp(trace_text(&trace), test->want) == 0;
+
+    if (!good) {
+        printf("# split at %lu, step %lu: failure %d, wanted %d, events\n%s",
+               (unsigned long)at, (unsigned long)step, fail, test->fail,
+               trace_text(&trace));
+    }
+    mastra_buf_free(&trace.text);
+    return good;
+}
+
 static void test_cases(void)
 {
-    apr_size_t i;
+    apr_size_t i, at;
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        test_feed(&mastra_wire_chat, &cases[i]);
+        const case_t *test = &cases[i];
+        apr_size_t len = strlen(test->text);
+        int good = is_as_wanted(test, 0, 0);
+
+        for (at = 1; at < len && good; at++) {
+            good = is_as_wanted(test, at, 0);
+        }
+        good = good && is_as_wanted(test, 0, 1) && is_as_wanted(test, 0, 3);
+        ok(good, test->name);
     }
 }
 
-static const feed_case_t *find_case(const char *name)
+static const case_t *find_case(const char *name)
 {
     apr_size_t i;
 
@@ -265,15 +336,15 @@ static const feed_case_t *find_case(const char *name)
 /* While the caller has paused, events are kept and nothing is lost. */
 static void test_pause(void)
 {
-    const feed_case_t *test = find_case("a tool call in pieces");
-    mastra_outlet_t outlet = { .cbs = &feed_cbs };
+    const case_t *test = find_case("a tool call in pieces");
+    mastra_outlet_t outlet = { .cbs = &cbs };
     mastra_answer_t *answer;
     trace_t trace;
 
     trace_init(&trace);
     trace.pause_at = -1;
     outlet.baton = &trace;
-    answer = mastra_answer_make(&mastra_wire_chat, "asked", 1, 0, &outlet);
+    answer = mastra_answer_make("asked", 1, 0, &outlet);
     mastra_answer_begin(answer, NULL, 1);
     mastra_answer_feed(answer, test->text, strlen(test->text));
     ok(mastra_answer_end(answer, 0) == MASTRA_FAIL_NONE, "the answer is read");
@@ -297,7 +368,7 @@ static int resume_inside(void *baton, const mastra_model_event_t *event)
 
 static void test_resume_inside(void)
 {
-    mastra_model_cbs_t inside = { resume_inside, feed_done };
+    mastra_model_cbs_t inside = { resume_inside, on_done };
     mastra_outlet_t outlet = { .cbs = &inside };
     mastra_model_event_t event = { .type = MASTRA_MODEL_TEXT };
 
@@ -308,16 +379,16 @@ static void test_resume_inside(void)
 
 static void test_response(void)
 {
-    feed_case_t test = { "", 1, 1, DELTA("{\"content\":\"a\"}") STOP("stop") };
-    feed_case_t bare = { "", 1, 1, STOP("stop") };
-    mastra_outlet_t outlet = { .cbs = &feed_cbs };
+    case_t test = { "", 1, 1, DELTA("{\"content\":\"a\"}") STOP("stop") };
+    case_t bare = { "", 1, 1, STOP("stop") };
+    mastra_outlet_t outlet = { .cbs = &cbs };
     mastra_answer_t *answer;
     trace_t trace;
 
     trace_init(&trace);
     trace.with_response = 1;
     outlet.baton = &trace;
-    answer = mastra_answer_make(&mastra_wire_chat, "asked", 1, 1, &outlet);
+    answer = mastra_answer_make("asked", 1, 1, &outlet);
     mastra_answer_begin(answer, mastra_json_pack("{s:s}", "x", "y"), 1);
     mastra_answer_feed(answer, test.text, strlen(test.text));
     ok(strstr(trace_text(&trace), "response {\"id\":\"c1\",\"timestamp\":"
@@ -327,7 +398,7 @@ static void test_response(void)
        "raw chunks come first when they are asked for");
     mastra_answer_free(answer);
     mastra_buf_reset(&trace.text);
-    answer = mastra_answer_make(&mastra_wire_chat, "asked", 1, 0, &outlet);
+    answer = mastra_answer_make("asked", 1, 0, &outlet);
     mastra_answer_begin(answer, NULL, 1);
     mastra_answer_feed(answer, bare.text, strlen(bare.text));
     ok(strstr(trace_text(&trace), "\"modelId\":\"asked\",\"headers\":{}")
@@ -370,11 +441,11 @@ static void test_made_ids(void)
                             "{\"id\":\"t\",\"index\":5,\"function\":{\"name\":"
                             "\"b\"}},{\"id\":\"t\",\"index\":6,\"function\":"
                             "{\"name\":\"c\"}}") STOP("tool_calls");
-    feed_case_t test = { "", 0, 1, text };
+    case_t test = { "", 0, 1, text };
     trace_t trace;
     const char *at;
 
-    is_int(feed(&mastra_wire_chat, &test, 0, 0, &trace), MASTRA_FAIL_NONE, "calls without ids");
+    is_int(feed(&test, 0, 0, &trace), MASTRA_FAIL_NONE, "calls without ids");
     at = trace_text(&trace);
     ok(strncmp(at, "response\ncall call_", 19) == 0
        && strspn(at + 19, "0123456789abcdef") == 24, "an id is made");
@@ -386,7 +457,7 @@ static void test_made_ids(void)
 static void test_limits(void)
 {
     mastra_buf_t text;
-    feed_case_t test = { "", 1, 1, NULL };
+    case_t test = { "", 1, 1, NULL };
     trace_t trace;
     int i;
 
@@ -397,7 +468,7 @@ static void test_limits(void)
                           "}]}\n\n", i);
     }
     test.text = text.data;
-    is_int(feed(&mastra_wire_chat, &test, 0, 0, &trace), MASTRA_FAIL_ANSWER_SIZE,
+    is_int(feed(&test, 0, 0, &trace), MASTRA_FAIL_ANSWER_SIZE,
            "tool calls without end");
     mastra_buf_free(&trace.text);
     mastra_buf_reset(&text);
@@ -407,11 +478,11 @@ static void test_limits(void)
                         "012345678901234567890123");
     }
     test.text = text.data;
-    is_int(feed(&mastra_wire_chat, &test, 0, 0, &trace), MASTRA_FAIL_ANSWER_SIZE,
+    is_int(feed(&test, 0, 0, &trace), MASTRA_FAIL_ANSWER_SIZE,
            "an event without end");
     mastra_buf_free(&trace.text);
     test.event_stream = 0;
-    is_int(feed(&mastra_wire_chat, &test, 0, 4096, &trace), MASTRA_FAIL_ANSWER,
+    is_int(feed(&test, 0, 4096, &trace), MASTRA_FAIL_ANSWER,
            "a document that is no JSON");
     mastra_buf_free(&trace.text);
     mastra_buf_free(&text);

@@ -11,9 +11,7 @@
 #include "net/loop.h"
 #include "trace.h"
 
-#ifndef BODY_H
 static apr_pool_t *pool;
-#endif
 static mastra_loop_t *loop;
 
 /* One call and what became of it. Only the loop touches it while it runs. */

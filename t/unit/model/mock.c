@@ -274,7 +274,7 @@ int main(void)
 
     drive_begin();
     models = mastra_models_make(pool);
-    mastra_models_add_defaults(models, 0);
+    mastra_models_add_defaults(models);
     provider = mastra_models_find(models, "mock/m", &model);
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         test_case(&cases[i], 0);

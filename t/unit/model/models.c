@@ -105,7 +105,7 @@ static void test_defaults(void)
     setenv("OPENAI_API_KEY", "sk-1", 1);
     setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/", 1);
     add(models, "mock", "openai", "http://h", NULL);
-    mastra_models_add_defaults(models, 0);
+    mastra_models_add_defaults(models);
     provider = mastra_models_find(models, "openai/gpt", &model);
     is_str(provider->url, "http://127.0.0.1:9/v1/chat/completions",
            "OPENAI_BASE_URL");
@@ -116,7 +116,7 @@ static void test_defaults(void)
     setenv("OPENAI_BASE_URL", "nonsense", 1);
     setenv("OPENAI_API_KEY", "a\nb", 1);
     models = mastra_models_make(pool);
-    mastra_models_add_defaults(models, 0);
+    mastra_models_add_defaults(models);
     provider = mastra_models_find(models, "openai/gpt", &model);
     is_str(provider->base_url, "https://api.openai.com/v1",
            "a URL that is none is not used");

@@ -5,8 +5,10 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
-#include "body.h"
+#include "model/internal.h"
+#include "tap.h"
 
+static apr_pool_t *pool;
 static const mastra_model_provider_t provider = { .id = "my-llm" };
 
 /* What a call is made of, as JSON with ' in place of ". */
@@ -179,6 +181,44 @@ static const case_t cases[] = {
     { "a part of a kind that nobody knows", USER("{'type':'video'}"),
       NULL, MASTRA_FAIL_UNSUPPORTED },
 };
+
+static char *quoted(const char *text)
+{
+    char *copy = apr_pstrdup(pool, text), *p;
+
+    for (p = copy; *p; p++) {
+        if (*p == '\'') {
+            *p = '"';
+        }
+    }
+    return copy;
+}
+
+static mastra_json_t *parse(const char *text)
+{
+    mastra_json_t *json = NULL;
+    char *copy = quoted(text);
+
+    if (mastra_json_parse(&json, copy, strlen(copy), 0, NULL)) {
+        fprintf(stderr, "# the test's own JSON is wrong: %s\n", copy);
+        abort();
+    }
+    return mastra_json_own(json, pool);
+}
+
+static mastra_model_request_t request_of(mastra_json_t *json)
+{
+    mastra_model_request_t request = { .model_id = "m" };
+
+    request.stream = mastra_json_get_bool(json, "stream", 0);
+    request.prompt = mastra_json_get(json, "prompt");
+    request.tools = mastra_json_get(json, "tools");
+    request.tool_choice = mastra_json_get(json, "tool_choice");
+    request.settings = mastra_json_get(json, "settings");
+    request.response_schema = mastra_json_get(json, "response_schema");
+    request.provider_options = mastra_json_get(json, "provider_options");
+    return request;
+}
 
 static void test_case(const case_t *test)
 {

@@ -33,7 +33,7 @@ static inline const char *trace_name(mastra_model_event_e type)
 {
     static const char *const names[] = {
         "request", "response", "reasoning", "text", "start", "delta", "end",
-        "call", "raw", "finish", "part-end", "file"
+        "call", "raw", "finish"
     };
 
     return names[type];
@@ -64,10 +64,6 @@ static inline int trace_event(void *baton, const mastra_model_event_t *event)
     else if (event->type != MASTRA_MODEL_RESPONSE || trace->with_response) {
         mastra_buf_puts(out, event->json ? " " : "");
         trace_json(trace, event->json);
-    }
-    if (event->metadata) {
-        mastra_buf_puts(out, " meta ");
-        trace_json(trace, event->metadata);
     }
     if (event->text && event->type != MASTRA_MODEL_REQUEST) {
         mastra_buf_puts(out, " [");

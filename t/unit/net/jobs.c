@@ -66,7 +66,7 @@ int main(void)
     for (i = 0; i < JOBS; i++) {
         accepted += push(jobs, i) == APR_SUCCESS;
     }
-    mastra_jobs_stop(jobs, 0);
+    mastra_jobs_stop(jobs);
     mastra_loop_stop(loop);
     is_int(accepted, JOBS, "5,000 jobs find room");
     is_int(done, JOBS, "all are done when the pool has stopped");
@@ -94,7 +94,7 @@ int main(void)
     is_int(accepted, 5, "two at work and three waiting");
     is_int(push(jobs, 5), APR_EAGAIN, "the next is refused");
     pthread_mutex_unlock(&gate);
-    mastra_jobs_stop(jobs, 0);
+    mastra_jobs_stop(jobs);
     mastra_loop_stop(loop);
     is_int(done, 5, "what waits is run when the pool stops");
     is_int(works[5].ran, 0, "what was refused is not");

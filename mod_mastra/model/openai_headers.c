@@ -1,4 +1,4 @@
-/* Headers of model calls: what is sent, what is kept of the answer,
+/* Headers of chat completions calls: what is sent, what is kept of the answer,
  * and how long an upstream asks to wait. */
 #include <ctype.h>
 #include <stdlib.h>
@@ -13,67 +13,29 @@
 #define MAX_HEADERS 128
 
 /* The path goes before a query, which some servers want in every URL. */
-const char *mastra_headers_url(const mastra_model_provider_t *provider,
-                               const char *path, apr_pool_t *pool)
+const char *mastra_openai_prepare(mastra_model_provider_t *provider,
+                                  apr_pool_t *pool)
 {
     apr_size_t head = strcspn(provider->base_url, "?");
-
-    return apr_psprintf(pool, "%.*s%s%s", (int)head, provider->base_url, path,
-                        provider->base_url + head);
-}
-
-void mastra_headers_version(mastra_model_provider_t *provider,
-                            const char *path, apr_pool_t *pool)
-{
-    const char *host = strstr(provider->base_url, "://");
-
-    if (host && !strpbrk(host + 3, "/?")) {
-        provider->base_url = apr_pstrcat(pool, provider->base_url, path, NULL);
-    }
-}
-
-static int is_same_name(const char *line, const char *other)
-{
-    apr_size_t len = strcspn(other, ":");
-
-    return strncasecmp(line, other, len) == 0 && line[len] == ':';
-}
-
-/* Adds line unless the administrator set such a header. */
-static void add_line(apr_array_header_t *lines,
-                     const mastra_model_provider_t *provider, const char *line)
-{
-    const char *const *header;
-
-    for (header = provider->headers; header && *header; header++) {
-        if (is_same_name(*header, line)) {
-            return;
-        }
-    }
-    APR_ARRAY_PUSH(lines, const char *) = line;
-}
-
-void mastra_headers_prepare(mastra_model_provider_t *provider,
-                            const char *path, const char *key_line,
-                            const char *further, apr_pool_t *pool)
-{
     apr_array_header_t *lines = apr_array_make(pool, 8, sizeof(const char *));
     const char *const *header;
+    int authorized = 0;
 
-    provider->url = mastra_headers_url(provider, path, pool);
+    provider->url = apr_psprintf(pool, "%.*s/chat/completions%s", (int)head,
+                                 provider->base_url,
+                                 provider->base_url + head);
     APR_ARRAY_PUSH(lines, const char *) = "Content-Type: application/json";
-    if (further) {
-        add_line(lines, provider, further);
-    }
     for (header = provider->headers; header && *header; header++) {
         APR_ARRAY_PUSH(lines, const char *) = *header;
+        authorized |= strncasecmp(*header, "authorization:", 14) == 0;
     }
-    if (provider->key) {
-        add_line(lines, provider, apr_pstrcat(pool, key_line, provider->key,
-                                              NULL));
+    if (provider->key && !authorized) {
+        APR_ARRAY_PUSH(lines, const char *) =
+            apr_psprintf(pool, "Authorization: Bearer %s", provider->key);
     }
     APR_ARRAY_PUSH(lines, const char *) = NULL;
     provider->lines = (const char *const *)lines->elts;
+    return NULL;
 }
 
 /* Names that a caller's modelSettings.headers may not set: they belong to the
@@ -85,7 +47,7 @@ static int is_own_name(const mastra_model_provider_t *provider,
         "host", "content-length", "content-type", "transfer-encoding",
         "connection", "keep-alive", "te", "trailer", "upgrade", "expect",
         "authorization", "proxy-authorization", "proxy-connection", "cookie",
-        "accept-encoding", "x-api-key", "x-goog-api-key"
+        "accept-encoding"
     };
     apr_size_t i, len = strlen(name);
     const char *const *line;
@@ -123,9 +85,9 @@ static int is_header(const char *name, const char *value)
     return 1;
 }
 
-const char *const *mastra_headers_lines(
-    const mastra_model_provider_t *provider, const char *own,
-    const mastra_json_t *headers, apr_pool_t *pool)
+const char *const *mastra_openai_lines(
+    const mastra_model_provider_t *provider, const mastra_json_t *headers,
+    apr_pool_t *pool)
 {
     apr_array_header_t *lines = apr_array_make(pool, 8, sizeof(const char *));
     const char *const *line;
@@ -133,9 +95,6 @@ const char *const *mastra_headers_lines(
 
     for (line = provider->lines; *line; line++) {
         APR_ARRAY_PUSH(lines, const char *) = *line;
-    }
-    if (own) {
-        APR_ARRAY_PUSH(lines, const char *) = own;
     }
     for (i = mastra_json_iter(headers); i; i = mastra_json_next(headers, i)) {
         const char *name = mastra_json_key(i);
@@ -150,7 +109,7 @@ const char *const *mastra_headers_lines(
     return (const char *const *)lines->elts;
 }
 
-apr_interval_time_t mastra_headers_retry_after(const apr_table_t *headers,
+apr_interval_time_t mastra_openai_retry_after(const apr_table_t *headers,
                                               apr_time_t now)
 {
     const char *text = apr_table_get(headers, "retry-after-ms");
@@ -183,7 +142,7 @@ static int by_name(const void *a, const void *b)
     return strcmp((*one)->key, (*two)->key);
 }
 
-mastra_json_t *mastra_headers_json(const apr_table_t *headers)
+mastra_json_t *mastra_openai_headers(const apr_table_t *headers)
 {
     const apr_array_header_t *array = apr_table_elts(headers);
     const apr_table_entry_t *entries = (const apr_table_entry_t *)array->elts;

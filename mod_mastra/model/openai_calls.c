@@ -1,5 +1,5 @@
-/* Tool calls of an answer, put together from the pieces in which servers send
- * them: by index, by id, whole at once, or without either. */
+/* Tool calls of a chat completions answer, put together from the pieces in
+ * which servers send them: by index, by id, whole at once, or without either. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,6 @@ typedef struct {
     const char *id;          /* as we call it; NULL until it is started */
     const char *name;        /* NULL until it is known */
     mastra_buf_t args;
-    mastra_json_t *metadata; /* or NULL */
 } call_t;
 
 struct mastra_calls_t {
@@ -29,12 +28,9 @@ struct mastra_calls_t {
     int stream;
 };
 
-static apr_status_t free_call(void *baton)
+static apr_status_t free_args(void *baton)
 {
-    call_t *call = baton;
-
-    mastra_buf_free(&call->args);
-    mastra_json_unref(call->metadata);
+    mastra_buf_free(baton);
     return APR_SUCCESS;
 }
 
@@ -46,7 +42,7 @@ mastra_calls_t *mastra_calls_make(mastra_outlet_t *outlet, int stream)
     if (apr_pool_create(&pool, NULL)) {
         return NULL;
     }
-    apr_pool_tag(pool, "mastra_calls");
+    apr_pool_tag(pool, "mastra_openai_calls");
     calls = apr_pcalloc(pool, sizeof(*calls));
     calls->pool = pool;
     calls->outlet = outlet;
@@ -67,8 +63,10 @@ apr_size_t mastra_calls_count(const mastra_calls_t *calls)
 }
 
 /* NULL for what is blank: some servers repeat empty names and ids. */
-static const char *word(const char *text)
+static const char *word_of(const mastra_json_t *object, const char *key)
 {
+    const char *text = mastra_json_get_str(object, key);
+
     return text && text[strspn(text, " \t\r\n")] ? text : NULL;
 }
 
@@ -154,7 +152,7 @@ static call_t *add_call(mastra_calls_t *calls, apr_int64_t index)
 
     call->index = index;
     mastra_buf_init(&call->args, MAX_ARGS);
-    apr_pool_cleanup_register(calls->pool, call, free_call,
+    apr_pool_cleanup_register(calls->pool, &call->args, free_args,
                               apr_pool_cleanup_null);
     calls->list[calls->count++] = call;
     return call;
@@ -243,16 +241,16 @@ static mastra_model_fail_e add_object(mastra_calls_t *calls, call_t *call,
     return MASTRA_FAIL_NONE;
 }
 
-mastra_model_fail_e mastra_calls_piece(mastra_calls_t *calls,
-                                       apr_int64_t index, const char *id,
-                                       const char *name,
-                                       const mastra_json_t *args,
-                                       mastra_json_t *metadata)
+static mastra_model_fail_e add_piece(mastra_calls_t *calls,
+                                     const mastra_json_t *delta)
 {
+    const mastra_json_t *function = mastra_json_get(delta, "function");
+    const mastra_json_t *args = mastra_json_get(function, "arguments");
+    const char *id = word_of(delta, "id");
+    const char *name = word_of(function, "name");
+    apr_int64_t index = mastra_json_get_int(delta, "index", -1);
     call_t *call;
 
-    id = word(id);
-    name = word(name);
     call = resolve(calls, index, id, name, mastra_json_str(args));
     if (!call && calls->count == MAX_CALLS) {
         return MASTRA_FAIL_ANSWER_SIZE;
@@ -263,9 +261,6 @@ mastra_model_fail_e mastra_calls_piece(mastra_calls_t *calls,
     if (id && !call->wire_id) {
         call->wire_id = apr_pstrdup(calls->pool, id);
     }
-    if (metadata && !call->metadata) {
-        call->metadata = mastra_json_ref(metadata);
-    }
     if (name && !call->name) {
         start(calls, call, name);
     }
@@ -273,11 +268,22 @@ mastra_model_fail_e mastra_calls_piece(mastra_calls_t *calls,
                                        : add_args(calls, call, args);
 }
 
+mastra_model_fail_e mastra_calls_add(mastra_calls_t *calls,
+                                     const mastra_json_t *deltas)
+{
+    apr_size_t i, n = mastra_json_size(deltas);
+    mastra_model_fail_e fail = MASTRA_FAIL_NONE;
+
+    for (i = 0; i < n && fail == MASTRA_FAIL_NONE; i++) {
+        fail = add_piece(calls, mastra_json_at(deltas, i));
+    }
+    return fail;
+}
+
 static void finish(const mastra_calls_t *calls, const call_t *call)
 {
     mastra_model_event_t event = { .type = MASTRA_MODEL_TOOL_CALL,
-                                   .id = call->id, .name = call->name,
-                                   .metadata = call->metadata };
+                                   .id = call->id, .name = call->name };
     const char *text = call->args.len ? call->args.data : "";
     mastra_json_t *json = NULL;
 

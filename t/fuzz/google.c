@@ -1,3 +1,0 @@
-/* Fuzz target: answers of the Gemini API. */
-#define WIRE mastra_wire_google
-#include "answer.h"

@@ -1,3 +1,0 @@
-/* Fuzz target: answers of OpenAI's Responses API. */
-#define WIRE mastra_wire_responses
-#include "answer.h"
