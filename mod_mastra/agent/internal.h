@@ -163,6 +163,8 @@ typedef struct {
     mastra_msg_t msg;
 } mastra_agent_lease_t;
 
+#define MASTRA_RUN_MAX_STEPS 100     /* whatever maxSteps says */
+
 struct mastra_agent_run_t {
     mastra_agent_env_t *env;
     const mastra_agent_t *agent;
