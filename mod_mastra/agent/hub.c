@@ -258,8 +258,7 @@ static apr_status_t renew(mastra_db_t *db, void *baton, apr_pool_t *pool)
  * released may have gone from it: neither is lost. */
 static void check_lease(const renewal_t *renewal, mastra_channel_t *channel)
 {
-    if (!channel->run || (channel->run->state != MASTRA_RUN_MODEL
-                          && channel->run->state != MASTRA_RUN_TOOLS)
+    if (!channel->run || !mastra_run_is_at_work(channel->run)
         || !noted(renewal->before, channel)) {
         return;
     }

@@ -47,6 +47,7 @@ struct mastra_channel_t {
     mastra_sink_t *client;           /* of a stream's run, or NULL */
     mastra_log_t *log;
     int quiet;                       /* the end was told: log no more */
+    int lost;                        /* another process has it */
     int pending;                     /* the queue may have something */
 
     /* The work of store jobs: belongs to a job while one is open. */

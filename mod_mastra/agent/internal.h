@@ -424,6 +424,8 @@ void mastra_run_step_done(mastra_agent_run_t *run);
 void mastra_run_cancel_work(mastra_agent_run_t *run);
 /* Stops a run that may not write any more. */
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
+/* The model or tools work for it, and no job has it in hand. */
+int mastra_run_is_at_work(const mastra_agent_run_t *run);
 /* A run that was cancelled while a job was under way ends. */
 void mastra_run_cancelled(mastra_agent_run_t *run);
 /* Tells the sink of one that was aborted. */
@@ -470,6 +472,7 @@ void mastra_channel_settled(mastra_channel_t *channel, apr_status_t rv);
 int mastra_channel_pending(mastra_channel_t *channel);
 /* Somebody else has the channel: its run here stops and writes no more. */
 void mastra_channel_lost(mastra_channel_t *channel);
+int mastra_channel_is_lost(const mastra_channel_t *channel);
 /* The client that the run began for has left. */
 void mastra_channel_client_gone(mastra_channel_t *channel);
 

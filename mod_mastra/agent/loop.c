@@ -107,7 +107,8 @@ static void after_save(void *baton)
 
 void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
+    if (mastra_run_has_answer(run) || run->epoch
+        || (run->channel && !mastra_channel_is_lost(run->channel))) {
         if (!run->answered_at) {
             run->answered_at = apr_time_now();
         }

@@ -38,6 +38,9 @@ int mastra_log_append(mastra_log_t *log, const char *frame, apr_size_t len);
 /* The owner is done. ended: so is the log, else somebody may go on with it.
  * What is not written yet is; log is not to be used any more. */
 void mastra_log_close(mastra_log_t *log, int ended);
+/* Instead of closing: somebody else has gone on with the log. Who follows it
+ * here sees what that one says; log is not to be used any more. */
+void mastra_log_lose(mastra_log_t *log);
 
 /* ---- reading ---- */
 
