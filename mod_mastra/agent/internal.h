@@ -439,6 +439,11 @@ void mastra_run_say_abort(mastra_agent_run_t *run);
  * later finds a thread whose run is over. */
 int mastra_run_drain(mastra_agent_run_t *run);
 
+/* ---- hub_stop.c: runs that the child has in hand, which it ends before it goes ---- */
+
+void mastra_hub_run_begins(struct mastra_hub_t *hub);
+void mastra_hub_run_ends(struct mastra_hub_t *hub);
+
 /* ---- hub_run.c: a run's channel ---- */
 
 typedef struct mastra_channel_t mastra_channel_t;

@@ -25,6 +25,9 @@ void mastra_run_end(mastra_agent_run_t *run)
     run->state = MASTRA_RUN_END;
     mastra_loop_timer_stop(run->env->loop, &run->deadline);
     mastra_run_drop_lease(run);
+    if (run->env->hub) {
+        mastra_hub_run_ends(run->env->hub);
+    }
     if (sink) {
         if (!run->stream && !run->error) {
             answer = mastra_run_answer(run);
@@ -411,6 +414,9 @@ static void on_deadline(void *baton)
 void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
 {
     run->sink = sink;
+    if (run->env->hub) {
+        mastra_hub_run_begins(run->env->hub);
+    }
     if (!run->stream && run->env->timeout) {
         mastra_loop_timer_set(run->env->loop, &run->deadline, run->env->timeout,
                               on_deadline, run);

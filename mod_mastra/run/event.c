@@ -187,6 +187,16 @@ void mastra_log_lose(mastra_log_t *log)
     mastra_log_close(log, 0);
 }
 
+void mastra_events_leave_bus(mastra_events_t *events)
+{
+    apr_hash_index_t *i;
+
+    events->bus = NULL;
+    for (i = apr_hash_first(NULL, events->logs); i; i = apr_hash_next(i)) {
+        mastra_remotes_free(apr_hash_this_val(i));
+    }
+}
+
 void mastra_events_stats(const mastra_events_t *events,
                          mastra_events_stats_t *stats)
 {

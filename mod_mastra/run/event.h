@@ -75,6 +75,8 @@ enum { MASTRA_BUS_FOLLOW = 1, MASTRA_BUS_LEAVE, MASTRA_BUS_DATA,
        MASTRA_BUS_NONE, MASTRA_BUS_LOGS_END };
 void mastra_events_message(mastra_events_t *events, const char *from,
                            const mastra_bus_msg_t *msg);
+/* The bus is closed: what others write is found in storage. */
+void mastra_events_leave_bus(mastra_events_t *events);
 /* An owner cannot be reached: it has died. Told once per failed attempt. */
 void mastra_events_on_dead(mastra_events_t *events,
                            void (*cb)(void *baton, const char *address),
