@@ -25,6 +25,9 @@ void mastra_run_end(mastra_agent_run_t *run)
     run->state = MASTRA_RUN_END;
     mastra_loop_timer_stop(run->env->loop, &run->deadline);
     mastra_run_drop_lease(run);
+    if (run->env->hub) {
+        mastra_hub_run_ends(run->env->hub);
+    }
     if (sink) {
         if (!run->stream && !run->error) {
             answer = mastra_run_answer(run);
@@ -107,7 +110,8 @@ static void after_save(void *baton)
 
 void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
+    if (mastra_run_has_answer(run) || run->epoch
+        || (run->channel && !mastra_channel_is_lost(run->channel))) {
         mastra_run_date_answer(run);
         if (!run->saved) {
             mastra_run_save(run, after_save);
@@ -408,6 +412,9 @@ static void on_deadline(void *baton)
 void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
 {
     run->sink = sink;
+    if (run->env->hub) {
+        mastra_hub_run_begins(run->env->hub);
+    }
     if (!run->stream && run->env->timeout) {
         mastra_loop_timer_set(run->env->loop, &run->deadline, run->env->timeout,
                               on_deadline, run);
