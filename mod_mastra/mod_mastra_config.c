@@ -139,6 +139,7 @@ void *mastra_config_create_dir(apr_pool_t *pool, char *dir)
     mastra_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
     conf->engine = -1;
+    mastra_cors_create(&conf->cors);
     return conf;
 }
 
@@ -148,6 +149,7 @@ void *mastra_config_merge_dir(apr_pool_t *pool, void *basev, void *addv)
     mastra_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
     NUMBER_OR_BASE(engine);
+    mastra_cors_merge(&conf->cors, &base->cors, &add->cors);
     return conf;
 }
 
@@ -158,13 +160,18 @@ mastra_server_conf_t *mastra_config_of(const server_rec *s)
     return ap_get_module_config(s->module_config, &mastra_module);
 }
 
+const mastra_dir_conf_t *mastra_config_dir(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &mastra_module);
+}
+
 mastra_host_t *mastra_config_host(const request_rec *r)
 {
     mastra_host_t *host = mastra_config_of(r->server)->host;
     const mastra_dir_conf_t *dir;
 
     if (host) {
-        dir = ap_get_module_config(r->per_dir_config, &mastra_module);
+        dir = mastra_config_dir(r);
         if (dir && dir->engine == 0) {
             return NULL;
         }
@@ -560,7 +567,8 @@ static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
 /* --- the table ------------------------------------------------------------- */
 
 #define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
-#define ACCESS(member) ((void *)offsetof(mastra_access_conf_t, member))
+#define CORS(member) ((void *)offsetof(mastra_cors_conf_t, member))
+#define ANYWHERE RSRC_CONF | ACCESS_CONF
 
 const command_rec mastra_commands[] = {
     AP_INIT_FLAG(MASTRA_DIR_ENGINE, set_engine, NULL, RSRC_CONF | ACCESS_CONF,
@@ -616,23 +624,23 @@ const command_rec mastra_commands[] = {
                   "claim that names what is a user's own; None"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_ROLE, mastra_access_add_role, NULL, RSRC_CONF,
                       "ROLE and the permissions that it gives"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_access_set_cors, NULL, RSRC_CONF,
+    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_cors_set, NULL, ANYWHERE,
                  "Off sends no cross-origin headers"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_access_add_cors,
-                    ACCESS(origins), RSRC_CONF,
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_cors_add,
+                    CORS(origins), ANYWHERE,
                     "origins whose pages may read answers, or *"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_access_add_cors,
-                    ACCESS(methods), RSRC_CONF, "methods they may use"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_access_add_cors,
-                    ACCESS(headers), RSRC_CONF,
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_cors_add,
+                    CORS(methods), ANYWHERE, "methods they may use"),
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_cors_add,
+                    CORS(headers), ANYWHERE,
                     "headers they may send, beside the usual ones"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_access_add_cors,
-                    ACCESS(expose), RSRC_CONF,
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_cors_add,
+                    CORS(expose), ANYWHERE,
                     "headers they may read, beside the usual ones"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS_CREDENTIALS, mastra_access_set_credentials,
-                 NULL, RSRC_CONF, "whether they may send cookies and the like"),
-    AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_access_set_max_age, NULL,
-                  RSRC_CONF, "how long browsers may rely on a preflight"),
+    AP_INIT_FLAG(MASTRA_DIR_CORS_CREDENTIALS, mastra_cors_set_credentials,
+                 NULL, ANYWHERE, "whether they may send cookies and the like"),
+    AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_cors_set_max_age, NULL,
+                  ANYWHERE, "how long browsers may rely on a preflight"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
                      "an agent, as a file of the project would define it"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_TOOL, mastra_define_open, NULL, RSRC_CONF,

@@ -75,6 +75,7 @@ typedef struct {
 /* What the directives of a <Location> say. */
 typedef struct {
     int engine;
+    mastra_cors_conf_t cors;
 } mastra_dir_conf_t;
 
 extern const command_rec mastra_commands[];
@@ -85,6 +86,8 @@ void *mastra_config_create_dir(apr_pool_t *pool, char *dir);
 void *mastra_config_merge_dir(apr_pool_t *pool, void *basev, void *addv);
 
 mastra_server_conf_t *mastra_config_of(const server_rec *s);
+/* What holds for the path of r. */
+const mastra_dir_conf_t *mastra_config_dir(const request_rec *r);
 /* The host that answers r, NULL: none; a <Location> may say so. */
 mastra_host_t *mastra_config_host(const request_rec *r);
 

@@ -94,3 +94,14 @@ mastra_auth_e mastra_auth_ask_httpd(mastra_json_t **puser,
     *puser = user;
     return MASTRA_AUTH_KNOWN;
 }
+
+/* --- code of other modules -------------------------------------------------- */
+
+mastra_auth_e mastra_auth_ask_code(mastra_json_t **puser,
+                                   const mastra_auth_provider_t *self,
+                                   request_rec *r, const char *token)
+{
+    const mastra_auth_native_t *native = &self->code.native;
+
+    return native->ask(puser, native->baton, r, token);
+}

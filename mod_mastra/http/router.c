@@ -402,6 +402,7 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
 {
     mastra_full_req_t *full = apr_pcalloc(r->pool, sizeof(*full));
     mastra_req_t *req = &full->req;
+    const mastra_cors_t *cors = mastra_cors_of(host, r);
     const mastra_compiled_t *route;
     mastra_path_t path;
     mastra_path_e usable = mastra_request_path(&path, r, host->prefix);
@@ -412,8 +413,8 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     req->host = host;
     req->id = mastra_request_id(r);
     apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
-    mastra_cors_headers(&host->cors, r);
-    if (r->method_number == M_OPTIONS && !host->cors.off) {
+    mastra_cors_headers(cors, r);
+    if (r->method_number == M_OPTIONS && !cors->off) {
         return mastra_cors_preflight(req);
     }
     if (usable == MASTRA_PATH_INVALID) {

@@ -729,6 +729,54 @@ static int handler(request_rec *r)
                                 : blocking(r, op, &ask);
 }
 
+/* ---- callers ---- */
+
+/* "badge:ann" is ann; other words say what else may happen. */
+static int auth_known(void *instance, const mastra_auth_task_t *task,
+                      const char **puser)
+{
+    const char *token = task->token ? task->token : "";
+
+    if (!strncmp(token, "badge:", 6)) {
+        *puser = apr_psprintf(task->pool, "{\"sub\":\"%s\",\"options\":%s,"
+                              "\"role\":\"%s\"}", token + 6,
+                              (const char *)instance, token + 6);
+        return OK;
+    }
+    *puser = !strcmp(token, "list") ? "[]" : NULL;
+    return !strcmp(token, "list") || !strcmp(token, "nothing") ? OK
+           : !strcmp(token, "away") ? HTTP_SERVICE_UNAVAILABLE
+           : *token == 'u' ? HTTP_UNAUTHORIZED : DECLINED;
+}
+
+/* A visitor may read, "broken" breaks it. */
+static int auth_may(void *instance, const mastra_auth_task_t *task)
+{
+    if (strstr(task->user, "\"sub\":\"broken\"")) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return strstr(task->user, "\"sub\":\"visitor\"")
+           && !strstr(task->permission, ":read") ? HTTP_FORBIDDEN : DECLINED;
+}
+
+static const char *auth_configure(void **pinstance, const char *options,
+                                  server_rec *s, apr_pool_t *pool)
+{
+    *pinstance = apr_pstrdup(pool, options);
+    return strstr(options, "\"bad\"") ? "bad= is refused" : NULL;
+}
+
+static const mastra_provider_auth_t known_auth = {
+    MASTRA_API_HEAD(mastra_provider_auth_t), auth_configure, auth_known,
+    auth_may
+};
+static const mastra_provider_auth_t judging_auth = {
+    MASTRA_API_HEAD(mastra_provider_auth_t), NULL, NULL, auth_may
+};
+static const mastra_provider_auth_t other_major_auth = {
+    2 << 16, sizeof(mastra_provider_auth_t), NULL, auth_known, NULL
+};
+
 /* ---- set-up ---- */
 
 static void fetch(void)
@@ -822,6 +870,12 @@ static void register_hooks(apr_pool_t *pool)
                          MASTRA_PROVIDER_VERSION, &model);
     ap_register_provider(pool, MASTRA_PROVIDER_MODEL, "sample-other-major",
                          MASTRA_PROVIDER_VERSION, &other_major_model);
+    ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample",
+                         MASTRA_PROVIDER_VERSION, &known_auth);
+    ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample-judge",
+                         MASTRA_PROVIDER_VERSION, &judging_auth);
+    ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample-other-major",
+                         MASTRA_PROVIDER_VERSION, &other_major_auth);
     ap_hook_optional_fn_retrieve(fetch, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(mastra, mastra_authenticate, authenticate, NULL, NULL,
                       APR_HOOK_MIDDLE);
