@@ -36,6 +36,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->stop_limit = -1;
     conf->run_lease = -1;
     conf->body_limit = -1;
+    conf->redact = -1;
     conf->connections = -1;
     conf->job_threads = -1;
     conf->db_max = -1;
@@ -121,6 +122,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(stop_limit);
     NUMBER_OR_BASE(run_lease);
     NUMBER_OR_BASE(body_limit);
+    NUMBER_OR_BASE(redact);
     SET_OR_BASE(runtime_dir);
     NUMBER_OR_BASE(connections);
     NUMBER_OR_BASE(job_threads);
@@ -225,6 +227,11 @@ apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf)
 {
     return conf->body_limit == -1 ? BODY_LIMIT_DEFAULT
                                   : (apr_size_t)conf->body_limit;
+}
+
+int mastra_config_redact(const mastra_server_conf_t *conf)
+{
+    return conf->redact != 0;
 }
 
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
@@ -417,6 +424,12 @@ static const char *set_job_threads(cmd_parms *cmd, void *dir, const char *arg)
                  : set_count(cmd, &conf_of(cmd)->job_threads, arg, 256);
 }
 
+static const char *set_redact(cmd_parms *cmd, void *dir, int on)
+{
+    mastra_config_of(cmd->server)->redact = on;
+    return NULL;
+}
+
 static const char *add_outbound(cmd_parms *cmd, void *dir, const char *arg)
 {
     const char *wrong = mastra_guard_allow(mastra_guard_make(cmd->temp_pool),
@@ -601,6 +614,8 @@ const command_rec mastra_commands[] = {
                   "with it, unless renewed; 30s by default"),
     AP_INIT_TAKE1(MASTRA_DIR_BODY_LIMIT, set_body_limit, NULL, RSRC_CONF,
                   "size of a request's body, 4.5M by default"),
+    AP_INIT_FLAG(MASTRA_DIR_REDACT, set_redact, NULL, RSRC_CONF,
+                 "Off shows in streams what models were asked"),
     AP_INIT_ITERATE(MASTRA_DIR_OUTBOUND, add_outbound, NULL, RSRC_CONF,
                     "addresses, networks or hosts that outgoing calls may "
                     "reach beyond public ones; * for all"),

@@ -18,6 +18,7 @@
 #define MASTRA_DIR_STOP_LIMIT "MastraStopLimit"
 #define MASTRA_DIR_RUN_LEASE "MastraRunLease"
 #define MASTRA_DIR_BODY_LIMIT "MastraBodyLimit"
+#define MASTRA_DIR_REDACT "MastraStreamRedact"
 #define MASTRA_DIR_OUTBOUND "MastraOutboundAllow"
 #define MASTRA_DIR_RUNTIME "MastraRuntimeDir"
 #define MASTRA_DIR_CONNECTIONS "MastraDbConnections"
@@ -57,6 +58,7 @@ typedef struct {
     apr_interval_time_t stop_limit;
     apr_interval_time_t run_lease;
     apr_off_t body_limit;
+    int redact;
     const char *runtime_dir;
     int connections;
     int job_threads;
@@ -102,6 +104,8 @@ mastra_config_stream_timeout(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);
+/* 1: streams do not show what models were asked. */
+int mastra_config_redact(const mastra_server_conf_t *conf);
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
                                       apr_pool_t *pool);
 /* Of each child. */
