@@ -321,6 +321,17 @@ APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_agents_list,
                         (const mastra_reply_t **preply, server_rec *server,
                          apr_pool_t *pool));
 
+/* Memory: what the route of method and path answers, path standing below
+ * /api/memory, encoded as in a URL and with its query ("/threads/t-1/messages?
+ * perPage=5"). ask->id: the agent, in place of agentId=, or NULL; ask->json:
+ * the body, or NULL; ask->resource_id: whose threads these must be, NULL: any.
+ * timeout is not used. Waits for the database as other blocking calls wait.
+ * APR_EINVAL also: there is no such route. */
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_memory,
+                        (const mastra_reply_t **preply,
+                         const mastra_ask_t *ask, const char *method,
+                         const char *path, apr_pool_t *pool));
+
 /* Asynchronous calls: any thread. They return at once, with the statuses of
  * above; APR_SUCCESS: done will be called, exactly once, also after a cancel
  * and at the child's end. Callbacks come on the event loop, done last; rv is

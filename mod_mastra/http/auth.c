@@ -222,7 +222,7 @@ mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
     return identity;
 }
 
-static const mastra_identity_t *the_system(apr_pool_t *pool)
+const mastra_identity_t *mastra_auth_system(apr_pool_t *pool)
 {
     mastra_identity_t *identity = apr_pcalloc(pool, sizeof(*identity));
 
@@ -294,7 +294,7 @@ mastra_auth_e mastra_auth_identify(const mastra_identity_t **pidentity,
     /* who is nobody yet may be somebody once httpd's own modules were asked */
     if (!mark->identity) {
         if (origin && origin->internal) {
-            mark->identity = the_system(r->pool);
+            mark->identity = mastra_auth_system(r->pool);
         }
         else {
             answer = mastra_auth_is_on(auth)

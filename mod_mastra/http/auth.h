@@ -117,6 +117,9 @@ mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
                                         const char *role_claim,
                                         apr_pool_t *pool);
 
+/* This server itself: it may do everything. */
+const mastra_identity_t *mastra_auth_system(apr_pool_t *pool);
+
 /* 1: whoever has the path r->uri of route must be known. */
 int mastra_auth_is_needed(const mastra_auth_t *auth,
                           const struct mastra_route_t *route,

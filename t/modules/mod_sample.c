@@ -36,6 +36,7 @@ static APR_OPTIONAL_FN_TYPE(mastra_generate) *generate;
 static APR_OPTIONAL_FN_TYPE(mastra_stream) *stream;
 static APR_OPTIONAL_FN_TYPE(mastra_tool_execute) *tool_execute;
 static APR_OPTIONAL_FN_TYPE(mastra_agents_list) *agents_list;
+static APR_OPTIONAL_FN_TYPE(mastra_memory) *memory;
 static APR_OPTIONAL_FN_TYPE(mastra_generate_async) *generate_async;
 static APR_OPTIONAL_FN_TYPE(mastra_stream_async) *stream_async;
 static APR_OPTIONAL_FN_TYPE(mastra_tool_execute_async) *tool_execute_async;
@@ -694,7 +695,9 @@ static int answer_counts(request_rec *r)
 static int handler(request_rec *r)
 {
     mastra_ask_t ask = { MASTRA_API_HEAD(mastra_ask_t) };
+    const mastra_reply_t *reply = NULL;
     const char *op;
+    apr_status_t rv;
     char *body;
     int rc;
 
@@ -711,7 +714,7 @@ static int handler(request_rec *r)
     if (rc != OK) {
         return rc;
     }
-    ask.json = body;
+    ask.json = ask.len ? body : NULL;
     ask.server = r->server;
     ask.r = r;
     ask.id = value(r, "id");
@@ -724,6 +727,11 @@ static int handler(request_rec *r)
     }
     if (!strcmp(op, "open")) {
         return leave_open(r, &ask);
+    }
+    if (!strcmp(op, "memory")) {
+        rv = memory(&reply, &ask, value(r, "method"), value(r, "path"),
+                    r->pool);
+        return show(r, rv, rv ? NULL : reply);
     }
     return !strcmp(op, "async") ? asynchronous(r, &ask)
                                 : blocking(r, op, &ask);
@@ -786,6 +794,7 @@ static void fetch(void)
     stream = APR_RETRIEVE_OPTIONAL_FN(mastra_stream);
     tool_execute = APR_RETRIEVE_OPTIONAL_FN(mastra_tool_execute);
     agents_list = APR_RETRIEVE_OPTIONAL_FN(mastra_agents_list);
+    memory = APR_RETRIEVE_OPTIONAL_FN(mastra_memory);
     generate_async = APR_RETRIEVE_OPTIONAL_FN(mastra_generate_async);
     stream_async = APR_RETRIEVE_OPTIONAL_FN(mastra_stream_async);
     tool_execute_async = APR_RETRIEVE_OPTIONAL_FN(mastra_tool_execute_async);
