@@ -78,7 +78,7 @@ static void add_role(apr_array_header_t *roles, const char *name)
     }
 }
 
-/* A role, several with spaces between them, or a list. */
+/* A role, several with spaces or commas between them, or a list. */
 static void add_roles(apr_array_header_t *roles, const mastra_json_t *claim)
 {
     char *words, *word, *last;
@@ -91,8 +91,8 @@ static void add_roles(apr_array_header_t *roles, const mastra_json_t *claim)
     }
     else if (mastra_json_is_string(claim)) {
         words = apr_pstrdup(roles->pool, mastra_json_str(claim));
-        for (word = apr_strtok(words, " ", &last); word;
-             word = apr_strtok(NULL, " ", &last)) {
+        for (word = apr_strtok(words, " ,", &last); word;
+             word = apr_strtok(NULL, " ,", &last)) {
             add_role(roles, word);
         }
     }

@@ -44,13 +44,15 @@ struct mastra_auth_provider_t {
     mastra_json_t *user;
     /* uri */
     const char *path;
+    /* httpd: name, variable, name … of claims; NULL: none */
+    const apr_array_header_t *claims;
     /* provider:NAME */
     mastra_auth_code_t code;
 };
 
 /* The options of a line of MastraAuth. */
 typedef struct {
-    apr_array_header_t *issuers, *audiences;     /* const char * */
+    apr_array_header_t *issuers, *audiences, *claims;   /* const char * */
     const char *secret, *token, *user, *role, *roles, *cookie, *authorize;
     const char *url, *uri, *domain, *project, *client, *server;
     mastra_json_t *own;          /* of code of another module */

@@ -116,6 +116,21 @@ static const char *take_own(mastra_auth_line_t *options, const char *name,
     return NULL;
 }
 
+/* NAME:VARIABLE */
+static const char *take_claim(mastra_auth_line_t *options, const char *value)
+{
+    const char *colon = strchr(value, ':');
+
+    if (!colon || colon == value || !colon[1]) {
+        return "claim= must be NAME:VARIABLE, such as "
+               "email:OIDC_CLAIM_email";
+    }
+    APR_ARRAY_PUSH(options->claims, const char *) =
+        apr_pstrmemdup(options->pool, value, colon - value);
+    APR_ARRAY_PUSH(options->claims, const char *) = colon + 1;
+    return NULL;
+}
+
 static const char *take_option(mastra_auth_line_t *options, const char *name,
                                const char *value)
 {
@@ -131,6 +146,9 @@ static const char *take_option(mastra_auth_line_t *options, const char *name,
     if (!strcmp(name, "audience")) {
         APR_ARRAY_PUSH(options->audiences, const char *) = value;
         return NULL;
+    }
+    if (!strcmp(name, "claim")) {
+        return take_claim(options, value);
     }
     if (!strcmp(name, "secret")) {
         return take_secret(&options->secret, name, value, pool);
@@ -326,6 +344,7 @@ static const char *make_simple(mastra_auth_provider_t *self,
 static const char *make_httpd(mastra_auth_provider_t *self,
                               mastra_auth_line_t *options)
 {
+    self->claims = options->claims;
     return NULL;
 }
 
@@ -397,7 +416,7 @@ static const kind_t kinds[] = {
     { "workos", "client " KEYS, mastra_auth_make_workos },
     { "okta", "domain server " KEYS, mastra_auth_make_okta },
     { "simple", ANY_TOKEN "token user role ", make_simple },
-    { "httpd", ALL, make_httpd },
+    { "httpd", ALL "claim roles ", make_httpd },
     { "uri", ANY_TOKEN "uri roles ", make_uri },
     { "provider:", ANY_TOKEN "roles ", make_code },
     { NULL }
@@ -458,6 +477,7 @@ const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
     options->retry = RETRY;
     options->issuers = apr_array_make(pool, 2, sizeof(const char *));
     options->audiences = apr_array_make(pool, 2, sizeof(const char *));
+    options->claims = apr_array_make(pool, 4, sizeof(const char *));
     self->kind = apr_pstrdup(pool, argv[0]);
     if (kind->make == make_code) {
         self->code.name = strchr(self->kind, ':') + 1;

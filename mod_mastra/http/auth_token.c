@@ -82,6 +82,7 @@ mastra_auth_e mastra_auth_ask_httpd(mastra_json_t **puser,
                                     request_rec *r, const char *token)
 {
     mastra_json_t *user;
+    int i;
 
     if (!r->user || !*r->user) {
         return MASTRA_AUTH_NOBODY;
@@ -91,6 +92,16 @@ mastra_auth_e mastra_auth_ask_httpd(mastra_json_t **puser,
     mastra_json_set_str(user, "sub", r->user);
     mastra_json_set_str(user, "name", r->user);
     mastra_json_set_str(user, "authType", r->ap_auth_type);
+    /* a variable that is not there takes a claim of the same name away */
+    for (i = 0; i + 1 < self->claims->nelts; i += 2) {
+        const char *name = APR_ARRAY_IDX(self->claims, i, const char *);
+
+        mastra_json_del(user, name);
+        mastra_json_set_str(user, name,
+                            apr_table_get(r->subprocess_env,
+                                          APR_ARRAY_IDX(self->claims, i + 1,
+                                                        const char *)));
+    }
     *puser = user;
     return MASTRA_AUTH_KNOWN;
 }

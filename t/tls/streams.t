@@ -21,7 +21,7 @@ sub openssl {
 
 openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=Test -keyout $certs/ca.key -out $certs/ca.crt");
 for my $name ('127.0.0.1', 'ann', 'bob') {
-    openssl("req -newkey rsa:2048 -nodes -subj /O=x/CN=$name -keyout $certs/$name.key -out $certs/$name.csr");
+    openssl("req -newkey rsa:2048 -nodes -subj '/O=x/OU=other, team/CN=$name/emailAddress=$name\@x.example' -keyout $certs/$name.key -out $certs/$name.csr");
     openssl("x509 -req -days 2 -in $certs/$name.csr -CA $certs/ca.crt -CAkey $certs/ca.key -CAcreateserial "
         . "-out $certs/$name.crt");
 }
@@ -32,7 +32,9 @@ Listen 127.0.0.1:$port https
 <VirtualHost 127.0.0.1:$port>
     MastraEngine On
     MastraProject "\@top\@/conf/demo"
-    MastraAuth httpd
+    MastraAuth httpd claim=email:SSL_CLIENT_S_DN_Email claim=unit:SSL_CLIENT_S_DN_OU claim=x:NONE roles=unit
+    MastraRole team *
+    SSLOptions +StdEnvVars
     MastraAuthOwner sub
     SSLEngine on
     SSLCertificateFile "$certs/127.0.0.1.crt"
@@ -87,7 +89,8 @@ for (@versions) {
 
     is curl(undef, $option, "https://127.0.0.1:$port/api/agents")->{status}, 401, 'without a certificate';
     my $me = curl('bob', $option, "https://127.0.0.1:$port/api/auth/me");
-    is $me->{body}, '{"id":"bob","name":"bob"}', 'a certificate says who it is';
+    is $me->{body}, '{"id":"bob","email":"bob@x.example","name":"bob","roles":["other","team"],"permissions":["*"]}',
+        'a certificate says who it is, and what else is asked of it';
     post(ann => '/memory/threads?agentId=weather-agent', { resourceId => 'bob', threadId => "t-$version" }, $option);
     is JSON::PP::decode_json(curl('ann', $option,
         "https://127.0.0.1:$port/api/memory/threads/t-$version?agentId=weather-agent")->{body})->{resourceId}, 'ann',
