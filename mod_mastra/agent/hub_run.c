@@ -272,13 +272,17 @@ static const mastra_log_cbs_t log_cbs = { on_room, on_stale };
 
 void mastra_channel_lost(mastra_channel_t *channel)
 {
+    mastra_agent_run_t *run = channel->run;
+
     channel->quiet = 1;
-    if (channel->run) {
-        channel->run->channel = NULL;
+    /* a job that is under way works with the channel, and finds out itself */
+    if (run && (run->state == MASTRA_RUN_MODEL
+                || run->state == MASTRA_RUN_TOOLS)) {
+        run->channel = NULL;
         mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3007) "the thread of run %s "
                    "was taken over by another process: this one stops",
                    channel->claim->run);
-        mastra_run_stop(channel->run,
+        mastra_run_stop(run,
                         mastra_result_make(channel->claim->pool, 409,
                                            "RUN_TAKEN_OVER", "This thread is "
                                            "continued elsewhere"));

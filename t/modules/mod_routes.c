@@ -9,12 +9,10 @@
 
 module AP_MODULE_DECLARE_DATA routes_module;
 
+/* tables.h: the names of those that router.h declares, each with a comma */
 static const mastra_route_t *const tables[] = {
-    mastra_api_agents, mastra_api_approvals, mastra_api_auth,
-    mastra_api_channel, mastra_api_memory_copy, mastra_api_memory_messages,
-    mastra_api_memory_search, mastra_api_memory_threads,
-    mastra_api_memory_working, mastra_api_models, mastra_api_system,
-    mastra_api_tools, NULL
+#include "tables.h"
+    NULL
 };
 
 static const char *or_null(const char *schema)
