@@ -21,7 +21,7 @@ my $httpd = Served->start(name => 'kill', limits => $limits->{ mpm() });
 
 # --- one child
 
-my $words = 'one two three four five six seven eight PACE:300';
+my $words = 'one two three four five six seven eight PACE:700';
 my %open;
 for my $n (1 .. 8) {
     $open{$n} = $httpd->ask('/agents/memory-agent/stream', { messages => $words, memory("s$n") });
