@@ -417,11 +417,34 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
                             all_messages(run), "processorRetryCount", 0);
 }
 
+/* Messages of one request are a millisecond apart, so the last one may lie a
+ * little ahead; what clients have dated far ahead does not count. */
+#define AHEAD apr_time_from_sec(1)
+
+void mastra_run_date_answer(mastra_agent_run_t *run)
+{
+    apr_time_t now = apr_time_now(), at = now, asked;
+    apr_size_t i;
+
+    if (run->answered_at) {
+        return;
+    }
+    for (i = 0; i < mastra_json_size(run->input); i++) {
+        const char *when = mastra_json_get_str(mastra_json_at(run->input, i),
+                                               "createdAt");
+
+        /* stored times have milliseconds: the same one would be no order */
+        if (when && !mastra_text_iso_parse(&asked, when)
+            && asked < now + AHEAD && asked + apr_time_from_msec(1) > at) {
+            at = asked + apr_time_from_msec(1);
+        }
+    }
+    run->answered_at = at;
+}
+
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
 {
-    if (!run->answered_at) {
-        run->answered_at = apr_time_now();
-    }
+    mastra_run_date_answer(run);
     add_usage(run, run->step.usage);
     if (!run->stream) {
         mastra_json_append(run->steps, whole_step(run));

@@ -68,9 +68,7 @@ static void abandon(mastra_agent_run_t *run)
     mastra_run_cancel_work(run);
     mastra_run_close_text(run);
     if (mastra_run_has_answer(run) || run->epoch || run->channel) {
-        if (!run->answered_at) {
-            run->answered_at = apr_time_now();
-        }
+        mastra_run_date_answer(run);
         mastra_run_save(run, after_cancel);
         return;
     }

@@ -136,9 +136,7 @@ int mastra_run_drain(mastra_agent_run_t *run)
         return 0;
     }
     run->state = MASTRA_RUN_DRAIN;
-    if (!run->answered_at) {
-        run->answered_at = apr_time_now();
-    }
+    mastra_run_date_answer(run);
     mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
     return 1;
 }

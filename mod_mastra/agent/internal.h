@@ -297,6 +297,8 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
                              const mastra_result_t *error);
 void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
+/* Dates the assistant's message, once: after what it answers. */
+void mastra_run_date_answer(mastra_agent_run_t *run);
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
 /* Says which messages have come in: an array of format 2. */
 void mastra_run_say_signals(mastra_agent_run_t *run,

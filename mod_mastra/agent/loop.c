@@ -112,9 +112,7 @@ void mastra_run_finish(mastra_agent_run_t *run)
 {
     if (mastra_run_has_answer(run) || run->epoch
         || (run->channel && !mastra_channel_is_lost(run->channel))) {
-        if (!run->answered_at) {
-            run->answered_at = apr_time_now();
-        }
+        mastra_run_date_answer(run);
         if (!run->saved) {
             mastra_run_save(run, after_save);
             return;
