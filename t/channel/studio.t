@@ -9,7 +9,7 @@ use MastraTest;
 use MIME::Base64 qw(encode_base64);
 use Time::HiRes qw(sleep time);
 
-plan tests => 36;
+plan tests => 35;
 
 my $httpd   = Channel->start(name => 'studio', children => 2);
 my $agent   = 'weather-agent';
@@ -91,8 +91,8 @@ is get("/memory/threads/$thread?$of&$context")->{status}, 200, '... and there';
 my $page = page();
 is $page->{status}, 200, 'its messages are read';
 my @messages = @{ $page->{json}{messages} };
-is_deeply [map { $_->{role} } @messages], [qw(assistant signal)], '... the newest first';
-is $messages[1]{content}{metadata}{signal}{metadata}{clientMessageId}, $id,
+is_deeply [map { $_->{role} } @messages], [qw(signal assistant)], '... the newest page, in order';
+is $messages[0]{content}{metadata}{signal}{metadata}{clientMessageId}, $id,
     '... with the page\'s id';
 
 # --- while the run goes on: another message, another window, reloading, stopping
@@ -122,7 +122,7 @@ $httpd->until_frame($watch, sub { ($_[0]{payload}{text} // '') eq 'i ' });
 is post('threads/abort', body())->{json}{aborted}, true, 'the stop button ends a run';
 is +(types($httpd->until_frame($watch, sub { $_[0]{type} eq 'abort' }, 3)))[-1], 'abort',
     '... which the page hears';
-ok wait_for(sub { page()->{json}{messages}[0]{role} eq 'assistant' }, 3),
+ok wait_for(sub { page()->{json}{messages}[-1]{role} eq 'assistant' }, 3),
     '... and what had come is there';
 
 # --- nobody watches
@@ -131,7 +131,7 @@ say('SLOW o p');
 $httpd->until_frame($watch, sub { $_[0]{type} eq 'text-delta' });
 $watch->leave;
 ok wait_for(sub { join('', map { $_->{text} // '' }
-    @{ page()->{json}{messages}[0]{content}{parts} }) eq 'Echo: SLOW o p' }, 5),
+    @{ page()->{json}{messages}[-1]{content}{parts} }) eq 'Echo: SLOW o p' }, 5),
     'a run goes on when its page is closed';
 
 # --- a tool that asks
