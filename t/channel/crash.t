@@ -80,7 +80,7 @@ $_->leave for values %{ $scene->{watch} };
 
 $thread = thread();
 $scene  = scene($thread);
-kill STOP => $scene->{owner};
+$httpd->freeze($scene->{owner});
 check_others($scene, 'asleep');
 kill CONT => $scene->{owner};
 SKIP: {
