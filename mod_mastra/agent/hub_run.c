@@ -277,13 +277,15 @@ static const mastra_log_cbs_t log_cbs = { on_room, on_stale };
  * as it is under way. */
 void mastra_channel_lost(mastra_channel_t *channel)
 {
+    mastra_agent_run_t *run = channel->run;
+
     channel->quiet = 1;
-    if (channel->run && mastra_run_is_at_work(channel->run)) {
+    if (run && mastra_run_is_at_work(run)) {
         channel->lost = 1;
         mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3007) "the thread of run %s "
                    "was taken over by another process: this one stops",
                    channel->claim->run);
-        mastra_run_stop(channel->run,
+        mastra_run_stop(run,
                         mastra_result_make(channel->claim->pool, 409,
                                            "RUN_TAKEN_OVER", "This thread is "
                                            "continued elsewhere"));

@@ -131,7 +131,9 @@ typedef struct {
     mastra_json_t *files;            /* chunks of files, or NULL */
     apr_int64_t text_at;             /* ms */
     mastra_json_t *response;         /* id, timestamp, modelId, headers */
-    mastra_json_t *request;          /* {"body": "…"} */
+    mastra_json_t *request;          /* {"body": …}: text, or in a stream
+                                        that shows it, JSON */
+    int begun;                       /* its step-start was said */
     mastra_json_t *body;             /* upstream answer without stream */
     mastra_json_t *usage;
     const char *reason, *raw_reason;

@@ -87,14 +87,20 @@ void mastra_log_shrink(mastra_log_t *log)
                        log->owned ? log->written : log->ring.last);
 }
 
-/* Readers may end, stop or start others while they are given something. */
-void mastra_log_pump(mastra_log_t *log)
+/* Readers may end, stop or start others while they are given something, and
+ * close the log. */
+static void pump(mastra_log_t *log)
 {
     log->busy++;
     mastra_followers_pump(log);
     mastra_remotes_pump(log);
     mastra_log_shrink(log);
     log->busy--;
+}
+
+void mastra_log_pump(mastra_log_t *log)
+{
+    pump(log);
     mastra_log_settle(log);
 }
 
@@ -138,15 +144,18 @@ mastra_log_t *mastra_log_open(mastra_events_t *events, mastra_store_t *store,
 
 int mastra_log_append(mastra_log_t *log, const char *frame, apr_size_t len)
 {
+    int full;
+
     mastra_ring_add(&log->ring, log->next++, frame, len);
     log->unwritten += len;
     mastra_log_dirty(log);
-    mastra_log_pump(log);
-    if (log->unwritten > MASTRA_LOG_UNWRITTEN) {
+    pump(log);
+    full = log->unwritten > MASTRA_LOG_UNWRITTEN;
+    if (full) {
         log->full = 1;
-        return 0;
     }
-    return 1;
+    mastra_log_settle(log);
+    return !full;
 }
 
 static void on_lingered(void *baton)
