@@ -178,6 +178,31 @@ for my $body ({ role => 'user', content => 'x', threadId => 'of-two', resourceId
 }
 is messages_of_one()->[0]{content}{content} // '', $before->[0]{content}{content} // '', '... and they are as they were';
 
+# --- runs that go on -----------------------------------------------------------------
+
+for my $memory ({}, { memory => { thread => 'thread-live', resource => 'one' } }) {
+    my $run  = %$memory ? 'live-1' : 'live-2';
+    my $name = %$memory ? 'in a thread' : 'without a thread';
+    my $live = $server->stream('/agents/weather-agent/stream', { messages => "SLOW $mark a b c d e", runId => $run,
+        %$memory }, headers => $headers{one}, timeout => 10);
+    $live->next_frame for 1 .. 3;
+    unlike peek(two => '/agents/weather-agent/observe', { runId => $run, offset => 0 })->{body}, qr/\Q$mark\E/,
+        "a live run $name is watched by nobody else";
+    for my $case (['threads/abort', runId => $run], ['threads/abort', threadId => 'thread-live', resourceId => 'one'],
+        ['send-message', runId => $run, message => 'x'], ['signals', runId => $run,
+            signal => { type => 'user', contents => 'x' }]) {
+        my ($path, %body) = @$case;
+        my $answer = as(two => POST => "/agents/weather-agent/$path", json => \%body);
+        unlike $answer->{body}, qr/"(?:aborted|accepted)":true/, "... nor reached by $path" or diag $answer->{body};
+    }
+    my $refused = as(two => POST => '/agents/weather-agent/generate', json => { messages => 'x', runId => $run });
+    unlike $refused->{body}, qr/\Q$mark\E/, '... nor taken over by its id';
+    my @rest = $live->frames;
+    is $rest[-1]{data}, '[DONE]', '... and comes to its end';
+    ok scalar(grep { ref $_->{json} && $_->{json}{type} eq 'finish'
+            && $_->{json}{payload}{stepResult}{reason} eq 'stop' } @rest), '... as one asked for it';
+}
+
 # --- claims ----------------------------------------------------------------------
 
 for my $claims ({ name => 'no subject' }, { sub => '' }, { sub => ['one'] }, { sub => true },
