@@ -71,6 +71,18 @@ static const char *not_found(const char *group, const char *name,
     return apr_psprintf(pool, "no module offers \"%s\"%s", name, list);
 }
 
+const void *mastra_native_find(const char **pwrong, const char *group,
+                               const char *name, apr_pool_t *pool)
+{
+    const void *provider = ap_lookup_provider(group, name,
+                                              MASTRA_PROVIDER_VERSION);
+
+    if (!provider) {
+        *pwrong = not_found(group, name, pool);
+    }
+    return provider;
+}
+
 /* --- tools ----------------------------------------------------------------- */
 
 typedef struct {

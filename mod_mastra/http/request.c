@@ -51,8 +51,10 @@ static int find_internal(void *baton, const char *name, const char *value)
     found_t *found = baton;
 
     if ((*name | 0x20) == 'x'
-        && !ap_cstr_casecmpn(name, MASTRA_HEADER_INTERNAL,
-                             sizeof(MASTRA_HEADER_INTERNAL) - 1)) {
+        && (!ap_cstr_casecmpn(name, MASTRA_HEADER_INTERNAL,
+                              sizeof(MASTRA_HEADER_INTERNAL) - 1)
+            || !ap_cstr_casecmpn(name, MASTRA_HEADER_CONTEXT,
+                                 sizeof(MASTRA_HEADER_CONTEXT) - 1))) {
         if (found->count == (int)(sizeof(found->names) / sizeof(char *))) {
             found->more = 1;
             return 0;
