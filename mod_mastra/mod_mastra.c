@@ -420,6 +420,7 @@ static int read_request(request_rec *r)
     if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
         /* on what httpd itself answers below the prefix, too */
         mastra_cors_headers(&conf->host->cors, r);
+        mastra_request_id(r);
         return DECLINED;
     }
     mark = mastra_request_marked(r);
@@ -521,8 +522,10 @@ static authz_status check_internal(request_rec *r, const char *line,
 {
     const mastra_mark_t *mark = mastra_request_origin(r);
 
-    /* the server's own question about a request is a sub-request of it */
-    return mark && (mark->internal || (r->main && mark->asking))
+    /* the server's own question about a request is a sub-request of it, and the
+     * target of a route is redirected to */
+    return mark && (mark->internal || (r->main && mark->asking)
+                    || (r->prev && mark->forward))
            ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 

@@ -163,11 +163,13 @@ static int judge(int *panswer, mastra_full_req_t *full,
 {
     mastra_req_t *req = &full->req;
 
+    /* the words of a script that broke are for the log */
     if (!local->status || !found
-        || (!local->written && local->status >= 500)) {
+        || local->status == HTTP_INTERNAL_SERVER_ERROR
+        || (!local->written && local->status > 500)) {
         return failed(panswer, req, middleware->uri, apr_psprintf(
-                          req->pool, "it could not be asked: status %d",
-                          local->status));
+                          req->pool, "it could not be asked, or failed: "
+                          "status %d", local->status));
     }
     if (local->too_large) {
         return failed(panswer, req, middleware->uri, "its answer is larger "

@@ -34,7 +34,6 @@ void mastra_request_log(const mastra_host_t *host, request_rec *r)
 {
     const mastra_mark_t *mark = mastra_request_marked(r);
     const request_rec *last = r;
-    const char *id;
 
     if (!host->request_log || !mark || !mark->claimed) {
         return;
@@ -42,11 +41,10 @@ void mastra_request_log(const mastra_host_t *host, request_rec *r)
     while (last->next) {
         last = last->next;
     }
-    id = apr_table_get(r->err_headers_out, "X-Request-Id");
     /* a notice: httpd writes it whatever LogLevel says */
     ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
                   "%s %s %d %" APR_TIME_T_FMT "ms %s", r->method,
                   ap_escape_logitem(r->pool, r->uri), last->status,
                   apr_time_as_msec(apr_time_now() - r->request_time),
-                  id ? id : "-");
+                  mark->id ? mark->id : "-");
 }

@@ -288,9 +288,16 @@ static int is_fit(const char *id)
 
 const char *mastra_request_id(request_rec *r)
 {
+    mastra_mark_t *mark = mastra_request_mark(r);
     const char *id = apr_table_get(r->headers_in, "X-Request-Id");
 
-    return id && is_fit(id) ? id : mastra_text_uuid_make(r->pool);
+    if (!mark->id) {
+        mark->id = id && is_fit(id) ? id : mastra_text_uuid_make(r->pool);
+        /* for ErrorLogFormat, too */
+        r->log_id = mark->id;
+    }
+    apr_table_setn(r->err_headers_out, "X-Request-Id", mark->id);
+    return mark->id;
 }
 
 /* --- the body -------------------------------------------------------------- */

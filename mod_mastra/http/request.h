@@ -23,6 +23,7 @@
 /* What is remembered of a request between hooks. */
 typedef struct {
     int claimed;             /* 1: our handler answers it */
+    const char *id;          /* of the request, once it has one */
     int internal;            /* 1: it carried this server's secret */
     int depth;               /* of nested calls of this server */
     const char *resource;    /* that a call of this server to itself names */
@@ -75,7 +76,8 @@ typedef enum {
 mastra_path_e mastra_request_path(mastra_path_t *path, request_rec *r,
                                   const char *prefix);
 
-/* x-request-id: the client's when it is fit to be logged, else a new one. */
+/* x-request-id: the client's when it is fit to be logged, else a new one. It is
+ * a header of the answer from then on. */
 const char *mastra_request_id(request_rec *r);
 
 /* Reads the body, at most limit bytes, into malloc memory (free it); *pdata

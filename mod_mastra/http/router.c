@@ -464,7 +464,6 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     req->pool = r->pool;
     req->host = host;
     req->id = mastra_request_id(r);
-    apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
     mastra_cors_headers(&host->cors, r);
     if (r->method_number == M_OPTIONS && !host->cors.off) {
         return mastra_cors_preflight(req);
