@@ -115,16 +115,15 @@ static int is_segment(const char *text, apr_size_t len)
 static const char *check_path(const char *path)
 {
     const char *at = path;
+    int fine = *path == '/';
 
-    while (*at == '/') {
+    while (fine && *at == '/') {
         apr_size_t len = strcspn(++at, "/");
 
-        if (!is_segment(at, len)) {
-            break;
-        }
+        fine = is_segment(at, len) || !strcmp(path, "/");
         at += len;
     }
-    return *path == '/' && !*at
+    return fine
            ? NULL : "a path is like /hello/:name or /files/*: it begins with "
                     "a slash and ends without one, a parameter or a star is "
                     "all of what stands between two slashes, and nothing is "
