@@ -44,7 +44,7 @@ static const char *question_of(const mastra_req_t *req,
     }
     id = mastra_json_get_str(answer, "errorId");
     question = mastra_json_pack(
-        "{s:{s:s, s:i, s:s*, s:s}, s:o, s:{s:s, s:s, s:s, s:s*, s:O*}}",
+        "{s:{s:s, s:i, s:s*, s:s, s:o}, s:{s:s, s:s, s:s, s:s*, s:O*}}",
         "error", "id", id ? id : req->id, "status", error->status, "code",
         error->code, "message", error->message, "answer", answer, "request",
         "id", req->id, "method", req->r->method, "path", req->r->uri, "route",
@@ -82,15 +82,29 @@ static void free_asked(mastra_onerror_t *asked)
     apr_pool_destroy(asked->pool);
 }
 
+/* NULL, or why there is no answer. */
+static const char *no_answer(const mastra_onerror_t *asked,
+                             const mastra_transfer_done_t *done)
+{
+    if (done->end != MASTRA_TRANSFER_OK || asked->status < 200) {
+        return done->cause ? done->cause : "no more known";
+    }
+    /* httpd's own words for a path that is not there, or is closed */
+    return asked->status >= 400 && asked->type
+           && !strcmp(asked->type, "text/html; charset=iso-8859-1")
+           ? apr_psprintf(asked->pool, "status %d of the server itself",
+                          asked->status) : NULL;
+}
+
 static void on_done(void *baton, const mastra_transfer_done_t *done)
 {
     mastra_onerror_t *asked = baton;
+    const char *why = no_answer(asked, done);
 
     asked->transfer = NULL;
-    if (done->end != MASTRA_TRANSFER_OK || asked->status < 200) {
+    if (why) {
         mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(660) "%s could not be asked "
-                   "what to say of an error: %s", asked->path,
-                   done->cause ? done->cause : "no more known");
+                   "what to say of an error: %s", asked->path, why);
         asked->status = 0;
     }
     asked->cb(asked->baton, asked->status, asked->type, asked->answer.data,
