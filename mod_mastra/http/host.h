@@ -25,6 +25,9 @@ typedef struct mastra_host_t {
     const char *project;             /* directory, or NULL */
     mastra_auth_t auth;
     mastra_cors_t cors;
+    /* where a path has words of its own about that; NULL: as cors says */
+    const mastra_cors_t *(*cors_at)(const struct mastra_host_t *host,
+                                    const request_rec *r);
     const struct mastra_router_t *custom;    /* MastraRoute, or NULL */
     const apr_array_header_t *routes;        /* mastra_custom_t *, as they are
                                                 configured; or NULL */
