@@ -23,6 +23,8 @@
 #define GROUP_READS 16
 #define GROUP_TIME apr_time_from_msec(20)
 #define PATIENCE apr_time_from_sec(5)
+/* of a store that closes: another child that closes, too, locks the file */
+#define PATIENCE_CLOSING apr_time_from_sec(2)
 #define BACKOFF_MIN apr_time_from_msec(2)
 #define BACKOFF_MAX apr_time_from_msec(500)
 #define POOL_KEEP (1024 * 1024)
@@ -100,15 +102,21 @@ static mastra_store_job_t *take(mastra_store_t *store,
     return job;
 }
 
-/* The first job, if it was queued before then. */
+/* The first job, if it has waited as long as one has to; passing: it is worth
+ * waiting. */
 static mastra_store_job_t *take_old(mastra_store_t *store,
-                                    mastra_store_mode_e mode, apr_time_t then)
+                                    mastra_store_mode_e mode, apr_time_t now,
+                                    int passing)
 {
     queue_t *queue = &store->queues[mode];
+    apr_interval_time_t patience = passing ? store->conf.patience : 0;
     mastra_store_job_t *job = NULL;
 
     apr_thread_mutex_lock(store->lock);
-    if (queue->first && (store->closing || queue->first->queued_at < then)) {
+    if (store->closing && patience > PATIENCE_CLOSING) {
+        patience = PATIENCE_CLOSING;
+    }
+    if (queue->first && queue->first->queued_at < now - patience) {
         job = pop(queue);
     }
     apr_thread_mutex_unlock(store->lock);
@@ -335,14 +343,11 @@ static void read_turn(worker_t *w)
  * waiting does not help. */
 static void turn_away(worker_t *w, mastra_store_mode_e mode, apr_status_t rv)
 {
-    apr_time_t then = apr_time_now();
+    apr_time_t now = apr_time_now();
     mastra_store_job_t *job;
     int n = 0;
 
-    if (mastra_db_passing(rv)) {
-        then -= w->store->conf.patience;
-    }
-    while ((job = take_old(w->store, mode, then))) {
+    while ((job = take_old(w->store, mode, now, mastra_db_passing(rv)))) {
         finish(job, rv);
         n++;
     }

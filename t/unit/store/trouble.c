@@ -96,6 +96,7 @@ typedef struct {
     const mastra_store_conf_t *conf;
     const char *sql;
     int milliseconds;
+    const char *first;           /* or NULL */
 } foreign_t;
 
 static void *foreign_work(void *data)
@@ -110,6 +111,9 @@ static void *foreign_work(void *data)
     if (apr_dbd_get_driver(pool, foreign->conf->driver, &driver)
         || apr_dbd_open(driver, pool, foreign->conf->params, &handle)) {
         return NULL;
+    }
+    if (foreign->first) {
+        apr_dbd_query(driver, handle, &changed, foreign->first);
     }
     apr_dbd_query(driver, handle, &changed, "BEGIN IMMEDIATE");
     apr_dbd_query(driver, handle, &changed, foreign->sql);
@@ -130,8 +134,8 @@ static void foreign(pthread_t *thread, foreign_t *foreign)
 static void locked(void)
 {
     mastra_store_conf_t conf = fresh("locked");
-    foreign_t shortly = { &conf, "INSERT INTO x_test (id) VALUES (2)", 600 };
-    foreign_t longer = { &conf, "INSERT INTO x_test (id) VALUES (4)", 4000 };
+    foreign_t shortly = { &conf, "INSERT INTO x_test (id) VALUES (2)", 600, NULL };
+    foreign_t longer = { &conf, "INSERT INTO x_test (id) VALUES (4)", 4000, NULL };
     apr_time_t start;
     apr_status_t rv;
     pthread_t thread;
@@ -151,6 +155,39 @@ static void locked(void)
     pthread_join(thread, NULL);
     IS_INT(add_row(6, 1), APR_SUCCESS, "later all is well again");
     mastra_store_close(store);
+}
+
+static void note_done(void *baton, apr_status_t rv)
+{
+    *(apr_status_t *)baton = rv;
+}
+
+static apr_status_t add_last(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    int changed;
+
+    return mastra_db_execute(&changed, db, "INSERT INTO x_test (id) VALUES (9)",
+                             NULL, 0, pool);
+}
+
+/* A file of which not even the tables may be read, as while another child
+ * closes it: the last jobs are done all the same. */
+static void locked_at_the_end(void)
+{
+    mastra_store_conf_t conf = fresh("end");
+    foreign_t whole = { &conf, "INSERT INTO x_test (id) VALUES (8)", 600,
+                        "PRAGMA locking_mode=EXCLUSIVE" };
+    apr_status_t rv = APR_INCOMPLETE;
+    mastra_store_job_t job = { .mode = MASTRA_STORE_WRITE, .run = add_last,
+                               .done = note_done, .baton = &rv };
+    pthread_t thread;
+
+    foreign(&thread, &whole);
+    open_store(&conf);
+    IS_INT(mastra_store_submit(store, &job), APR_SUCCESS, "a job at the end");
+    mastra_store_close(store);
+    IS_INT(rv, APR_SUCCESS, "... waits for a file that is locked");
+    pthread_join(thread, NULL);
 }
 
 /* Another child of ours was stopped while it held the lock. */
@@ -453,6 +490,7 @@ int main(void)
     test_start();
     test_label = "sqlite3: ";
     locked();
+    locked_at_the_end();
     stopped();
     changed_schema();
     read_only();
