@@ -46,7 +46,7 @@ MODDIR     = $(call once,MODDIR,$(call ask,$(APXS) -q LIBEXECDIR))
 HTTPD     ?= $(call ask,$(APXS) -q SBINDIR)/$(call ask,$(APXS) -q PROGNAME)
 PKGS       = apr-util-1 apr-1 jansson jose libcurl libcrypto libpcre2-8
 PKG_CFLAGS = $(call once,PKG_CFLAGS,$(call ask,pkg-config --cflags $(PKGS)))
-LIBS       = $(call once,LIBS,$(call ask,pkg-config --libs $(PKGS)) -pthread)
+LIBS       = $(call once,LIBS,$(call ask,pkg-config --libs $(PKGS)) -lm -pthread)
 
 WARN       = -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter \
              -Wno-missing-field-initializers
