@@ -381,7 +381,8 @@ static void on_tick(void *baton)
     mastra_log_settle(log);
 }
 
-void mastra_mirror_start(mastra_log_t *log)
+/* A mirror begins or goes on to be fed. */
+static void start(mastra_log_t *log)
 {
     if (log->ended) {
         return;
@@ -430,7 +431,7 @@ void mastra_log_owner(mastra_events_t *events, const char *key,
     if (owner && *owner && !is_own(events, owner)) {
         log->owner = strdup(owner);
     }
-    mastra_mirror_start(log);
+    start(log);
 }
 
 static void on_data(mastra_events_t *events, const char *from,

@@ -77,8 +77,6 @@ mastra_log_t *mastra_log_need(mastra_events_t *events, mastra_store_t *store,
 void mastra_log_settle(mastra_log_t *log);
 /* Gives all readers what is new. */
 void mastra_log_pump(mastra_log_t *log);
-/* Drops what need not be in memory. */
-void mastra_log_shrink(mastra_log_t *log);
 
 /* ---- event_flush.c ---- */
 
@@ -119,8 +117,6 @@ void mastra_log_read_free(mastra_log_read_t *read);
 void mastra_remotes_pump(mastra_log_t *log);
 void mastra_remotes_free(mastra_log_t *log);
 int mastra_remotes_count(const mastra_log_t *log);
-/* A mirror begins or goes on to be fed. */
-void mastra_mirror_start(mastra_log_t *log);
 void mastra_mirror_stop(mastra_log_t *log);
 
 #endif
