@@ -330,6 +330,9 @@ static mastra_json_t *stream_step(mastra_agent_run_t *run)
     }
     mastra_json_set(made, "usage", or_empty(run->step.usage));
     mastra_json_set(made, "warnings", mastra_json_none());
+    if (run->step.request) {
+        mastra_json_set(made, "request", mastra_json_ref(run->step.request));
+    }
     mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
     mastra_json_set(made, "response", response);
     if (!run->error) {
@@ -361,6 +364,10 @@ static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
 
     mastra_json_merge(metadata, step_response(run));
     mastra_json_set(metadata, "modelMetadata", model_metadata(run));
+    if (run->step.request) {
+        mastra_json_set(metadata, "request",
+                        mastra_json_ref(run->step.request));
+    }
     return metadata;
 }
 

@@ -23,8 +23,8 @@
 #define GROUP_READS 16
 #define GROUP_TIME apr_time_from_msec(20)
 #define PATIENCE apr_time_from_sec(5)
-/* of a store that closes: another child that closes, too, locks the file */
-#define PATIENCE_CLOSING apr_time_from_sec(2)
+/* what waits for others when the store closes may do so for so long */
+#define CLOSE_PATIENCE apr_time_from_sec(2)
 #define BACKOFF_MIN apr_time_from_msec(2)
 #define BACKOFF_MAX apr_time_from_msec(500)
 #define POOL_KEEP (1024 * 1024)
@@ -56,6 +56,7 @@ struct mastra_store_t {
     queue_t queues[2];           /* by mode */
     int max_queued;
     apr_uint32_t closing;        /* set under the lock */
+    apr_time_t close_by;         /* set before it */
     int nworkers;
     worker_t *workers;
     apr_uint32_t away;           /* 1 while the database does not answer */
@@ -102,21 +103,22 @@ static mastra_store_job_t *take(mastra_store_t *store,
     return job;
 }
 
-/* The first job, if it has waited as long as one has to; passing: it is worth
- * waiting. */
+static int must_close(mastra_store_t *store)
+{
+    return apr_atomic_read32(&store->closing)
+           && apr_time_now() > store->close_by;
+}
+
+/* The first job, if it was queued before then. */
 static mastra_store_job_t *take_old(mastra_store_t *store,
-                                    mastra_store_mode_e mode, apr_time_t now,
-                                    int passing)
+                                    mastra_store_mode_e mode, apr_time_t then)
 {
     queue_t *queue = &store->queues[mode];
-    apr_interval_time_t patience = passing ? store->conf.patience : 0;
     mastra_store_job_t *job = NULL;
 
     apr_thread_mutex_lock(store->lock);
-    if (store->closing && patience > PATIENCE_CLOSING) {
-        patience = PATIENCE_CLOSING;
-    }
-    if (queue->first && queue->first->queued_at < now - patience) {
+    if (queue->first && (must_close(store)
+                         || queue->first->queued_at < then)) {
         job = pop(queue);
     }
     apr_thread_mutex_unlock(store->lock);
@@ -229,7 +231,7 @@ static void run_alone(worker_t *w, mastra_store_job_t *job)
         rv = attempt(w, job);
         /* the job itself may say "busy", too: that is its answer */
         if (!mastra_db_passing(rv) || w->db->error == APR_SUCCESS
-            || apr_atomic_read32(&w->store->closing)
+            || must_close(w->store)
             || apr_time_now() - job->queued_at > w->store->conf.patience) {
             break;
         }
@@ -343,11 +345,14 @@ static void read_turn(worker_t *w)
  * waiting does not help. */
 static void turn_away(worker_t *w, mastra_store_mode_e mode, apr_status_t rv)
 {
-    apr_time_t now = apr_time_now();
+    apr_time_t then = apr_time_now();
     mastra_store_job_t *job;
     int n = 0;
 
-    while ((job = take_old(w->store, mode, now, mastra_db_passing(rv)))) {
+    if (mastra_db_passing(rv)) {
+        then -= w->store->conf.patience;
+    }
+    while ((job = take_old(w->store, mode, then))) {
         finish(job, rv);
         n++;
     }
@@ -469,6 +474,7 @@ static apr_status_t close_store(void *data)
     int i;
 
     apr_thread_mutex_lock(store->lock);
+    store->close_by = apr_time_now() + CLOSE_PATIENCE;
     apr_atomic_set32(&store->closing, 1);
     for (i = 0; i < store->nworkers; i++) {
         apr_thread_cond_signal(store->workers[i].wake);
@@ -546,13 +552,18 @@ static void wake_one(mastra_store_t *store, mastra_store_mode_e mode)
     }
 }
 
+/* Without threads for requests a signal ends the process inside its handler,
+ * which closes the store: not while this thread has the lock. */
 apr_status_t mastra_store_submit(mastra_store_t *store,
                                  mastra_store_job_t *job)
 {
     apr_status_t rv = MASTRA_STORE_BUSY;
+    sigset_t all, before;
 
     job->queued_at = apr_time_now();
     job->rv = APR_INCOMPLETE;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     apr_thread_mutex_lock(store->lock);
     if (!store->closing && store->queues[0].count + store->queues[1].count
                            < store->max_queued) {
@@ -561,6 +572,7 @@ apr_status_t mastra_store_submit(mastra_store_t *store,
         rv = APR_SUCCESS;
     }
     apr_thread_mutex_unlock(store->lock);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rv;
 }
 
