@@ -381,8 +381,7 @@ static void on_tick(void *baton)
     mastra_log_settle(log);
 }
 
-/* A mirror begins or goes on to be fed. */
-static void start(mastra_log_t *log)
+void mastra_mirror_start(mastra_log_t *log)
 {
     if (log->ended) {
         return;
@@ -431,7 +430,7 @@ void mastra_log_owner(mastra_events_t *events, const char *key,
     if (owner && *owner && !is_own(events, owner)) {
         log->owner = strdup(owner);
     }
-    start(log);
+    mastra_mirror_start(log);
 }
 
 static void on_data(mastra_events_t *events, const char *from,

@@ -120,6 +120,8 @@ void mastra_log_read_free(mastra_log_read_t *read);
 void mastra_remotes_pump(mastra_log_t *log);
 void mastra_remotes_free(mastra_log_t *log);
 int mastra_remotes_count(const mastra_log_t *log);
+/* A mirror begins or goes on to be fed. */
+void mastra_mirror_start(mastra_log_t *log);
 void mastra_mirror_stop(mastra_log_t *log);
 
 #endif
