@@ -217,6 +217,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         }
         mastra_host_announce(host, ptemp);
         mastra_access_announce(host);
+        if (host->custom) {
+            mastra_router_log(host->custom);
+        }
     }
     mastra_router_log(shared->router);
     return OK;
