@@ -141,7 +141,9 @@ static int enter(cursor_t *c, const char *name, apr_size_t len, int *pline)
     }
 }
 
-int mastra_project_line(const char *text, apr_size_t len, const char *field)
+/* The line of the member that field ("memory.options.lastMessages") names in a
+ * JSON text, or of the innermost part of it that is there. */
+static int line_in(const char *text, apr_size_t len, const char *field)
 {
     cursor_t c = { text, text + len, 1 };
     int line = 1;
@@ -206,7 +208,7 @@ static int line_of(const mastra_document_t *document, const char *field,
         return line ? *line : document->line;
     }
     text = read_text(document->file, &len, none, pool);
-    return text ? mastra_project_line(text, len, field) : 1;
+    return text ? line_in(text, len, field) : 1;
 }
 
 /* The environment decides: "env:NAME|otherwise". */
@@ -327,10 +329,12 @@ static apr_array_header_t *list(const char *path, apr_filetype_e type,
     return names;
 }
 
-static void read_tools(apr_array_header_t *documents, const char *dir,
-                       mastra_faults_t *faults, apr_pool_t *pool)
+/* The files NAME.json of a folder of the project. */
+static void read_folder(apr_array_header_t *documents, const char *dir,
+                        const char *folder, mastra_document_e kind,
+                        mastra_faults_t *faults, apr_pool_t *pool)
 {
-    const char *path = apr_pstrcat(pool, dir, "/tools", NULL);
+    const char *path = apr_pstrcat(pool, dir, "/", folder, NULL);
     apr_array_header_t *names = list(path, APR_REG, faults, pool);
     mastra_document_t *document;
     int i;
@@ -344,7 +348,7 @@ static void read_tools(apr_array_header_t *documents, const char *dir,
                        name);
             continue;
         }
-        document = read_document(MASTRA_DOCUMENT_TOOL,
+        document = read_document(kind,
                                  apr_pstrmemdup(pool, name, len - 5),
                                  apr_pstrcat(pool, path, "/", name, NULL),
                                  faults, pool);
@@ -407,7 +411,9 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
                           "(MastraProject)", dir);
         return;
     }
-    read_tools(documents, dir, faults, pool);
+    read_folder(documents, dir, "tools", MASTRA_DOCUMENT_TOOL, faults, pool);
+    read_folder(documents, dir, "workflows", MASTRA_DOCUMENT_WORKFLOW, faults,
+                pool);
     dir = apr_pstrcat(pool, dir, "/agents", NULL);
     names = list(dir, APR_DIR, faults, pool);
     for (i = 0; i < names->nelts; i++) {
