@@ -1,5 +1,6 @@
 /* The module's record, its hooks in their order, and the start and end of
  * what lives in each child. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,8 +110,9 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_models, mastra_api_agents, mastra_api_approvals,
-        mastra_api_channel, mastra_api_tools, mastra_api_memory_threads,
+        mastra_api_models, mastra_api_agents, mastra_api_agents_gone,
+        mastra_api_enhance, mastra_api_approvals, mastra_api_channel,
+        mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_system, NULL
@@ -395,13 +397,27 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     mastra_hub_start(shared->hub);
 }
 
+/* 1: inside the handler of a signal that ends the process. */
+static int is_signalled(void)
+{
+    sigset_t blocked;
+
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    return sigismember(&blocked, SIGTERM) || sigismember(&blocked, SIGHUP);
+}
+
+/* Without threads the MPM always says that it stops at once: but it takes time
+ * for that when it leaves its loop, and comes from a signal only else. */
 static void note_stop(apr_pool_t *pool, int graceful)
 {
     mastra_shared_t *shared = shared_of_server();
+    int is_threaded = 0;
 
-    if (shared) {
-        shared->graceful = graceful;
+    if (!shared) {
+        return;
     }
+    ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    shared->graceful = graceful || (!is_threaded && !is_signalled());
 }
 
 /* --- requests -------------------------------------------------------------- */

@@ -149,6 +149,8 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
     "\"additionalProperties\":{}}"
 
 extern const mastra_route_t mastra_api_agents[];
+extern const mastra_route_t mastra_api_agents_gone[];
+extern const mastra_route_t mastra_api_enhance[];
 extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_models[];
 extern const mastra_route_t mastra_api_channel[];
