@@ -132,7 +132,7 @@ test-deps:
 
 # the modules that the tests use, and no others of this machine
 LOAD := mpm_$(MPM) unixd authn_core authz_core authz_host access_compat mime alias dir env dbd \
-        log_config lua headers deflate brotli filter ratelimit reqtimeout setenvif proxy \
+        log_config lua cgi headers deflate brotli filter ratelimit reqtimeout setenvif proxy \
         proxy_http socache_shmcb ssl http2 status rewrite watchdog
 
 # rewritten each time: MPM and BUILD may differ from the last run

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../agent/hub.h"
+#include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
 #include "agents.h"
@@ -129,16 +130,16 @@ static int send_message(mastra_req_t *req, const char *member, int next)
     };
     mastra_principal_t principal = req->principal;
     mastra_result_t *error = NULL;
-    mastra_json_t *answer;
+    mastra_json_t *answer, *context;
     int rc;
 
     send.agent = mastra_agents_asked(req, &rc);
     if (!send.agent) {
         return rc;
     }
-    if (mastra_json_get(send.options, "requestContext")) {
-        principal.request_context = mastra_json_get(send.options,
-                                                    "requestContext");
+    context = mastra_json_get(send.options, "requestContext");
+    if (mastra_json_is_object(context)) {
+        principal.request_context = mastra_context_below(req, context);
         send.principal = &principal;
     }
     answer = mastra_hub_send(&send, &error, req->pool);

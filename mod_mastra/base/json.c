@@ -2,9 +2,11 @@
  * jansson. */
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <jansson.h>
 
@@ -462,4 +464,59 @@ char *mastra_json_dup_text(const mastra_json_t *json, apr_size_t *plen)
         return NULL;
     }
     return mastra_buf_detach(&buf, plen);
+}
+
+static apr_status_t read_all(char **ptext, apr_size_t *plen, const char *path,
+                             apr_size_t limit, apr_pool_t *pool)
+{
+    apr_finfo_t info;
+    apr_file_t *file;
+    apr_status_t rv;
+    char *text;
+
+    rv = apr_file_open(&file, path, APR_READ | APR_BINARY, 0, pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apr_file_info_get(&info, APR_FINFO_SIZE, file);
+    if (rv == APR_SUCCESS && (info.size < 0
+                              || (apr_uint64_t)info.size > limit)) {
+        rv = APR_ENOSPC;
+    }
+    if (rv == APR_SUCCESS) {
+        text = apr_palloc(pool, (apr_size_t)info.size + 1);
+        rv = apr_file_read_full(file, text, (apr_size_t)info.size, plen);
+        *ptext = text;
+    }
+    apr_file_close(file);
+    return rv == APR_EOF ? APR_SUCCESS : rv;
+}
+
+apr_status_t mastra_json_read_file(mastra_json_t **pjson, const char *path,
+                                   apr_size_t limit, mastra_json_error_t *err,
+                                   apr_pool_t *pool)
+{
+    apr_pool_t *sub;
+    apr_status_t rv;
+    apr_size_t len = 0;
+    char *text = NULL;
+
+    apr_pool_create(&sub, pool);
+    rv = read_all(&text, &len, path, limit, sub);
+    if (rv == APR_SUCCESS) {
+        rv = mastra_json_parse(pjson, text, len, 0, err);
+    }
+    else if (err) {
+        memset(err, 0, sizeof(*err));
+        if (rv == APR_ENOSPC) {
+            snprintf(err->message, sizeof(err->message),
+                     "The file is larger than %" APR_SIZE_T_FMT " bytes",
+                     limit);
+        }
+        else {
+            apr_strerror(rv, err->message, sizeof(err->message));
+        }
+    }
+    apr_pool_destroy(sub);
+    return rv;
 }

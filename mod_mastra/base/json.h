@@ -152,4 +152,10 @@ mastra_json_t *mastra_json_copy_flat(const mastra_json_t *json); /* shallow */
 /* Equality as JSON Schema has it: 1 and 1.0 are equal. */
 int mastra_json_equal(const mastra_json_t *a, const mastra_json_t *b);
 
+/* Reads and parses a file. On failure err names the position; err->position
+ * is 0 and line 0 when the file could not be read. limit in bytes. */
+apr_status_t mastra_json_read_file(mastra_json_t **pjson, const char *path,
+                                   apr_size_t limit, mastra_json_error_t *err,
+                                   apr_pool_t *pool);
+
 #endif

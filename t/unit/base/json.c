@@ -221,6 +221,7 @@ static void members(void)
 static void ceilings(void)
 {
     mastra_json_t *json = parse("[\"0123456789\"]");
+    mastra_json_error_t err;
     mastra_buf_t buf;
 
     mastra_buf_init(&buf, 13);
@@ -229,6 +230,8 @@ static void ceilings(void)
     mastra_buf_init(&buf, 14);
     ok(mastra_json_write(&buf, json) == APR_SUCCESS, "and may be reached");
     mastra_buf_free(&buf);
+    ok(mastra_json_read_file(&json, "/nonexistent", 10, &err, pool)
+       != APR_SUCCESS && err.line == 0, "a file that is not there");
 }
 
 int main(void)
