@@ -17,6 +17,7 @@
 #include <mpm_common.h>
 
 #include "base/pool.h"
+#include "http/custom.h"
 #include "http/park.h"
 #include "http/request.h"
 #include "mod_mastra_access.h"
@@ -240,6 +241,7 @@ static apr_status_t stop_child(void *baton)
     if (shared->native) {
         mastra_native_stop(shared->native);
     }
+    mastra_stream_wait(shared->graceful ? shared->stop_limit : 0);
     mastra_park_end();
     if (shared->hub) {
         mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
@@ -381,7 +383,10 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         return;
     }
     hooks = mastra_native_hooks(pool);
+    mastra_park_on_limit(mastra_stream_close, NULL);
     for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_routes_child_init(APR_ARRAY_IDX(shared->hosts, i,
+                                               mastra_host_t *), pool);
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
                    hooks, pool);
     }
@@ -422,10 +427,16 @@ static int read_request(request_rec *r)
     if (!conf->shared) {
         return DECLINED;
     }
+    if (r->prev) {
+        /* its headers are those of a request that was taken in before */
+        mastra_forward_tell(r);
+        return DECLINED;
+    }
     mastra_request_intake(r, conf->shared->secret);
     if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
         /* on what httpd itself answers below the prefix, too */
         mastra_cors_headers(&conf->host->cors, r);
+        mastra_request_id(r);
         return DECLINED;
     }
     mark = mastra_request_marked(r);
@@ -487,6 +498,15 @@ static int skip_files(request_rec *r)
     return is_claimed(r) ? OK : DECLINED;
 }
 
+static int is_outside(const mastra_server_conf_t *conf, request_rec *r)
+{
+    const mastra_host_t *host = conf->host;
+
+    return mastra_router_is_outside(conf->shared->router, r, host->prefix)
+           || (host->custom && mastra_router_is_outside(host->custom, r,
+                                                        host->prefix));
+}
+
 /* A path such as /health is ours only where nothing else is. */
 static int claim_outside(request_rec *r)
 {
@@ -495,8 +515,7 @@ static int claim_outside(request_rec *r)
     if (!conf->host || is_claimed(r) || r->handler || r->proxyreq
         || r->finfo.filetype != APR_NOFILE || r->main
         || !mastra_config_host(r)
-        || !mastra_router_is_outside(conf->shared->router, r,
-                                     conf->host->prefix)) {
+        || !is_outside(conf, r)) {
         return DECLINED;
     }
     claim(r);
@@ -514,6 +533,16 @@ static int handle(request_rec *r)
     return mastra_router_handle(conf->shared->router, conf->host, r);
 }
 
+static int log_request(request_rec *r)
+{
+    const mastra_server_conf_t *conf = mastra_config_of(r->server);
+
+    if (conf->host) {
+        mastra_request_log(conf->host, r);
+    }
+    return DECLINED;
+}
+
 /* --- Require mastra-internal ----------------------------------------------- */
 
 static authz_status check_internal(request_rec *r, const char *line,
@@ -521,8 +550,10 @@ static authz_status check_internal(request_rec *r, const char *line,
 {
     const mastra_mark_t *mark = mastra_request_origin(r);
 
-    /* the server's own question about a request is a sub-request of it */
-    return mark && (mark->internal || (r->main && mark->asking))
+    /* the server's own question about a request is a sub-request of it, and the
+     * target of a route is redirected to */
+    return mark && (mark->internal || (r->main && mark->asking)
+                    || (r->prev && mark->forward))
            ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
@@ -567,7 +598,10 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(claim_outside, fallback, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
 
+    ap_hook_log_transaction(log_request, NULL, NULL, APR_HOOK_MIDDLE);
+
     mastra_native_register(pool);
+    mastra_forward_register_hooks();
     mastra_access_register_hooks(pool);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
                               AUTHZ_PROVIDER_VERSION, &internal_provider,
