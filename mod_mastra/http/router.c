@@ -191,7 +191,8 @@ void mastra_router_log(const mastra_router_t *router)
 
         mastra_log(MASTRA_LOG_TRACE1, 0, "route %s %s needs %s, is about %s",
                    route->row->method, route->row->path,
-                   open ? "nothing" : route->permission,
+                   open ? "nothing" : *route->permission ? route->permission
+                                                         : "a known caller",
                    route->row->resource ? route->row->resource : "no owner");
     }
 }

@@ -8,7 +8,7 @@ use MastraTest;
 use Served qw(text_of_frames types finish_reason);
 use Time::HiRes qw(time);
 
-plan tests => 50;
+plan tests => 51;
 
 my $top    = top_dir();
 my $common = <<"END";
@@ -117,4 +117,5 @@ $late->expect_log($_) for @errors;
 $answer = $late->api_get('/agents/none');
 is $answer->{json}{error}, 'Agent with id none not found', 'nobody to ask: what we would say';
 ok $late->wait_log(qr{MA660: /later/x could not be asked}), '... and a line in the log';
+is $late->api_get('/agents')->{status}, 200, '... and the server goes on';
 $late->stop;
