@@ -85,6 +85,9 @@ static mastra_json_t *begin_of(const mastra_workflow_ask_t *ask)
     mastra_json_set(made, "state", mastra_json_ref(
         mastra_json_get(ask->body, "initialState")));
     set_options(made, ask);
+    if (ask->old) {
+        mastra_json_set_bool(made, "old", 1);
+    }
     return made;
 }
 

@@ -257,6 +257,10 @@ mastra_json_t *mastra_snapshot_result(const mastra_json_t *snapshot,
         mastra_json_set(made, "state", state ? mastra_json_ref(state)
                                              : mastra_json_object());
     }
+    if (mastra_json_get_bool(begin, "old", 0)) {
+        mastra_json_set(made, "results",
+                        mastra_json_ref(mastra_json_get(made, "steps")));
+    }
     mastra_json_set_str(made, "runId", run_id);
     mastra_json_set_str(made, "traceId", mastra_json_get_str(begin,
                                                              "traceId"));

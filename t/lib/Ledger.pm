@@ -20,7 +20,6 @@ sub write_file {
 
 my $step_in = { type => 'object', properties => { run => { type => 'string' }, step => { type => 'integer' } },
     required => ['run', 'step'] };
-my $many = $step_in->{properties}{run};
 
 sub tool {
     my ($self, $id, %definition) = @_;
@@ -65,7 +64,6 @@ sub start {
     $self->tool('fail', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua?fail=1' });
     $self->workflow('sql-chain', chain('write', $steps));
     $self->workflow('uri-chain', chain('note', $steps));
-        (map { { %$_, id => "u$_->{id}" } } chain('note', 3)));
     $self->workflow('retry-chain', { type => 'mapping', id => 'm', mapConfig => $json->encode({
         run => { template => '${initData.run}' }, step => { value => 1 } }) },
         { type => 'tool', id => 'f', toolId => 'fail', options => { retries => 2 } });
@@ -96,7 +94,8 @@ sub script {
     return <<"END";
 local json = require 'cjson'
 function handle(r)
-    local input = json.decode(r:requestbody())
+    local body = r:requestbody()
+    local input = json.decode(body)
     local file = io.open('$self->{dir}/state/ledger', 'a')
     file:setvbuf('full')
     file:write(r.headers_in['Idempotency-Key'], ' ', input.run, ' ', input.step, '\\n')

@@ -59,7 +59,6 @@ for my $chain (qw(sql-chain uri-chain)) {
     }
     $view = $httpd->wait_end($chain, $run, 40);
     is $view->{status}, 'success', "$chain: a run whose processes are killed again and again comes to its end";
-    is_deeply $view->{stepExecutionPath} // [], [], '... in order' if 0;
     if ($chain eq 'sql-chain') {
         is_deeply $httpd->written($run), \%once, '... each step done once, as it commits with its row';
     }
