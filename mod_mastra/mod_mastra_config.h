@@ -4,6 +4,7 @@
 #include "mod_mastra_access.h"
 #include "mod_mastra_private.h"
 #include "mod_mastra_project.h"
+#include "mod_mastra_routes.h"
 
 /* The names of directives. */
 #define MASTRA_DIR_ENGINE "MastraEngine"
@@ -18,6 +19,7 @@
 #define MASTRA_DIR_STOP_LIMIT "MastraStopLimit"
 #define MASTRA_DIR_RUN_LEASE "MastraRunLease"
 #define MASTRA_DIR_BODY_LIMIT "MastraBodyLimit"
+#define MASTRA_DIR_REDACT "MastraStreamRedact"
 #define MASTRA_DIR_OUTBOUND "MastraOutboundAllow"
 #define MASTRA_DIR_RUNTIME "MastraRuntimeDir"
 #define MASTRA_DIR_CONNECTIONS "MastraDbConnections"
@@ -60,6 +62,7 @@ typedef struct {
     apr_interval_time_t stop_limit;
     apr_interval_time_t run_lease;
     apr_off_t body_limit;
+    int redact;
     const char *runtime_dir;
     int connections;
     int job_threads;
@@ -69,6 +72,7 @@ typedef struct {
     apr_array_header_t *outbound;      /* const char * */
     apr_array_header_t *documents;     /* mastra_document_t *: containers */
     mastra_access_conf_t access;
+    mastra_routes_conf_t custom;
 
     mastra_document_t *open;           /* the container being read */
     mastra_shared_t *shared;           /* set once the configuration stands */
@@ -78,6 +82,7 @@ typedef struct {
 /* What the directives of a <Location> say. */
 typedef struct {
     int engine;
+    mastra_cors_conf_t cors;
 } mastra_dir_conf_t;
 
 extern const command_rec mastra_commands[];
@@ -88,6 +93,8 @@ void *mastra_config_create_dir(apr_pool_t *pool, char *dir);
 void *mastra_config_merge_dir(apr_pool_t *pool, void *basev, void *addv);
 
 mastra_server_conf_t *mastra_config_of(const server_rec *s);
+/* What holds for the path of r. */
+const mastra_dir_conf_t *mastra_config_dir(const request_rec *r);
 /* The host that answers r, NULL: none; a <Location> may say so. */
 mastra_host_t *mastra_config_host(const request_rec *r);
 
@@ -102,6 +109,8 @@ mastra_config_stream_timeout(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);
+/* 1: streams do not show what models were asked. */
+int mastra_config_redact(const mastra_server_conf_t *conf);
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
                                       apr_pool_t *pool);
 /* Of each child. */

@@ -3,12 +3,16 @@
 #include <string.h>
 
 #include "../agent/hub.h"
+#include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
+#include "agents.h"
+#include "run_options.h"
 
 /* ---- schemas ---- */
 
 #define TEXT "{\"type\":\"string\"}"
+#define ID MASTRA_SCHEMA_ID
 #define PROVIDER_OPTIONS \
     "{\"type\":\"object\",\"additionalProperties\":" MASTRA_SCHEMA_RECORD "}"
 #define CONTENTS \
@@ -42,7 +46,7 @@
            "\"transient\":{\"type\":\"boolean\"}") "]}"
 #define OPTIONS \
     "{\"type\":\"object\",\"properties\":{\"memory\":{\"type\":\"object\"}," \
-    "\"runId\":" TEXT ",\"requestContext\":" MASTRA_SCHEMA_RECORD "," \
+    "\"runId\":" ID ",\"requestContext\":" MASTRA_SCHEMA_RECORD "," \
     "\"maxSteps\":{\"type\":\"number\"},\"activeTools\":{\"type\":\"array\"," \
     "\"items\":" TEXT "},\"requireToolApproval\":{\"type\":\"boolean\"}}}"
 #define SEND(what, required) \
@@ -53,7 +57,7 @@
     "\"ifIdle\":{\"type\":\"object\",\"properties\":{\"behavior\":" \
     "{\"type\":\"string\",\"enum\":[\"wake\",\"persist\",\"discard\"]}," \
     "\"attributes\":" ATTRIBUTES ",\"streamOptions\":" OPTIONS "}}," \
-    "\"runId\":" TEXT ",\"resourceId\":" TEXT ",\"threadId\":" TEXT "," \
+    "\"runId\":" ID ",\"resourceId\":" ID ",\"threadId\":" ID "," \
     what "},\"required\":[" required "]}"
 #define SENDS(name, schema) \
     "{\"anyOf\":[" \
@@ -64,37 +68,24 @@
 static const char message_body[] = SENDS("message", MESSAGE);
 static const char signal_body[] = SENDS("signal", SIGNALS);
 static const char abort_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" TEXT ","
-    "\"threadId\":" TEXT ",\"expectedRunId\":" TEXT "},"
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
+    "\"threadId\":" ID ",\"expectedRunId\":" TEXT "},"
     "\"required\":[\"threadId\"]}";
 static const char subscribe_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" TEXT ","
-    "\"threadId\":" TEXT "},\"required\":[\"threadId\"]}";
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
+    "\"threadId\":" ID "},\"required\":[\"threadId\"]}";
 static const char observe_body[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":" TEXT ","
     "\"offset\":{\"type\":\"number\"}},\"required\":[\"runId\"]}";
 static const char approval_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" TEXT ","
-    "\"threadId\":" TEXT ",\"requestContext\":" MASTRA_SCHEMA_RECORD ","
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
+    "\"threadId\":" ID ",\"requestContext\":" MASTRA_SCHEMA_RECORD ","
     "\"toolCallId\":" TEXT ",\"approved\":{\"type\":\"boolean\"},"
     "\"resumeData\":{},\"format\":" TEXT ",\"messages\":{\"type\":\"array\","
     "\"items\":{}},\"streamOptions\":{}},\"required\":[\"resourceId\","
     "\"threadId\",\"toolCallId\",\"approved\"]}";
 
 /* ---- who is asked for what ---- */
-
-static const mastra_agent_t *find_agent(mastra_req_t *req, int *prc)
-{
-    const char *id = mastra_req_param(req, "agentId");
-    const mastra_agent_t *agent = mastra_agents_find(req->host->agents, id);
-
-    if (!agent) {
-        *prc = mastra_reply_error(
-            req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
-                                    "Agent with id %s not found", id));
-    }
-    return agent;
-}
 
 /* What auth gives goes before what the body says. */
 static const char *resource_of(const mastra_req_t *req)
@@ -139,16 +130,16 @@ static int send_message(mastra_req_t *req, const char *member, int next)
     };
     mastra_principal_t principal = req->principal;
     mastra_result_t *error = NULL;
-    mastra_json_t *answer;
+    mastra_json_t *answer, *context;
     int rc;
 
-    send.agent = find_agent(req, &rc);
+    send.agent = mastra_agents_asked(req, &rc);
     if (!send.agent) {
         return rc;
     }
-    if (mastra_json_get(send.options, "requestContext")) {
-        principal.request_context = mastra_json_get(send.options,
-                                                    "requestContext");
+    context = mastra_json_get(send.options, "requestContext");
+    if (mastra_json_is_object(context)) {
+        principal.request_context = mastra_context_below(req, context);
         send.principal = &principal;
     }
     answer = mastra_hub_send(&send, &error, req->pool);
@@ -179,7 +170,7 @@ static int abort_run(mastra_req_t *req)
     const mastra_agent_t *agent;
     int aborted = 0, rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -215,7 +206,7 @@ static int decide(mastra_req_t *req)
     mastra_verdict_t *verdict;
     int rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -238,7 +229,7 @@ static int subscribe(mastra_req_t *req)
     mastra_subscriber_t *sub;
     int rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -258,7 +249,7 @@ static int observe(mastra_req_t *req)
     mastra_subscriber_t *sub;
     int rc;
 
-    if (!find_agent(req, &rc)) {
+    if (!mastra_agents_asked(req, &rc)) {
         return rc;
     }
     sub = mastra_hub_observe(&req->host->agent_env, req->principal.resource_id,

@@ -48,7 +48,9 @@ int mastra_auth_is_needed(const mastra_auth_t *auth,
                           const mastra_route_t *route, const request_rec *r)
 {
     return mastra_auth_is_on(auth) && !(route->flags & MASTRA_ROUTE_PUBLIC)
-           && is_shielded(auth, r->uri) && !is_open(auth, r->uri);
+           && ((route->flags & MASTRA_ROUTE_CUSTOM)
+               || is_shielded(auth, r->uri))
+           && !is_open(auth, r->uri);
 }
 
 /* --- permission of a route ------------------------------------------------- */
@@ -227,7 +229,7 @@ int mastra_auth_may(const mastra_auth_t *auth,
     if (!identity) {
         return 0;
     }
-    return identity->system || !auth->roles
+    return identity->system || !auth->roles || !*permission
            || each_role(auth, identity, role_grants, (void *)permission);
 }
 

@@ -26,6 +26,16 @@ typedef struct mastra_host_t {
     const char *project;             /* directory, or NULL */
     mastra_auth_t auth;
     mastra_cors_t cors;
+    /* where a path has words of its own about that; NULL: as cors says */
+    const mastra_cors_t *(*cors_at)(const struct mastra_host_t *host,
+                                    const request_rec *r);
+    const struct mastra_router_t *custom;    /* MastraRoute, or NULL */
+    const apr_array_header_t *routes;        /* mastra_custom_t *, as they are
+                                                configured; or NULL */
+    const apr_array_header_t *middleware;    /* mastra_middleware_t *, or
+                                                NULL */
+    const char *on_error;                    /* local path, or NULL */
+    int request_log;
 
     mastra_models_t *models;
     mastra_tools_t *tools;

@@ -8,12 +8,13 @@
 #include "internal.h"
 
 #define MAX_PARAMS 32
+#define CONTEXT "context:"
 
 typedef enum { RESULT_ROWS, RESULT_ROW, RESULT_VALUE } sql_result_e;
 
 typedef struct {
     const char *statement;           /* with "?" for bound values */
-    const char *params[MAX_PARAMS];  /* input fields in order */
+    const char *params[MAX_PARAMS];  /* in order: input fields, context:NAME */
     int nparams;
     sql_result_e result;
     int writes;
@@ -137,8 +138,30 @@ static mastra_bind_t bind_of(const mastra_json_t *value, apr_pool_t *pool)
     return MASTRA_TEXT(mastra_json_text(value, pool));
 }
 
+/* A field of the input, or with "context:" before it a value of the request
+ * context: a.b for what lies deeper. */
+static const mastra_json_t *value_of(const mastra_json_t *input,
+                                     const mastra_json_t *context,
+                                     const char *param, apr_pool_t *pool)
+{
+    const mastra_json_t *value = context;
+    const char *dot;
+
+    if (strncmp(param, CONTEXT, sizeof(CONTEXT) - 1)) {
+        return mastra_json_get(input, param);
+    }
+    param += sizeof(CONTEXT) - 1;
+    while (!mastra_json_get(value, param) && (dot = strchr(param, '.'))) {
+        value = mastra_json_get(value, apr_pstrmemdup(pool, param,
+                                                      dot - param));
+        param = dot + 1;
+    }
+    return mastra_json_get(value, param);
+}
+
 static apr_status_t execute(mastra_json_t **prows, const sql_conf_t *conf,
-                            const mastra_json_t *input, mastra_db_t *db,
+                            const mastra_json_t *input,
+                            const mastra_json_t *context, mastra_db_t *db,
                             apr_pool_t *pool)
 {
     mastra_bind_t binds[MAX_PARAMS];
@@ -147,7 +170,8 @@ static apr_status_t execute(mastra_json_t **prows, const sql_conf_t *conf,
     int i, changed = 0;
 
     for (i = 0; i < conf->nparams; i++) {
-        binds[i] = bind_of(mastra_json_get(input, conf->params[i]), pool);
+        binds[i] = bind_of(value_of(input, context, conf->params[i], pool),
+                           pool);
     }
     if (conf->writes) {
         rv = mastra_db_execute(&changed, db, conf->statement, binds,
@@ -172,7 +196,8 @@ static apr_status_t sql_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
     mastra_json_unref(state->rows);
     state->rows = NULL;
-    return execute(&state->rows, call->tool->conf, call->args.input, db, pool);
+    return execute(&state->rows, call->tool->conf, call->args.input,
+                   call->args.request_context, db, pool);
 }
 
 static void sql_job_done(void *baton, apr_status_t rv)
@@ -304,11 +329,13 @@ static void sql_cancel(mastra_tool_call_t *call)
 
 static apr_status_t sql_inside(mastra_json_t **poutput,
                                const mastra_tool_t *tool,
-                               const mastra_json_t *input, mastra_db_t *db,
-                               apr_pool_t *pool)
+                               const mastra_json_t *input,
+                               const mastra_json_t *request_context,
+                               mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_json_t *rows = NULL;
-    apr_status_t rv = execute(&rows, tool->conf, input, db, pool);
+    apr_status_t rv = execute(&rows, tool->conf, input, request_context, db,
+                              pool);
 
     if (rv == APR_SUCCESS) {
         *poutput = shape(tool, rows);

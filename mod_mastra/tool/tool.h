@@ -94,8 +94,9 @@ typedef struct mastra_tool_kind_t {
     /* Inside a store job: does all of it in the transaction there. The output
      * is a new reference; it is run again when the job is. */
     apr_status_t (*inside)(mastra_json_t **poutput, const mastra_tool_t *tool,
-                           const mastra_json_t *input, mastra_db_t *db,
-                           apr_pool_t *pool);
+                           const mastra_json_t *input,
+                           const mastra_json_t *request_context,
+                           mastra_db_t *db, apr_pool_t *pool);
 } mastra_tool_kind_t;
 
 /* Base of a running call: made by mastra_tool_start, from malloc. */

@@ -23,7 +23,7 @@ struct mastra_batch_t {
     mastra_task_t *inside;
     const mastra_tool_t *tool;
     const char *place;
-    mastra_json_t *input;
+    mastra_json_t *input, *context;  /* copies: other threads read them */
     apr_int64_t started_at;
     int attempt;
     mastra_json_t *output;           /* what it came to */
@@ -71,8 +71,8 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
     mastra_json_unref(batch->output);
     mastra_json_unref(batch->invalid);
     batch->output = batch->invalid = NULL;
-    rv = batch->tool->kind->inside(&output, batch->tool, batch->input, db,
-                                   pool);
+    rv = batch->tool->kind->inside(&output, batch->tool, batch->input,
+                                   batch->context, db, pool);
     batch->tool_failed = rv != APR_SUCCESS;
     if (rv) {
         return rv;
@@ -148,6 +148,7 @@ static void batch_done(void *baton, apr_status_t rv)
 static void free_batch(mastra_batch_t *batch)
 {
     mastra_json_unref(batch->input);
+    mastra_json_unref(batch->context);
     mastra_json_unref(batch->output);
     mastra_json_unref(batch->invalid);
     mastra_json_unref(batch->snapshot);
@@ -324,6 +325,8 @@ static void take_inside(mastra_batch_t *batch, mastra_task_t *task)
     batch->place = task->place;
     /* another thread reads it */
     batch->input = mastra_json_copy(task->input);
+    batch->context = mastra_json_copy(mastra_json_get(batch->run->begin,
+                                                      "requestContext"));
     batch->started_at = task->started_at;
     batch->attempt = task->attempt;
 }

@@ -11,8 +11,9 @@ use Time::HiRes qw(sleep time);
 use Token;
 use Upstream;
 
-# each child has keys of its own, and each connection of prefork may be another's
-plan skip_all => 'one child with threads is asked' if mpm() eq 'prefork';
+# each child has keys of its own: where children come and go by the number of clients, there is one
+my @limits = mpm() eq 'prefork' ? (limits => "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n"
+    . "ServerLimit 1\nMaxRequestWorkers 1\n") : ();
 
 my $published = File::Temp->new;
 
@@ -42,7 +43,7 @@ publish([rsa_jwk($first, kid => 'one')]);
 
 sub server {
     my ($options, %more) = @_;
-    return MastraHttpd->start(name => 'keys', %more, conf => <<"END");
+    return MastraHttpd->start(name => 'keys', @limits, %more, conf => <<"END");
 MastraEngine On
 MastraModelProvider mock mock
 <MastraAgent a>
@@ -165,5 +166,19 @@ for (@presets) {
     next if !$mine->{aud};
     is status($server, rsa_token($first, { sub => 'u', %$mine, aud => 'other' }, kid => 'one')),
         401, '... nor for another audience';
+}
+
+# where they look when the line does not say; names that nobody has
+for (['auth0 domain=auth0.invalid audience=a', 'https://auth0.invalid/.well-known/jwks.json'],
+    ['clerk domain=clerk.invalid', 'https://clerk.invalid/.well-known/jwks.json'],
+    ['supabase domain=supabase.invalid', 'https://supabase.invalid/auth/v1/.well-known/jwks.json'],
+    ['okta domain=okta.invalid', 'https://okta.invalid/oauth2/default/v1/keys'],
+    ['okta domain=okta.invalid server=s1', 'https://okta.invalid/oauth2/s1/v1/keys']) {
+    my ($line, $address) = @$_;
+    my $server = server($line);
+    $server->expect_log(qr/MA641:/);
+    is status($server, rsa_token($first, { sub => 'u' }, kid => 'one')), 503, "$line: keys that are away";
+    like $server->log, qr{MA641: the keys at \Q$address\E cannot be had}, "... from $address";
+    $server->stop;
 }
 done_testing;
