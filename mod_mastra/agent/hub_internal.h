@@ -164,6 +164,12 @@ void mastra_hub_owner_dead(void *hub, const char *address);
 void mastra_hub_wake(mastra_hub_t *hub, mastra_agent_env_t *env,
                      const char *id, const char *owner, int flags);
 
+/* ---- hub_peers.c: loop ---- */
+
+void mastra_hub_pass_on(const mastra_hub_t *hub, const char *from,
+                        const mastra_bus_msg_t *msg);
+void mastra_hub_tell_dead(const mastra_hub_t *hub, const char *address);
+
 /* ---- hub_send.c: inside store jobs ---- */
 
 /* APR_EACCES with *perror (from keep) when the thread is another's. */
