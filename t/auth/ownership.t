@@ -82,6 +82,7 @@ my %body  = (
     metadata => {}, messageIds => [map { $_->{id} } @$before], data => { city => 'Rome' },
     workingMemory => 'changed', newResourceId => 'two', targetResourceId => 'two', newThreadId => 'thread-2',
     message => 'changed', signal => { type => 'user', contents => 'changed' }, approved => true,
+    stepId => 'ask-human', executionPath => [0], stepResults => {}, state => {}, requestContext => {},
     step => 'ask-human', inputData => { reason => 'changed' }, agentId => 'weather-agent', email => 'a@b.cc', password => 'x', code => 'x',
 );
 
