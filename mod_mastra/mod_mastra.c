@@ -23,6 +23,7 @@
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
+#include "openapi/openapi.h"
 
 #define HANDLER "mastra"
 #define MAX_QUEUED_JOBS 1024
@@ -112,7 +113,7 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_channel, mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
-        mastra_api_system, NULL
+        mastra_api_system, mastra_openapi_routes, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -464,25 +465,27 @@ static int claim_outside(request_rec *r)
 {
     const mastra_server_conf_t *conf = mastra_config_of(r->server);
 
-    if (!conf->host || is_claimed(r) || r->handler || r->proxyreq
-        || r->finfo.filetype != APR_NOFILE || r->main
-        || !mastra_config_host(r)
-        || !mastra_router_is_outside(conf->shared->router, r,
-                                     conf->host->prefix)) {
+    if (!conf->host || is_claimed(r) || r->handler || r->proxyreq || r->main
+        || !mastra_config_host(r)) {
         return DECLINED;
     }
-    claim(r);
-    return OK;
+    if (r->finfo.filetype == APR_NOFILE
+        && mastra_router_is_outside(conf->shared->router, r,
+                                    conf->host->prefix)
+        && !mastra_pages_is_off(conf->host, r)) {
+        claim(r);
+        return OK;
+    }
+    return mastra_pages_claim(conf->host, r) ? OK : DECLINED;
 }
 
 static int handle(request_rec *r)
 {
-    const mastra_server_conf_t *conf;
+    const mastra_server_conf_t *conf = mastra_config_of(r->server);
 
     if (!is_claimed(r)) {
-        return DECLINED;
+        return conf->host ? mastra_pages_handle(conf->host, r) : DECLINED;
     }
-    conf = mastra_config_of(r->server);
     return mastra_router_handle(conf->shared->router, conf->host, r);
 }
 

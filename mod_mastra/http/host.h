@@ -25,6 +25,9 @@ typedef struct mastra_host_t {
     const char *project;             /* directory, or NULL */
     mastra_auth_t auth;
     mastra_cors_t cors;
+    struct mastra_openapi_t *openapi; /* or NULL */
+    struct mastra_studio_t *studio;   /* or NULL */
+    struct mastra_site_t *swagger;    /* or NULL */
 
     mastra_models_t *models;
     mastra_tools_t *tools;

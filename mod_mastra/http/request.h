@@ -26,6 +26,7 @@ typedef struct {
     const char *resource;    /* that a call of this server to itself names */
     int asking;              /* this server asks a path of its own about it */
     const mastra_identity_t *identity; /* who asks, once that is known */
+    const void *page;        /* of a site that answers it: site.c */
 } mastra_mark_t;
 
 /* The mark of r, made when there is none. */
