@@ -113,7 +113,7 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_channel, mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
-        mastra_api_system, mastra_openapi_routes, NULL
+        mastra_api_system, mastra_api_lists, mastra_openapi_routes, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -446,11 +446,18 @@ static int translate(request_rec *r)
 {
     const mastra_host_t *host = mastra_config_of(r->server)->host;
 
-    if (!host || !mastra_path_below(r->uri, host->prefix)
-        || !mastra_config_host(r)) {
+    if (!host || !mastra_config_host(r)) {
         return DECLINED;
     }
-    claim(r);
+    if (mastra_pages_claim_probe(host, r)) {
+        mastra_request_mark(r)->claimed = 1;
+    }
+    else if (mastra_path_below(r->uri, host->prefix)) {
+        claim(r);
+    }
+    else {
+        return DECLINED;
+    }
     r->filename = apr_pstrcat(r->pool, "mastra:", r->uri, NULL);
     return OK;
 }
@@ -482,9 +489,10 @@ static int claim_outside(request_rec *r)
 static int handle(request_rec *r)
 {
     const mastra_server_conf_t *conf = mastra_config_of(r->server);
+    int rc = conf->host ? mastra_pages_handle(conf->host, r) : DECLINED;
 
-    if (!is_claimed(r)) {
-        return conf->host ? mastra_pages_handle(conf->host, r) : DECLINED;
+    if (rc != DECLINED || !is_claimed(r)) {
+        return rc;
     }
     return mastra_router_handle(conf->shared->router, conf->host, r);
 }

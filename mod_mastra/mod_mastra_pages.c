@@ -252,6 +252,11 @@ int mastra_pages_is_off(const mastra_host_t *host, const request_rec *r)
     return !host->openapi && !strcmp(r->uri, MASTRA_OPENAPI_PATH);
 }
 
+int mastra_pages_claim_probe(const mastra_host_t *host, request_rec *r)
+{
+    return host->studio && mastra_studio_claim_probe(host->studio, r);
+}
+
 int mastra_pages_claim(const mastra_host_t *host, request_rec *r)
 {
     if (!mastra_site_is_free(r)) {

@@ -49,6 +49,8 @@ const char *mastra_pages_fill(mastra_host_t *host,
 /* fixups, last: 1 when r, which nothing else answers, asks for one of the
  * pages or for a route that has a switch. */
 int mastra_pages_claim(const mastra_host_t *host, request_rec *r);
+/* translate_name: 1 when a page asks whether its server is there. */
+int mastra_pages_claim_probe(const mastra_host_t *host, request_rec *r);
 /* 1: the route outside of the prefix that r asks for is switched off. */
 int mastra_pages_is_off(const mastra_host_t *host, const request_rec *r);
 /* DECLINED: r was not claimed for a page. */

@@ -16,12 +16,14 @@
 #define PAGE_LIMIT (4 * INDEX_LIMIT)
 #define EVENTS "/refresh-events"
 #define EVENTS_HANDLER "mastra-studio-events"
+#define PROBE_HANDLER "mastra-studio-probe"
 #define BLANK "%%"
 #define BASE_BLANK "%%MASTRA_STUDIO_BASE_PATH%%"
 
 struct mastra_studio_t {
     mastra_site_t *site;
     const char *events;      /* path */
+    const char *seen;        /* the base as browsers see it */
     const char *generation;
 };
 
@@ -246,6 +248,7 @@ const char *mastra_studio_make(mastra_studio_t **pstudio,
     }
     mastra_site_fallback(studio->site, page, policy_for(page, &api, pool));
     studio->events = apr_pstrcat(pool, conf.base, EVENTS, NULL);
+    studio->seen = conf.seen;
     studio->generation = conf.generation;
     *pstudio = studio;
     return NULL;
@@ -280,11 +283,43 @@ int mastra_studio_claim(const mastra_studio_t *studio, request_rec *r)
     return mastra_site_claim(studio->site, r);
 }
 
+/* A page tells in Referer that it is the one who asks, and what it asks is no
+ * visit: that would be for HTML. */
+int mastra_studio_claim_probe(const mastra_studio_t *studio, request_rec *r)
+{
+    const char *referer = apr_table_get(r->headers_in, "Referer");
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+    apr_size_t len = strlen(studio->seen);
+    apr_uri_t uri;
+
+    if (strcmp(r->uri, "/") || r->method_number != M_GET || !len || !referer
+        || !accept || strcmp(accept, "*/*")
+        || apr_uri_parse(r->pool, referer, &uri) != APR_SUCCESS || !uri.path
+        || strncmp(uri.path, studio->seen, len)
+        || (uri.path[len] && uri.path[len] != '/')) {
+        return 0;
+    }
+    r->handler = PROBE_HANDLER;
+    return 1;
+}
+
+static int answer_probe(request_rec *r)
+{
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_mergen(r->headers_out, "Vary", "Referer");
+    r->status = HTTP_NO_CONTENT;
+    return OK;
+}
+
 int mastra_studio_handle(const mastra_studio_t *studio, request_rec *r,
                          mastra_loop_t *loop)
 {
-    if (!studio || !r->handler || strcmp(r->handler, EVENTS_HANDLER)) {
+    if (!studio || !r->handler) {
         return DECLINED;
     }
-    return mastra_studio_events(r, studio->generation, loop);
+    if (!strcmp(r->handler, PROBE_HANDLER)) {
+        return answer_probe(r);
+    }
+    return strcmp(r->handler, EVENTS_HANDLER)
+           ? DECLINED : mastra_studio_events(r, studio->generation, loop);
 }

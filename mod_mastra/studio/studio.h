@@ -30,6 +30,9 @@ const char *mastra_studio_make(mastra_studio_t **pstudio,
 /* fixups, last: 1 when r asks for something of Studio's, which is then sent by
  * mastra_site_send, httpd or mastra_studio_handle. */
 int mastra_studio_claim(const mastra_studio_t *studio, request_rec *r);
+/* translate_name: 1 when a page of Studio asks whether its server is there,
+ * for which it asks for the root of the host, whatever that is for others. */
+int mastra_studio_claim_probe(const mastra_studio_t *studio, request_rec *r);
 /* DECLINED: not a request that was claimed for this. */
 int mastra_studio_handle(const mastra_studio_t *studio, request_rec *r,
                          mastra_loop_t *loop);
