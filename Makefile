@@ -176,6 +176,13 @@ valgrind: test-deps
 differential: all
 	HTTPD='$(HTTPD)' MODDIR='$(MODDIR)' BUILD='$(BUILD)' bash t/differential/run
 
+# Studio and Swagger UI in a real browser, which is large
+test-studio: deps studio swagger-ui
+	$(call need,chromium)
+	@sh t/client/install t/browser
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	HTTPD='$(HTTPD)' MODDIR='$(MODDIR)' BUILD='$(BUILD)' bash t/browser/run
+
 # umask 0: the parent creates the .gcda files as root, its children add to them
 coverage: test-deps
 	find . -name '*.gcda' -delete
@@ -239,5 +246,5 @@ clean:
 -include bench/bench.mk
 
 FORCE:
-.PHONY: all run deps studio swagger-ui test-deps test check check-build test-prefork test-worker asan valgrind coverage lint \
+.PHONY: all run deps studio swagger-ui test-deps test check check-build test-prefork test-worker test-studio asan valgrind coverage lint \
         fuzz bench differential install clean FORCE

@@ -18,6 +18,7 @@
 #include "base/pool.h"
 #include "http/park.h"
 #include "http/request.h"
+#include "http/site.h"
 #include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_database.h"
@@ -472,12 +473,11 @@ static int claim_outside(request_rec *r)
 {
     const mastra_server_conf_t *conf = mastra_config_of(r->server);
 
-    if (!conf->host || is_claimed(r) || r->handler || r->proxyreq || r->main
+    if (!conf->host || is_claimed(r) || !mastra_site_is_free(r)
         || !mastra_config_host(r)) {
         return DECLINED;
     }
-    if (r->finfo.filetype == APR_NOFILE
-        && mastra_router_is_outside(conf->shared->router, r,
+    if (mastra_router_is_outside(conf->shared->router, r,
                                     conf->host->prefix)
         && !mastra_pages_is_off(conf->host, r)) {
         claim(r);

@@ -259,9 +259,6 @@ int mastra_pages_claim_probe(const mastra_host_t *host, request_rec *r)
 
 int mastra_pages_claim(const mastra_host_t *host, request_rec *r)
 {
-    if (!mastra_site_is_free(r)) {
-        return 0;
-    }
     return (host->swagger && mastra_site_claim(host->swagger, r))
            || (host->studio && mastra_studio_claim(host->studio, r));
 }

@@ -147,13 +147,12 @@ static int get_speakers(mastra_req_t *req)
 
 #define PER_PAGE 10
 
-static mastra_json_t *no_page(mastra_req_t *req)
+static mastra_json_t *no_page(const mastra_json_t *asked)
 {
     return mastra_json_pack("{s:i, s:I, s:I, s:b}", "total", 0, "page",
-                            mastra_json_get_int(req->query, "page", 0),
-                            "perPage",
-                            mastra_json_get_int(req->query, "perPage",
-                                                PER_PAGE), "hasMore", 0);
+                            mastra_json_get_int(asked, "page", 0), "perPage",
+                            mastra_json_get_int(asked, "perPage", PER_PAGE),
+                            "hasMore", 0);
 }
 
 /* {name: [], pagination: {…}}; the name is the last word of the path. */
@@ -163,14 +162,14 @@ static int get_page(mastra_req_t *req)
 
     return mastra_reply_json(req, mastra_json_pack(
         "{s:[], s:o}", *name == ':' ? "scores" : name, "pagination",
-        no_page(req)));
+        no_page(req->query)));
 }
 
 /* The same without an object of its own for the numbers. */
 static int get_flat_page(mastra_req_t *req)
 {
     const char *name = strrchr(req->route->path, '/') + 1;
-    mastra_json_t *page = no_page(req);
+    mastra_json_t *page = no_page(req->query);
 
     mastra_json_set(page, strcmp(name, "versions") ? "promptBlocks" : name,
                     mastra_json_array());
@@ -179,20 +178,65 @@ static int get_flat_page(mastra_req_t *req)
 
 /* --- traces ----------------------------------------------------------------- */
 
-/* What the storages of most servers answer; clients know it. */
-static int no_traces(mastra_req_t *req)
-{
-    int fields = strstr(req->route->path, "/fields") != NULL;
+static const char traces_body[] = QUERY(
+    "\"timeRange\":{\"type\":\"object\",\"properties\":{\"from\":" STRING ","
+    "\"to\":" STRING "}},\"group\":" MASTRA_SCHEMA_RECORD ","
+    "\"mode\":" STRING ",\"page\":" MASTRA_SCHEMA_RECORD ","
+    "\"pagination\":{\"type\":\"object\",\"properties\":{" PAGES("10") "}}");
+static const char fields_body[] = QUERY(
+    "\"timeRange\":" MASTRA_SCHEMA_RECORD ",\"predicateScope\":{"
+    "\"type\":\"string\",\"enum\":[\"trace\",\"spans\",\"scores\","
+    "\"feedback\"]},\"search\":{\"type\":\"string\",\"maxLength\":256},"
+    "\"limit\":" NUMBER);
 
+/* The routes of queries have a form of their own for what is wrong. */
+static int bad_query(mastra_req_t *req)
+{
     return mastra_reply_json_status(
-        req, HTTP_NOT_IMPLEMENTED,
-        mastra_json_pack("{s:s, s:s}", "code",
-                         fields ? "TRACE_QUERY_DISCOVERY_UNSUPPORTED"
-                                : "TRACE_QUERY_UNSUPPORTED", "message",
-                         fields ? "Trace query discovery is not supported by "
-                                  "the configured observability store"
-                                : "Advanced trace queries are not supported "
-                                  "by the configured observability store"));
+        req, HTTP_UNPROCESSABLE_ENTITY,
+        mastra_json_pack("{s:s, s:s, s:[{s:s, s:[s], s:s}]}", "code",
+                         "TRACE_QUERY_INVALID", "message",
+                         "The trace query is invalid", "issues", "code",
+                         "invalid_request", "path", "timeRange", "message",
+                         "Invalid input: expected object, received "
+                         "undefined"));
+}
+
+/* A list has the form that was asked for. */
+static int query_traces(mastra_req_t *req)
+{
+    const mastra_json_t *paging = mastra_json_get(req->body, "pagination");
+    const char *mode = mastra_json_get_str(req->body, "mode");
+
+    if (!mastra_json_get(req->body, "timeRange")) {
+        return bad_query(req);
+    }
+    if (mastra_json_get(req->body, "group")) {
+        return mastra_reply_json(req, mastra_json_pack(
+            "{s:[], s:{s:n}}", "groups", "page", "next"));
+    }
+    if (mode && !strcmp(mode, "delta")) {
+        return mastra_reply_json(req, mastra_json_pack(
+            "{s:[], s:{s:I, s:b}, s:s}", "traces", "delta", "limit",
+            mastra_json_get_int(req->body, "limit", PER_PAGE), "hasMore", 0,
+            "deltaCursor", "0"));
+    }
+    if (paging) {
+        return mastra_reply_json(req, mastra_json_pack(
+            "{s:[], s:o}", "traces", "pagination", no_page(paging)));
+    }
+    return mastra_reply_json(req, mastra_json_pack(
+        "{s:[], s:{s:n}}", "traces", "page", "next"));
+}
+
+static int query_fields(mastra_req_t *req)
+{
+    if (!mastra_json_get(req->body, "timeRange")) {
+        return bad_query(req);
+    }
+    return mastra_reply_json(req, mastra_json_pack(
+        "{s:[], s:[], s:b}", "canonicalFields", "observedFields",
+        "observedFieldsTruncated", 0));
 }
 
 /* --- what the host is ------------------------------------------------------- */
@@ -210,10 +254,8 @@ static int get_packages(mastra_req_t *req)
     .handler = get_nothing, .summary = what, .tag = about
 #define PAGE(where, what, about, schema) .method = "GET", .path = where, \
     .handler = get_page, .summary = what, .tag = about, .query = schema
-#define TRACES(where, what) .method = "POST", .path = where, \
-    .handler = no_traces, .summary = what, .tag = "Observability", \
-    .permission = "observability:read", .body = MASTRA_SCHEMA_RECORD, \
-    .body_limit = 262144
+#define TRACES .method = "POST", .tag = "Observability", \
+    .permission = "observability:read", .body_limit = 262144
 
 const mastra_route_t mastra_api_lists[] = {
     { .method = "GET", .path = "/system/packages", .handler = get_packages,
@@ -262,8 +304,10 @@ const mastra_route_t mastra_api_lists[] = {
            "Observability") },
     { LIST("/observability/discovery/tags", "Get tags", "Observability"),
       .query = entity_query },
-    { TRACES("/observability/traces/query", "Query traces") },
-    { TRACES("/observability/traces/query/fields",
-             "Discover trace query fields") },
+    { TRACES, .path = "/observability/traces/query", .handler = query_traces,
+      .summary = "Query traces", .body = traces_body },
+    { TRACES, .path = "/observability/traces/query/fields",
+      .handler = query_fields, .summary = "Discover trace query fields",
+      .body = fields_body },
     { .method = NULL }
 };

@@ -166,7 +166,10 @@ static int is_bare_root(const request_rec *r)
 
 int mastra_site_is_free(const request_rec *r)
 {
-    return !r->handler && !r->proxyreq && !r->main
+    /* mod_dir names a handler for every folder, whether there is one or not */
+    int handled = r->handler && strcmp(r->handler, DIR_MAGIC_TYPE);
+
+    return !handled && !r->proxyreq && !r->main
            && (r->finfo.filetype == APR_NOFILE || is_bare_root(r));
 }
 

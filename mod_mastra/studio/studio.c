@@ -226,7 +226,7 @@ const char *mastra_studio_make(mastra_studio_t **pstudio,
 {
     mastra_studio_t *studio = apr_pcalloc(pool, sizeof(*studio));
     mastra_studio_conf_t conf = *given;
-    const char *page = NULL, *wrong;
+    const char *page = NULL, *policy, *wrong;
     char *html = NULL;
     api_t api;
 
@@ -246,7 +246,11 @@ const char *mastra_studio_make(mastra_studio_t **pstudio,
     if (wrong) {
         return wrong;
     }
-    mastra_site_fallback(studio->site, page, policy_for(page, &api, pool));
+    policy = policy_for(page, &api, pool);
+    mastra_site_fallback(studio->site, page, policy);
+    /* in place of the file with the blanks */
+    mastra_site_page(studio->site, apr_pstrcat(pool, conf.base, "/" INDEX,
+                                               NULL), page, policy);
     studio->events = apr_pstrcat(pool, conf.base, EVENTS, NULL);
     studio->seen = conf.seen;
     studio->generation = conf.generation;

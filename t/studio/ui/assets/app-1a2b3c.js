@@ -1,0 +1,1 @@
+window.app = 'a stand-in';
