@@ -43,6 +43,6 @@ mastra_json_t *mastra_openapi_schemes(const mastra_openapi_t *openapi);
 mastra_json_t *mastra_openapi_security(const mastra_openapi_t *openapi);
 
 /* answers.c: the JSON Schema of what a route answers, or NULL. */
-const char *mastra_openapi_answer(const mastra_route_t *row);
+const char *mastra_openapi_answer(const mastra_route_t *row, apr_pool_t *pool);
 
 #endif

@@ -165,7 +165,8 @@ mastra_json_t *mastra_openapi_responses(void)
 static mastra_json_t *success(mastra_openapi_t *openapi,
                               const mastra_route_t *row, const char *id)
 {
-    const char *text = row->answer ? row->answer : mastra_openapi_answer(row);
+    const char *text = row->answer ? row->answer
+                                   : mastra_openapi_answer(row, openapi->pool);
     mastra_json_t *schema;
 
     if (row->flags & MASTRA_ROUTE_STREAM) {

@@ -120,15 +120,48 @@ is $closed->{json}{components}{securitySchemes}{bearer}{scheme}, 'bearer', 'how 
 
 # --- what is told is there ---
 
-my @gone;
+my (@gone, @other);
+my $work = $server->dir;
 for my $path (sort keys %{ $document->{paths} }) {
     next if !$document->{paths}{$path}{get} || $path =~ /\{/;
     my $at = ($document->{paths}{$path}{get}{servers} ? '' : '/api') . $path;
     my $found = $server->request(GET => $at);
     push @gone, "$at: $found->{status}"
         if $found->{status} == 405 || $found->{body} =~ /^404 Not Found/;
+    check_answer($path, $found) if $found->{status} == 200;
 }
 is_deeply \@gone, [], 'each path without parameters answers';
+check_answer('/agents/{agentId}',              $server->api_get('/agents/weather-agent'));
+check_answer('/agents/{agentId}/voice/speakers', $server->api_get('/agents/weather-agent/voice/speakers'));
+check_answer('/agents/{agentId}/tools/{toolId}', $server->api_get('/agents/weather-agent/tools/weather-tool'));
+check_answer('/tools/{toolId}',                $server->api_get('/tools/weather-tool'));
+check_answer('/memory/status',                 $server->api_get('/memory/status?agentId=weather-agent'));
+check_answer('/memory/config',                 $server->api_get('/memory/config?agentId=weather-agent'));
+check_answer('/stored/agents/{agentId}/versions', $server->api_get('/stored/agents/x/versions'));
+check_answer('/workspaces/{workspaceId}',      $server->api_get('/workspaces/x'));
+check_answer('/scores/scorer/{scorerId}',      $server->api_get('/scores/scorer/x'));
+for my $query ({}, { pagination => {} }, { mode => 'delta' }, { group => { by => ['threadId'] } }) {
+    check_answer('/observability/traces/query', $server->api_post('/observability/traces/query',
+        { timeRange => { from => 'a', to => 'b' }, %$query }), 'post');
+}
+is_deeply \@other, [], 'and as the document says';
+is $server->api_post('/observability/traces/query', {})->{json}{code}, 'TRACE_QUERY_INVALID',
+    'a query without a time is refused in its own way';
+
+# Whether an answer fits the schema that the document has for it.
+sub check_answer {
+    my ($path, $found, $method) = @_;
+    my $schema = $document->{paths}{$path}{ $method || 'get' }{responses}{200}{content}{'application/json'}{schema};
+    my %file   = (schema => $json->encode($schema), instance => $found->{body});
+    for my $name (keys %file) {
+        open my $fh, '>', "$work/$name.json" or die $!;
+        print $fh $file{$name};
+        close $fh;
+    }
+    my $tool = top_dir() . '/' . ($ENV{BUILD} || 'build') . '/mastra-schema';
+    my $said = `$tool $work/schema.json $work/instance.json 2>&1`;
+    push @other, "$path: $said" if $?;
+}
 $server->stop;
 
 done_testing;
