@@ -62,10 +62,12 @@ APR_DECLARE_OPTIONAL_FN(apr_uint32_t, mastra_api_version, (void));
  *                          MASTRA_PROVIDER_VERSION, &your_struct);
  * A definition selects it: "execute": {"kind": "provider", "provider": "NAME"}
  * in a tool's file, MastraExecute provider provider=NAME, or for a model
- * MastraModelProvider ID provider:NAME.
+ * MastraModelProvider ID provider:NAME, or for callers MastraAuth
+ * provider:NAME.
  */
 #define MASTRA_PROVIDER_TOOL "mastra-tool"
 #define MASTRA_PROVIDER_MODEL "mastra-model"
+#define MASTRA_PROVIDER_AUTH "mastra-auth"
 #define MASTRA_PROVIDER_VERSION "1"      /* the major number */
 
 /* --- tools ---------------------------------------------------------------- */
@@ -206,6 +208,42 @@ typedef struct mastra_provider_model_t {
     apr_status_t (*start)(void *instance, mastra_model_task_t *task);
 } mastra_provider_model_t;
 
+/* --- callers -------------------------------------------------------------- */
+
+/* One question about the caller of a request; yours until you return. */
+typedef struct mastra_auth_task_t {
+    apr_uint32_t version;
+    apr_uint32_t size;
+    apr_pool_t *pool;            /* of the request */
+    request_rec *r;              /* lent; its body must not be read */
+    const char *token;           /* authenticate: what came as Authorization,
+                                    apiKey= or the cookie of the line, without
+                                    "Bearer "; NULL: none */
+    const char *user;            /* authorize: JSON object, their claims */
+    const char *permission;      /* authorize: "agents:execute" */
+} mastra_auth_task_t;
+
+typedef struct mastra_provider_auth_t {
+    apr_uint32_t version;        /* MASTRA_API_HEAD(mastra_provider_auth_t) */
+    apr_uint32_t size;
+    /* For each line MastraAuth provider:NAME, or with authorize=provider:NAME,
+     * when the configuration is read; options: those of the line that
+     * mod_mastra does not know, as JSON object of texts. As a tool's
+     * otherwise. Optional. */
+    const char *(*configure)(void **pinstance, const char *options,
+                             server_rec *s, apr_pool_t *pool);
+    /* Worker: who is it? OK with *puser, a JSON object of at most 64 KiB in
+     * task->pool ("sub" or "id", and what roles and the owner are taken from);
+     * DECLINED or HTTP_UNAUTHORIZED: none of mine, the next line is asked; any
+     * other status: it cannot be told now, which clients see as 503. Optional
+     * when authorize is there. */
+    int (*authenticate)(void *instance, const mastra_auth_task_t *task,
+                        const char **puser);
+    /* Worker: may they? OK or DECLINED; HTTP_FORBIDDEN; any other status as
+     * above. Roles are looked at besides. Optional. */
+    int (*authorize)(void *instance, const mastra_auth_task_t *task);
+} mastra_provider_auth_t;
+
 /* ======================================================================
  * Asking agents and tools
  *
@@ -282,6 +320,17 @@ APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_tool_execute,
 APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_agents_list,
                         (const mastra_reply_t **preply, server_rec *server,
                          apr_pool_t *pool));
+
+/* Memory: what the route of method and path answers, path standing below
+ * /api/memory, encoded as in a URL and with its query ("/threads/t-1/messages?
+ * perPage=5"). ask->id: the agent, in place of agentId=, or NULL; ask->json:
+ * the body, or NULL; ask->resource_id: whose threads these must be, NULL: any.
+ * timeout is not used. Waits for the database as other blocking calls wait.
+ * APR_EINVAL also: there is no such route. */
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_memory,
+                        (const mastra_reply_t **preply,
+                         const mastra_ask_t *ask, const char *method,
+                         const char *path, apr_pool_t *pool));
 
 /* Asynchronous calls: any thread. They return at once, with the statuses of
  * above; APR_SUCCESS: done will be called, exactly once, also after a cancel

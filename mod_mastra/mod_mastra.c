@@ -419,6 +419,18 @@ static int read_request(request_rec *r)
                                                   : DECLINED;
 }
 
+/* Before httpd asks who may: its refusals are for the same pages as the rest
+ * of a path that has words of its own about other origins. */
+static int know_path(request_rec *r)
+{
+    const mastra_host_t *host = mastra_config_of(r->server)->host;
+
+    if (host && mastra_path_below(r->uri, host->prefix)) {
+        mastra_cors_headers(mastra_cors_of(host, r), r);
+    }
+    return DECLINED;
+}
+
 static int before_decoding(request_rec *r)
 {
     const mastra_host_t *host = mastra_config_of(r->server)->host;
@@ -541,6 +553,7 @@ static void register_hooks(apr_pool_t *pool)
     /* before others look at headers */
     ap_hook_post_read_request(read_request, NULL, NULL,
                               APR_HOOK_REALLY_FIRST);
+    ap_hook_header_parser(know_path, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_translate_name(before_decoding, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_translate_name(translate, rewrite, places, APR_HOOK_FIRST);
     ap_hook_map_to_storage(skip_files, NULL, NULL, APR_HOOK_FIRST);

@@ -1,6 +1,5 @@
 /* Directives about callers and about pages of other origins, and where they
  * meet httpd's own authentication and authorization. */
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,23 +14,19 @@
 #include "http/request.h"
 #include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
+#include "mod_mastra_native.h"
 
 #define AUTH_TYPE "mastra"
-#define MAX_AGE 86400
 
 /* --- create and merge ------------------------------------------------------ */
 
 void mastra_access_create(mastra_access_conf_t *conf)
 {
-    conf->cors = -1;
-    conf->credentials = -1;
-    conf->max_age = -1;
+    mastra_cors_create(&conf->cors);
 }
 
 #define SET_OR_BASE(member) \
     conf->member = add->member ? add->member : base->member
-#define NUMBER_OR_BASE(member) \
-    conf->member = add->member != -1 ? add->member : base->member
 
 void mastra_access_merge(mastra_access_conf_t *conf,
                          const mastra_access_conf_t *base,
@@ -42,13 +37,7 @@ void mastra_access_merge(mastra_access_conf_t *conf,
     SET_OR_BASE(open);
     SET_OR_BASE(roles);
     SET_OR_BASE(owner);
-    NUMBER_OR_BASE(cors);
-    SET_OR_BASE(origins);
-    SET_OR_BASE(methods);
-    SET_OR_BASE(headers);
-    SET_OR_BASE(expose);
-    NUMBER_OR_BASE(credentials);
-    NUMBER_OR_BASE(max_age);
+    mastra_cors_merge(&conf->cors, &base->cors, &add->cors);
 }
 
 /* --- callers --------------------------------------------------------------- */
@@ -107,19 +96,10 @@ const char *mastra_access_add_protected(cmd_parms *cmd, void *dir,
     return NULL;
 }
 
-static apr_array_header_t *add_text(apr_array_header_t **plist,
-                                    const char *text, apr_pool_t *pool)
-{
-    if (!*plist) {
-        *plist = apr_array_make(pool, 2, sizeof(const char *));
-    }
-    APR_ARRAY_PUSH(*plist, const char *) = text;
-    return *plist;
-}
-
 const char *mastra_access_add_public(cmd_parms *cmd, void *dir,
                                      const char *arg)
 {
+    mastra_access_conf_t *conf = conf_of(cmd);
     apr_size_t len = strlen(arg);
     const char *star = strchr(arg, '*');
 
@@ -127,7 +107,10 @@ const char *mastra_access_add_public(cmd_parms *cmd, void *dir,
         return wrong(cmd, arg, "a path begins with a slash, and a star can "
                      "only be at its end");
     }
-    add_text(&conf_of(cmd)->open, arg, cmd->pool);
+    if (!conf->open) {
+        conf->open = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(conf->open, const char *) = arg;
     return NULL;
 }
 
@@ -183,122 +166,7 @@ const char *mastra_access_add_role(cmd_parms *cmd, void *dir, int argc,
     return NULL;
 }
 
-/* --- other origins --------------------------------------------------------- */
-
-const char *mastra_access_set_cors(cmd_parms *cmd, void *dir, int on)
-{
-    conf_of(cmd)->cors = on;
-    return NULL;
-}
-
-const char *mastra_access_set_credentials(cmd_parms *cmd, void *dir, int on)
-{
-    conf_of(cmd)->credentials = on;
-    return NULL;
-}
-
-const char *mastra_access_set_max_age(cmd_parms *cmd, void *dir,
-                                      const char *arg)
-{
-    apr_interval_time_t age;
-
-    if (ap_timeout_parameter_parse(arg, &age, "s") != APR_SUCCESS || age < 0
-        || age > apr_time_from_sec(MAX_AGE)) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time up to "
-                           "a day such as 10min, not ", arg, NULL);
-    }
-    conf_of(cmd)->max_age = (int)apr_time_sec(age);
-    return NULL;
-}
-
-/* scheme://host[:port], as browsers write an origin; "null" is any sandbox. */
-static const char *check_origin(const char *arg, apr_pool_t *pool)
-{
-    const char *host = strstr(arg, "://");
-
-    if (!strcmp(arg, "*")) {
-        return NULL;
-    }
-    if (!host || host == arg || !host[3] || strpbrk(host + 3, "/?#*@ ")) {
-        return "this is no origin such as https://app.example: a scheme, a "
-               "host, perhaps a port, nothing behind it";
-    }
-    for (; *arg; arg++) {
-        if (apr_isupper(*arg)) {
-            return "browsers write origins in small letters";
-        }
-    }
-    return NULL;
-}
-
-static int is_token(const char *text)
-{
-    apr_size_t len = strlen(text);
-
-    return len && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                         "abcdefghijklmnopqrstuvwxyz0123456789-_.!#$%&'^`|~+"
-                         ) == len;
-}
-
-const char *mastra_access_add_cors(cmd_parms *cmd, void *dir,
-                                   const char *arg)
-{
-    apr_size_t offset = (apr_size_t)cmd->info;
-    apr_array_header_t **plist = (void *)((char *)conf_of(cmd) + offset);
-    const char *why = offset == offsetof(mastra_access_conf_t, origins)
-                      ? check_origin(arg, cmd->temp_pool)
-                      : is_token(arg) ? NULL : "this is no name of a header "
-                                               "or a method";
-
-    if (why) {
-        return wrong(cmd, arg, why);
-    }
-    add_text(plist, arg, cmd->pool);
-    return NULL;
-}
-
 /* --- into the host --------------------------------------------------------- */
-
-static const char *joined(const char *before, const apr_array_header_t *list,
-                          apr_pool_t *pool)
-{
-    const char *more = list ? apr_array_pstrcat(pool, list, ',') : NULL;
-
-    return !more ? before : !before ? more
-           : apr_pstrcat(pool, before, ",", more, NULL);
-}
-
-static int has_star(const apr_array_header_t *origins)
-{
-    int i;
-
-    for (i = 0; i < origins->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(origins, i, const char *), "*")) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static void fill_cors(mastra_cors_t *cors, const mastra_access_conf_t *conf,
-                      const mastra_auth_t *auth, apr_pool_t *pool)
-{
-    /* what a browser sends by itself would make any page the user's own */
-    int tokens = mastra_auth_is_on(auth) && !mastra_auth_is_ambient(auth);
-
-    cors->off = conf->cors == 0;
-    cors->any = !conf->origins || has_star(conf->origins);
-    cors->origins = conf->origins;
-    cors->credentials = conf->credentials != -1 ? conf->credentials
-                                                : tokens && !conf->origins;
-    cors->reflect = !cors->any || cors->credentials;
-    cors->methods = conf->methods ? joined(NULL, conf->methods, pool)
-                                  : MASTRA_CORS_METHODS;
-    cors->headers = joined(MASTRA_CORS_HEADERS, conf->headers, pool);
-    cors->expose = joined(MASTRA_CORS_EXPOSE, conf->expose, pool);
-    cors->max_age = conf->max_age != -1 ? apr_itoa(pool, conf->max_age)
-                                        : MASTRA_CORS_MAX_AGE;
-}
 
 static const char *check_paths(const mastra_host_t *host, apr_pool_t *pool)
 {
@@ -306,12 +174,16 @@ static const char *check_paths(const mastra_host_t *host, apr_pool_t *pool)
 
     for (i = 0; mastra_auth_is_on(&host->auth)
                 && i < host->auth.providers->nelts; i++) {
-        const char *path = mastra_auth_provider_path(
+        const mastra_auth_provider_t *provider =
             APR_ARRAY_IDX(host->auth.providers, i,
-                          const mastra_auth_provider_t *));
+                          const mastra_auth_provider_t *);
+        const char *path = mastra_auth_provider_path(provider);
 
+        if (!path || !mastra_path_below(path, host->prefix)) {
+            path = mastra_auth_judge_path(provider);
+        }
         if (path && mastra_path_below(path, host->prefix)) {
-            return apr_psprintf(pool, MASTRA_DIR_AUTH " uri: %s is below %s, "
+            return apr_psprintf(pool, MASTRA_DIR_AUTH ": %s is below %s, "
                                 "where it would ask itself", path,
                                 host->prefix);
         }
@@ -319,18 +191,29 @@ static const char *check_paths(const mastra_host_t *host, apr_pool_t *pool)
     return NULL;
 }
 
+/* All modules are there by now, whatever their order. */
+static const char *find_code(const mastra_host_t *host, apr_pool_t *pool)
+{
+    const char *why = mastra_auth_find_code(&host->auth, mastra_native_auth,
+                                            host->server, pool);
+
+    return why ? apr_pstrcat(pool, MASTRA_DIR_AUTH " ", why, NULL) : NULL;
+}
+
 const char *mastra_access_fill(mastra_host_t *host,
                                const mastra_access_conf_t *conf,
                                apr_pool_t *pool)
 {
     mastra_auth_t *auth = &host->auth;
+    const char *why;
 
+    auth->host = host;
     auth->providers = conf->providers;
     auth->shielded = conf->shielded;
     auth->open = conf->open;
     auth->roles = conf->roles;
     auth->owner = conf->owner && *conf->owner ? conf->owner : NULL;
-    fill_cors(&host->cors, conf, auth, pool);
+    mastra_cors_fill(host, &conf->cors, pool);
     /* MastraAuth None of a virtual host is a word about all of these */
     if (!conf->providers
         && (auth->owner || auth->roles || auth->shielded)) {
@@ -338,13 +221,14 @@ const char *mastra_access_fill(mastra_host_t *host,
                MASTRA_DIR_PROTECTED " are about users, whom only "
                MASTRA_DIR_AUTH " knows";
     }
-    if (host->cors.any && conf->credentials == 1
+    if (host->cors.any && conf->cors.credentials == 1
         && mastra_auth_is_ambient(auth)) {
         return MASTRA_DIR_CORS_CREDENTIALS " On with any origin would let "
                "every page act as the user whom httpd has authenticated: "
                MASTRA_DIR_CORS_ORIGIN " must name origins";
     }
-    return check_paths(host, pool);
+    why = check_paths(host, pool);
+    return why ? why : find_code(host, pool);
 }
 
 void mastra_access_announce(const mastra_host_t *host)
@@ -419,7 +303,8 @@ static authz_status check_permission(request_rec *r, const char *line,
                                            : AUTHZ_DENIED_NO_USER;
     }
     while (*(word = ap_getword_conf(r->pool, &line))) {
-        if (mastra_auth_may(&host->auth, identity, word)) {
+        if (mastra_auth_may(&host->auth, identity, word)
+            && mastra_auth_allows(identity, r, word) == MASTRA_AUTH_MAY) {
             return AUTHZ_GRANTED;
         }
     }
@@ -455,7 +340,7 @@ static int pass_preflight(request_rec *r)
     const mastra_host_t *host = host_of(r);
 
     return r->method_number == M_OPTIONS && mark && mark->claimed && host
-           && !host->cors.off ? OK : DECLINED;
+           && !mastra_cors_of(host, r)->off ? OK : DECLINED;
 }
 
 void mastra_access_register_hooks(apr_pool_t *pool)

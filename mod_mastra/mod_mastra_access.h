@@ -21,6 +21,18 @@
 #define MASTRA_DIR_CORS_CREDENTIALS "MastraCorsCredentials"
 #define MASTRA_DIR_CORS_MAX_AGE "MastraCorsMaxAge"
 
+/* What they say about pages of other origins, on a server or at a path; unset
+ * is NULL or -1. A list replaces the one that would be inherited. */
+typedef struct {
+    int on;
+    apr_array_header_t *origins;     /* const char * */
+    apr_array_header_t *methods;
+    apr_array_header_t *headers;
+    apr_array_header_t *expose;
+    int credentials;
+    int max_age;                     /* seconds */
+} mastra_cors_conf_t;
+
 /* What they say on one server; unset is NULL or -1. A list that a virtual host
  * has replaces the list that it would inherit. */
 typedef struct {
@@ -29,19 +41,23 @@ typedef struct {
     apr_array_header_t *open;        /* const char * */
     apr_array_header_t *roles;       /* mastra_role_t */
     const char *owner;               /* "" for None */
-    int cors;
-    apr_array_header_t *origins;     /* const char * */
-    apr_array_header_t *methods;
-    apr_array_header_t *headers;
-    apr_array_header_t *expose;
-    int credentials;
-    int max_age;                     /* seconds */
+    mastra_cors_conf_t cors;
 } mastra_access_conf_t;
 
 void mastra_access_create(mastra_access_conf_t *conf);
 void mastra_access_merge(mastra_access_conf_t *conf,
                          const mastra_access_conf_t *base,
                          const mastra_access_conf_t *add);
+
+/* Those of a <Location>, in its part of the configuration. */
+void mastra_cors_create(mastra_cors_conf_t *conf);
+void mastra_cors_merge(mastra_cors_conf_t *conf,
+                       const mastra_cors_conf_t *base,
+                       const mastra_cors_conf_t *add);
+
+/* Fills in host's cors, when its auth is there. */
+void mastra_cors_fill(mastra_host_t *host, const mastra_cors_conf_t *conf,
+                      apr_pool_t *pool);
 
 /* Fills in host's auth and cors. Returns NULL, or what is wrong with them
  * together. */
@@ -62,12 +78,12 @@ const char *mastra_access_set_owner(cmd_parms *cmd, void *dir,
                                     const char *arg);
 const char *mastra_access_add_role(cmd_parms *cmd, void *dir, int argc,
                                    char *const argv[]);
-const char *mastra_access_set_cors(cmd_parms *cmd, void *dir, int on);
-const char *mastra_access_set_credentials(cmd_parms *cmd, void *dir, int on);
-const char *mastra_access_set_max_age(cmd_parms *cmd, void *dir,
+const char *mastra_cors_set(cmd_parms *cmd, void *dir, int on);
+const char *mastra_cors_set_credentials(cmd_parms *cmd, void *dir, int on);
+const char *mastra_cors_set_max_age(cmd_parms *cmd, void *dir,
                                       const char *arg);
-/* cmd->info: offset of the list within mastra_access_conf_t. */
-const char *mastra_access_add_cors(cmd_parms *cmd, void *dir,
+/* cmd->info: offset of the list within mastra_cors_conf_t. */
+const char *mastra_cors_add(cmd_parms *cmd, void *dir,
                                    const char *arg);
 
 /* AuthType mastra, Require mastra-permission, OPTIONS past httpd's own

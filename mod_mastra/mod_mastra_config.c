@@ -36,6 +36,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->stop_limit = -1;
     conf->run_lease = -1;
     conf->body_limit = -1;
+    conf->redact = -1;
     conf->connections = -1;
     conf->job_threads = -1;
     conf->db_max = -1;
@@ -122,6 +123,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(stop_limit);
     NUMBER_OR_BASE(run_lease);
     NUMBER_OR_BASE(body_limit);
+    NUMBER_OR_BASE(redact);
     SET_OR_BASE(runtime_dir);
     NUMBER_OR_BASE(connections);
     NUMBER_OR_BASE(job_threads);
@@ -141,6 +143,7 @@ void *mastra_config_create_dir(apr_pool_t *pool, char *dir)
     mastra_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
     conf->engine = -1;
+    mastra_cors_create(&conf->cors);
     return conf;
 }
 
@@ -150,6 +153,7 @@ void *mastra_config_merge_dir(apr_pool_t *pool, void *basev, void *addv)
     mastra_dir_conf_t *conf = apr_pcalloc(pool, sizeof(*conf));
 
     NUMBER_OR_BASE(engine);
+    mastra_cors_merge(&conf->cors, &base->cors, &add->cors);
     return conf;
 }
 
@@ -160,13 +164,18 @@ mastra_server_conf_t *mastra_config_of(const server_rec *s)
     return ap_get_module_config(s->module_config, &mastra_module);
 }
 
+const mastra_dir_conf_t *mastra_config_dir(const request_rec *r)
+{
+    return ap_get_module_config(r->per_dir_config, &mastra_module);
+}
+
 mastra_host_t *mastra_config_host(const request_rec *r)
 {
     mastra_host_t *host = mastra_config_of(r->server)->host;
     const mastra_dir_conf_t *dir;
 
     if (host) {
-        dir = ap_get_module_config(r->per_dir_config, &mastra_module);
+        dir = mastra_config_dir(r);
         if (dir && dir->engine == 0) {
             return NULL;
         }
@@ -220,6 +229,11 @@ apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf)
 {
     return conf->body_limit == -1 ? BODY_LIMIT_DEFAULT
                                   : (apr_size_t)conf->body_limit;
+}
+
+int mastra_config_redact(const mastra_server_conf_t *conf)
+{
+    return conf->redact != 0;
 }
 
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
@@ -412,6 +426,12 @@ static const char *set_job_threads(cmd_parms *cmd, void *dir, const char *arg)
                  : set_count(cmd, &conf_of(cmd)->job_threads, arg, 256);
 }
 
+static const char *set_redact(cmd_parms *cmd, void *dir, int on)
+{
+    mastra_config_of(cmd->server)->redact = on;
+    return NULL;
+}
+
 static const char *add_outbound(cmd_parms *cmd, void *dir, const char *arg)
 {
     const char *wrong = mastra_guard_allow(mastra_guard_make(cmd->temp_pool),
@@ -562,7 +582,8 @@ static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
 /* --- the table ------------------------------------------------------------- */
 
 #define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
-#define ACCESS(member) ((void *)offsetof(mastra_access_conf_t, member))
+#define CORS(member) ((void *)offsetof(mastra_cors_conf_t, member))
+#define ANYWHERE RSRC_CONF | ACCESS_CONF
 
 const command_rec mastra_commands[] = {
     AP_INIT_FLAG(MASTRA_DIR_ENGINE, set_engine, NULL, RSRC_CONF | ACCESS_CONF,
@@ -595,6 +616,8 @@ const command_rec mastra_commands[] = {
                   "with it, unless renewed; 30s by default"),
     AP_INIT_TAKE1(MASTRA_DIR_BODY_LIMIT, set_body_limit, NULL, RSRC_CONF,
                   "size of a request's body, 4.5M by default"),
+    AP_INIT_FLAG(MASTRA_DIR_REDACT, set_redact, NULL, RSRC_CONF,
+                 "Off shows in streams what models were asked"),
     AP_INIT_ITERATE(MASTRA_DIR_OUTBOUND, add_outbound, NULL, RSRC_CONF,
                     "addresses, networks or hosts that outgoing calls may "
                     "reach beyond public ones; * for all"),
@@ -618,23 +641,23 @@ const command_rec mastra_commands[] = {
                   "claim that names what is a user's own; None"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_ROLE, mastra_access_add_role, NULL, RSRC_CONF,
                       "ROLE and the permissions that it gives"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_access_set_cors, NULL, RSRC_CONF,
+    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_cors_set, NULL, ANYWHERE,
                  "Off sends no cross-origin headers"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_access_add_cors,
-                    ACCESS(origins), RSRC_CONF,
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_cors_add,
+                    CORS(origins), ANYWHERE,
                     "origins whose pages may read answers, or *"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_access_add_cors,
-                    ACCESS(methods), RSRC_CONF, "methods they may use"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_access_add_cors,
-                    ACCESS(headers), RSRC_CONF,
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_cors_add,
+                    CORS(methods), ANYWHERE, "methods they may use"),
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_cors_add,
+                    CORS(headers), ANYWHERE,
                     "headers they may send, beside the usual ones"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_access_add_cors,
-                    ACCESS(expose), RSRC_CONF,
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_cors_add,
+                    CORS(expose), ANYWHERE,
                     "headers they may read, beside the usual ones"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS_CREDENTIALS, mastra_access_set_credentials,
-                 NULL, RSRC_CONF, "whether they may send cookies and the like"),
-    AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_access_set_max_age, NULL,
-                  RSRC_CONF, "how long browsers may rely on a preflight"),
+    AP_INIT_FLAG(MASTRA_DIR_CORS_CREDENTIALS, mastra_cors_set_credentials,
+                 NULL, ANYWHERE, "whether they may send cookies and the like"),
+    AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_cors_set_max_age, NULL,
+                  ANYWHERE, "how long browsers may rely on a preflight"),
     MASTRA_PAGES_COMMANDS,
     AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
                      "an agent, as a file of the project would define it"),

@@ -19,6 +19,7 @@
 #define MASTRA_DIR_STOP_LIMIT "MastraStopLimit"
 #define MASTRA_DIR_RUN_LEASE "MastraRunLease"
 #define MASTRA_DIR_BODY_LIMIT "MastraBodyLimit"
+#define MASTRA_DIR_REDACT "MastraStreamRedact"
 #define MASTRA_DIR_OUTBOUND "MastraOutboundAllow"
 #define MASTRA_DIR_RUNTIME "MastraRuntimeDir"
 #define MASTRA_DIR_CONNECTIONS "MastraDbConnections"
@@ -58,6 +59,7 @@ typedef struct {
     apr_interval_time_t stop_limit;
     apr_interval_time_t run_lease;
     apr_off_t body_limit;
+    int redact;
     const char *runtime_dir;
     int connections;
     int job_threads;
@@ -77,6 +79,7 @@ typedef struct {
 /* What the directives of a <Location> say. */
 typedef struct {
     int engine;
+    mastra_cors_conf_t cors;
 } mastra_dir_conf_t;
 
 extern const command_rec mastra_commands[];
@@ -87,6 +90,8 @@ void *mastra_config_create_dir(apr_pool_t *pool, char *dir);
 void *mastra_config_merge_dir(apr_pool_t *pool, void *basev, void *addv);
 
 mastra_server_conf_t *mastra_config_of(const server_rec *s);
+/* What holds for the path of r. */
+const mastra_dir_conf_t *mastra_config_dir(const request_rec *r);
 /* The host that answers r, NULL: none; a <Location> may say so. */
 mastra_host_t *mastra_config_host(const request_rec *r);
 
@@ -101,6 +106,8 @@ mastra_config_stream_timeout(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);
+/* 1: streams do not show what models were asked. */
+int mastra_config_redact(const mastra_server_conf_t *conf);
 const char *mastra_config_runtime_dir(const mastra_server_conf_t *conf,
                                       apr_pool_t *pool);
 /* Of each child. */

@@ -71,6 +71,16 @@ static const char *not_found(const char *group, const char *name,
     return apr_psprintf(pool, "no module offers \"%s\"%s", name, list);
 }
 
+const void *mastra_native_find(const char **pwhy, const char *group,
+                               const char *name, apr_pool_t *pool)
+{
+    const void *provider = ap_lookup_provider(group, name,
+                                              MASTRA_PROVIDER_VERSION);
+
+    *pwhy = provider ? NULL : not_found(group, name, pool);
+    return provider;
+}
+
 /* --- tools ----------------------------------------------------------------- */
 
 typedef struct {
@@ -177,14 +187,13 @@ static const char *find_tool(mastra_tool_native_t *native,
                              const char *name, const char *text,
                              apr_pool_t *pool)
 {
-    const mastra_provider_tool_t *provider =
-        ap_lookup_provider(MASTRA_PROVIDER_TOOL, name,
-                           MASTRA_PROVIDER_VERSION);
-    tool_t *tool = apr_pcalloc(pool, sizeof(*tool));
     const char *wrong;
+    const mastra_provider_tool_t *provider =
+        mastra_native_find(&wrong, MASTRA_PROVIDER_TOOL, name, pool);
+    tool_t *tool = apr_pcalloc(pool, sizeof(*tool));
 
     if (!provider) {
-        return not_found(MASTRA_PROVIDER_TOOL, name, pool);
+        return wrong;
     }
     wrong = mastra_native_check(provider->version, provider->size,
                                 HAS(mastra_provider_tool_t, execute), pool);
@@ -347,14 +356,13 @@ static const char *find_model(mastra_model_native_t *native, void *baton,
                               apr_pool_t *pool)
 {
     const model_finder_t *finder = baton;
-    const mastra_provider_model_t *provider =
-        ap_lookup_provider(MASTRA_PROVIDER_MODEL, name,
-                           MASTRA_PROVIDER_VERSION);
-    model_t *model = apr_pcalloc(pool, sizeof(*model));
     const char *wrong;
+    const mastra_provider_model_t *provider =
+        mastra_native_find(&wrong, MASTRA_PROVIDER_MODEL, name, pool);
+    model_t *model = apr_pcalloc(pool, sizeof(*model));
 
     if (!provider) {
-        return not_found(MASTRA_PROVIDER_MODEL, name, pool);
+        return wrong;
     }
     wrong = mastra_native_check(provider->version, provider->size,
                                 HAS(mastra_provider_model_t, start), pool);

@@ -19,6 +19,14 @@ const mastra_tool_kind_t *mastra_native_tools(server_rec *s, apr_pool_t *pool);
  * is all that is to be known. */
 void mastra_native_models(mastra_models_t *models, server_rec *s,
                           mastra_jobs_t *const *pjobs, apr_pool_t *pool);
+/* Finds code that knows callers, or decides what they may; baton is the
+ * server_rec of the host. */
+mastra_auth_find_cb mastra_native_auth;
+
+/* What is registered as name in group under our version, or NULL with what is
+ * wrong in *pwhy. */
+const void *mastra_native_find(const char **pwhy, const char *group,
+                               const char *name, apr_pool_t *pool);
 /* NULL, or what is wrong with the version and size that a struct was compiled
  * with; least: the size of its first version. */
 const char *mastra_native_check(apr_uint32_t version, apr_uint32_t size,

@@ -2,6 +2,7 @@
  * with callbacks, or on a thread that waits. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <apr_strings.h>
 
@@ -17,7 +18,7 @@ static apr_status_t start(mastra_call_t **pcall, const mastra_ask_t *from,
 {
     mastra_call_t *call;
     mastra_ask_t ask;
-    apr_status_t rv = done ? mastra_native_read_ask(&ask, from) : APR_EINVAL;
+    apr_status_t rv = done ? mastra_native_read_ask(&ask, from, 1) : APR_EINVAL;
     sigset_t signals;
     int posted;
 
@@ -220,7 +221,7 @@ static apr_status_t wait_for(const mastra_reply_t **preply,
 {
     mastra_call_t *call;
     mastra_ask_t ask;
-    apr_status_t rv = mastra_native_read_ask(&ask, from);
+    apr_status_t rv = mastra_native_read_ask(&ask, from, 1);
     int begun = 0;
 
     if (rv == APR_SUCCESS) {
@@ -286,6 +287,84 @@ static apr_status_t mastra_agents_list(const mastra_reply_t **preply,
     return APR_SUCCESS;
 }
 
+/* --- memory ---------------------------------------------------------------- */
+
+/* Most routes of memory ask for an agent, the one that ask names. */
+static const char *with_agent(const char *query, const char *agent,
+                              apr_pool_t *pool)
+{
+    const char *own = agent ? apr_pstrcat(pool, "agentId=",
+                                          ap_escape_urlencoded(pool, agent),
+                                          NULL) : NULL;
+
+    return !own ? query : !query || !*query ? own
+           : apr_pstrcat(pool, own, "&", query, NULL);
+}
+
+static apr_status_t call_memory(mastra_captured_t *captured,
+                                const mastra_ask_t *ask, const char *method,
+                                const char *path, apr_pool_t *pool)
+{
+    mastra_principal_t principal = { .resource_id = ask->resource_id,
+                                     .depth = ask->depth };
+    const char *query = strchr(path, '?');
+    mastra_called_t called = { .method = method, .body = ask->json,
+                               .body_len = ask->json ? ask->len : 0,
+                               .principal = &principal };
+    mastra_native_t *native;
+    mastra_host_t *host = mastra_native_host(ask->server, &native);
+    apr_status_t rv;
+
+    if (!host) {
+        return APR_ENOTIMPL;
+    }
+    if (mastra_loop_is_current(host->loop)) {
+        return EDEADLK;
+    }
+    rv = mastra_native_context(&principal.request_context, ask, NULL, pool);
+    if (rv) {
+        return rv;
+    }
+    called.path = apr_pstrcat(pool, "/memory", query
+                              ? apr_pstrmemdup(pool, path, query - path)
+                              : path, NULL);
+    called.query = with_agent(query ? query + 1 : NULL, ask->id, pool);
+    return mastra_router_call(captured,
+                              mastra_config_of(ask->server)->shared->router,
+                              host, &called, pool);
+}
+
+static apr_status_t mastra_memory(const mastra_reply_t **preply,
+                                  const mastra_ask_t *from,
+                                  const char *method, const char *path,
+                                  apr_pool_t *pool)
+{
+    mastra_captured_t captured;
+    mastra_ask_t ask;
+    apr_pool_t *work;
+    apr_status_t rv = method && path ? mastra_native_read_ask(&ask, from, 0)
+                                     : APR_EINVAL;
+
+    if (rv) {
+        return rv;
+    }
+    rv = apr_pool_create(&work, pool);
+    if (rv) {
+        return rv;
+    }
+    rv = call_memory(&captured, &ask, method, path, work);
+    if (rv == APR_SUCCESS) {
+        mastra_native_plan_t plan = { .status = captured.status,
+                                      .text = captured.text,
+                                      .len = captured.len };
+
+        copy_reply(preply, &plan, pool);
+        free(captured.text);
+    }
+    apr_pool_destroy(work);
+    return rv;
+}
+
 /* --- registration ---------------------------------------------------------- */
 
 void mastra_native_register_calls(void)
@@ -294,6 +373,7 @@ void mastra_native_register_calls(void)
     APR_REGISTER_OPTIONAL_FN(mastra_stream);
     APR_REGISTER_OPTIONAL_FN(mastra_tool_execute);
     APR_REGISTER_OPTIONAL_FN(mastra_agents_list);
+    APR_REGISTER_OPTIONAL_FN(mastra_memory);
     APR_REGISTER_OPTIONAL_FN(mastra_generate_async);
     APR_REGISTER_OPTIONAL_FN(mastra_stream_async);
     APR_REGISTER_OPTIONAL_FN(mastra_tool_execute_async);

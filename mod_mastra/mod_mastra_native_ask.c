@@ -54,7 +54,8 @@ void mastra_native_plan_agents(mastra_native_plan_t *plan,
 
 /* --- asks ------------------------------------------------------------------ */
 
-apr_status_t mastra_native_read_ask(mastra_ask_t *to, const mastra_ask_t *from)
+apr_status_t mastra_native_read_ask(mastra_ask_t *to, const mastra_ask_t *from,
+                                    int whole)
 {
     apr_size_t size = from->size;
     char text[512];
@@ -74,14 +75,14 @@ apr_status_t mastra_native_read_ask(mastra_ask_t *to, const mastra_ask_t *from)
         return APR_EINVAL;
     }
     memcpy(to, from, size < sizeof(*to) ? size : sizeof(*to));
-    return to->server && to->id && to->json && to->timeout >= 0
+    return to->server && (!whole || (to->id && to->json)) && to->timeout >= 0
            && to->depth >= 0 ? APR_SUCCESS : APR_EINVAL;
 }
 
 /* The client's values in json, those of ask over them. */
-static apr_status_t read_context(mastra_json_t **pcontext,
-                                 const mastra_ask_t *ask,
-                                 mastra_json_t *json, apr_pool_t *pool)
+apr_status_t mastra_native_context(mastra_json_t **pcontext,
+                                   const mastra_ask_t *ask,
+                                   mastra_json_t *json, apr_pool_t *pool)
 {
     mastra_json_t *client = mastra_json_get(json, "requestContext"), *own;
     mastra_json_t *context = mastra_json_own(mastra_json_object(), pool);
@@ -213,8 +214,8 @@ apr_status_t mastra_native_plan(mastra_native_plan_t *plan,
         return APR_SUCCESS;
     }
     mastra_json_own(json, pool);
-    rv = read_context(&principal.request_context, ask,
-                      what == MASTRA_ASK_TOOL ? NULL : json, pool);
+    rv = mastra_native_context(&principal.request_context, ask,
+                               what == MASTRA_ASK_TOOL ? NULL : json, pool);
     if (rv == APR_SUCCESS && what == MASTRA_ASK_TOOL) {
         plan_tool(plan, ask, json, &principal, pool);
     }

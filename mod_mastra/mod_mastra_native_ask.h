@@ -22,9 +22,14 @@ typedef struct {
     apr_size_t len;
 } mastra_native_plan_t;
 
-/* An ask of whatever version as one of ours. APR_EINVAL: it cannot be read. */
-apr_status_t mastra_native_read_ask(mastra_ask_t *to,
-                                    const mastra_ask_t *from);
+/* An ask of whatever version as one of ours, whole: with an id and with JSON.
+ * APR_EINVAL: it cannot be read. */
+apr_status_t mastra_native_read_ask(mastra_ask_t *to, const mastra_ask_t *from,
+                                    int whole);
+/* The request context that ask has for json's; NULL json: none of a client. */
+apr_status_t mastra_native_context(mastra_json_t **pcontext,
+                                   const mastra_ask_t *ask,
+                                   mastra_json_t *json, apr_pool_t *pool);
 /* Fills plan, which is zero at first. APR_EINVAL: no request context. */
 apr_status_t mastra_native_plan(mastra_native_plan_t *plan,
                                 mastra_host_t *host, const mastra_ask_t *ask,

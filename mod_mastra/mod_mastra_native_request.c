@@ -29,6 +29,7 @@ HOOK_LINK(mastra_on_error);
 
 #define NATIVE_DECLARE(type) static type
 
+/* cppcheck-suppress unknownMacro ; it is of httpd's headers */
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(mastra, NATIVE, int, mastra_authenticate,
                                     (mastra_req_t *req), (req), OK, DECLINED)
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(mastra, NATIVE, int, mastra_authorize,

@@ -77,6 +77,7 @@ typedef struct {
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
     int max_steps;                   /* default of maxSteps; 5 */
+    int reveal;                      /* streams show what models were asked */
     int titles;                      /* loop: titles that are being made */
     struct mastra_hub_t *hub;        /* threads as channels, or NULL */
 } mastra_agent_env_t;

@@ -330,6 +330,9 @@ static mastra_json_t *stream_step(mastra_agent_run_t *run)
     }
     mastra_json_set(made, "usage", or_empty(run->step.usage));
     mastra_json_set(made, "warnings", mastra_json_none());
+    if (run->step.request) {
+        mastra_json_set(made, "request", mastra_json_ref(run->step.request));
+    }
     mastra_json_set(response, "messages", mastra_json_ref(step_messages(run)));
     mastra_json_set(made, "response", response);
     if (!run->error) {
@@ -361,6 +364,10 @@ static mastra_json_t *finish_metadata(mastra_agent_run_t *run)
 
     mastra_json_merge(metadata, step_response(run));
     mastra_json_set(metadata, "modelMetadata", model_metadata(run));
+    if (run->step.request) {
+        mastra_json_set(metadata, "request",
+                        mastra_json_ref(run->step.request));
+    }
     return metadata;
 }
 
@@ -417,11 +424,34 @@ static mastra_json_t *finish_payload(mastra_agent_run_t *run, int continued,
                             all_messages(run), "processorRetryCount", 0);
 }
 
+/* Messages of one request are a millisecond apart, so the last one may lie a
+ * little ahead; what clients have dated far ahead does not count. */
+#define AHEAD apr_time_from_sec(1)
+
+void mastra_run_date_answer(mastra_agent_run_t *run)
+{
+    apr_time_t now = apr_time_now(), at = now, asked;
+    apr_size_t i;
+
+    if (run->answered_at) {
+        return;
+    }
+    for (i = 0; i < mastra_json_size(run->input); i++) {
+        const char *when = mastra_json_get_str(mastra_json_at(run->input, i),
+                                               "createdAt");
+
+        /* stored times have milliseconds: the same one would be no order */
+        if (when && !mastra_text_iso_parse(&asked, when)
+            && asked < now + AHEAD && asked + apr_time_from_msec(1) > at) {
+            at = asked + apr_time_from_msec(1);
+        }
+    }
+    run->answered_at = at;
+}
+
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
 {
-    if (!run->answered_at) {
-        run->answered_at = apr_time_now();
-    }
+    mastra_run_date_answer(run);
     add_usage(run, run->step.usage);
     if (!run->stream) {
         mastra_json_append(run->steps, whole_step(run));

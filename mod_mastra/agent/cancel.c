@@ -20,9 +20,14 @@ void mastra_run_cancel_work(mastra_agent_run_t *run)
     }
 }
 
+int mastra_run_is_at_work(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS;
+}
+
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
 {
-    if (run->state == MASTRA_RUN_MODEL || run->state == MASTRA_RUN_TOOLS) {
+    if (mastra_run_is_at_work(run)) {
         run->read_only = 1;
         run->epoch = 0;
         run->held = NULL;
@@ -63,9 +68,7 @@ static void abandon(mastra_agent_run_t *run)
     mastra_run_cancel_work(run);
     mastra_run_close_text(run);
     if (mastra_run_has_answer(run) || run->epoch || run->channel) {
-        if (!run->answered_at) {
-            run->answered_at = apr_time_now();
-        }
+        mastra_run_date_answer(run);
         mastra_run_save(run, after_cancel);
         return;
     }

@@ -29,14 +29,25 @@ static mastra_json_t *to_store(mastra_agent_run_t *run,
     return made;
 }
 
+/* What a run is sent it also answers: with one step more than it was to have,
+ * as a run of its own would have had. What comes to one that has had too many
+ * begins the next. */
+static int has_step_left(const mastra_agent_run_t *run)
+{
+    return run->nsteps + 1 < MASTRA_RUN_MAX_STEPS;
+}
+
 /* They leave the queue and are stored in one transaction, behind what the run
  * has said so far. */
 static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = baton;
     mastra_json_t *came = NULL;
-    apr_status_t rv = mastra_channel_take(&came, run->channel, db, pool);
+    apr_status_t rv = APR_SUCCESS;
 
+    if (has_step_left(run)) {
+        rv = mastra_channel_take(&came, run->channel, db, pool);
+    }
     mastra_json_own(came, pool);
     run->saved = 0;
     if (rv == APR_SUCCESS && mastra_json_size(came) && run->thread_id
@@ -64,26 +75,23 @@ static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
  * behind it, and the next step begins another. */
 static void take_in(mastra_agent_run_t *run, mastra_json_t *came)
 {
-    int goes_on = run->nsteps + 1 < run->max_steps;
     const char *old = run->message_id;
 
+    if (run->nsteps + 1 >= run->max_steps) {
+        run->max_steps = run->nsteps + 2;
+    }
     mastra_run_say_signals(run, came);
     run->step.reason = "other";
     run->next_id = run->message_id = mastra_text_uuid_make(run->pool);
-    mastra_run_say_step_finish(run, goes_on);
+    mastra_run_say_step_finish(run, 1);
     run->message_id = old;
     mastra_run_next_message(run, run->next_id);
     mastra_json_extend(run->prior, came);
     mastra_json_unref(run->decision);
     run->decision = NULL;
-    if (goes_on) {
-        run->next_id = NULL;
-        mastra_run_free_step(&run->step);
-        mastra_run_start_step(run);
-    }
-    else {
-        mastra_run_finish(run);
-    }
+    run->next_id = NULL;
+    mastra_run_free_step(&run->step);
+    mastra_run_start_step(run);
 }
 
 static void after_take(void *baton)
@@ -128,9 +136,7 @@ int mastra_run_drain(mastra_agent_run_t *run)
         return 0;
     }
     run->state = MASTRA_RUN_DRAIN;
-    if (!run->answered_at) {
-        run->answered_at = apr_time_now();
-    }
+    mastra_run_date_answer(run);
     mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
     return 1;
 }

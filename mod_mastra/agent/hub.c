@@ -1,10 +1,8 @@
 /* The hub: what the child does for its channels from time to time, and what
  * other children tell it. */
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 
@@ -19,8 +17,6 @@
 #define EVENTS_AGE apr_time_from_sec(3600)
 #define EVENTS_KEPT apr_time_from_sec(7 * 86400)
 #define CHANNELS_AGE apr_time_from_sec(7 * 86400)
-/* runs that are stopped have so long to store what they have said */
-#define LAST_WORDS apr_time_from_sec(3)
 
 /* ---- jobs ---- */
 
@@ -258,8 +254,7 @@ static apr_status_t renew(mastra_db_t *db, void *baton, apr_pool_t *pool)
  * released may have gone from it: neither is lost. */
 static void check_lease(const renewal_t *renewal, mastra_channel_t *channel)
 {
-    if (!channel->run || (channel->run->state != MASTRA_RUN_MODEL
-                          && channel->run->state != MASTRA_RUN_TOOLS)
+    if (!channel->run || !mastra_run_is_at_work(channel->run)
         || !noted(renewal->before, channel)) {
         return;
     }
@@ -518,6 +513,7 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
     hub->envs = apr_array_make(pool, 2, sizeof(mastra_agent_env_t *));
     hub->owned = apr_hash_make(pool);
     hub->watched = apr_hash_make(pool);
+    hub->stop = mastra_hub_make_stop(hub, pool);
     mastra_events_on_dead(hub->events, mastra_hub_owner_dead, hub);
     if (bus) {
         mastra_bus_listen(bus, on_message, hub);
@@ -545,114 +541,4 @@ void mastra_hub_start(mastra_hub_t *hub)
     if (hub->envs->nelts) {
         mastra_loop_post(hub->loop, &hub->msg);
     }
-}
-
-/* ---- stopping ---- */
-
-struct mastra_hub_stop_t {
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    mastra_hub_t *hub;
-    mastra_msg_t msg;
-    int stage;                       /* 1: stop claiming, 2: stop runs,
-                                        3: leave */
-    int done;                        /* stages that are over */
-};
-
-static void stage_over(struct mastra_hub_stop_t *stop)
-{
-    pthread_mutex_lock(&stop->lock);
-    stop->done = stop->stage;
-    pthread_cond_signal(&stop->over);
-    pthread_mutex_unlock(&stop->lock);
-}
-
-void mastra_hub_maybe_stopped(mastra_hub_t *hub)
-{
-    if (hub->stop && hub->stop->stage < 3 && !apr_hash_count(hub->owned)) {
-        stage_over(hub->stop);
-    }
-}
-
-static void abort_all(mastra_hub_t *hub)
-{
-    apr_pool_t *pool;
-    apr_hash_index_t *i;
-    apr_array_header_t *all;
-    int j;
-
-    apr_pool_create(&pool, hub->pool);
-    all = apr_array_make(pool, 16, sizeof(mastra_channel_t *));
-    for (i = apr_hash_first(pool, hub->owned); i; i = apr_hash_next(i)) {
-        APR_ARRAY_PUSH(all, void *) = apr_hash_this_val(i);
-    }
-    for (j = 0; j < all->nelts; j++) {
-        mastra_channel_t *channel = APR_ARRAY_IDX(all, j, mastra_channel_t *);
-
-        if (channel->run) {
-            mastra_channel_stopping(channel);
-        }
-    }
-    apr_pool_destroy(pool);
-}
-
-static void stop_stage(void *baton)
-{
-    struct mastra_hub_stop_t *stop = baton;
-    mastra_hub_t *hub = stop->hub;
-
-    hub->stop = stop;
-    hub->stopping = 1;
-    if (stop->stage == 2) {
-        abort_all(hub);
-    }
-    if (stop->stage < 3) {
-        mastra_hub_maybe_stopped(hub);
-        return;
-    }
-    hub->stop = NULL;
-    mastra_loop_timer_stop(hub->loop, &hub->tick);
-    if (hub->bus) {
-        mastra_bus_close(hub->bus);
-        hub->bus = NULL;
-    }
-    stage_over(stop);
-}
-
-/* 1: it was over in time. */
-static int run_stage(struct mastra_hub_stop_t *stop, int stage,
-                     apr_interval_time_t limit)
-{
-    struct timespec until;
-    apr_time_t at = apr_time_now() + limit;
-    int done;
-
-    until.tv_sec = apr_time_sec(at);
-    until.tv_nsec = apr_time_usec(at) * 1000;
-    stop->stage = stage;
-    stop->msg.cb = stop_stage;
-    stop->msg.baton = stop;
-    mastra_loop_post(stop->hub->loop, &stop->msg);
-    pthread_mutex_lock(&stop->lock);
-    while (stop->done != stage
-           && !pthread_cond_timedwait(&stop->over, &stop->lock, &until)) {
-    }
-    done = stop->done == stage;
-    pthread_mutex_unlock(&stop->lock);
-    return done;
-}
-
-void mastra_hub_stop(mastra_hub_t *hub, apr_interval_time_t limit)
-{
-    struct mastra_hub_stop_t stop = { .hub = hub };
-
-    pthread_mutex_init(&stop.lock, NULL);
-    pthread_cond_init(&stop.over, NULL);
-    if (!run_stage(&stop, 1, limit)) {
-        run_stage(&stop, 2, LAST_WORDS);
-    }
-    /* the loop lets go of stop before this returns */
-    run_stage(&stop, 3, apr_time_from_sec(60));
-    pthread_cond_destroy(&stop.over);
-    pthread_mutex_destroy(&stop.lock);
 }

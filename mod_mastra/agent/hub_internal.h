@@ -47,6 +47,7 @@ struct mastra_channel_t {
     mastra_sink_t *client;           /* of a stream's run, or NULL */
     mastra_log_t *log;
     int quiet;                       /* the end was told: log no more */
+    int lost;                        /* another process has it */
     int pending;                     /* the queue may have something */
 
     /* The work of store jobs: belongs to a job while one is open. */
@@ -76,8 +77,9 @@ struct mastra_hub_t {
     int polling;                     /* jobs under way */
     apr_int64_t polled;              /* the database's time then */
     mastra_msg_t msg;
+    int nruns;                       /* with and without a channel */
     int stopping;
-    struct mastra_hub_stop_t *stop;  /* somebody waits for the last run */
+    struct mastra_hub_stop_t *stop;  /* how far it has come */
 };
 
 /* ---- hub_store.c: inside store jobs ---- */
@@ -116,7 +118,12 @@ void mastra_hub_announce(mastra_hub_t *hub, const mastra_claim_t *claim,
 void mastra_channel_halt(mastra_channel_t *channel);
 /* The child stops: the run's watchers are told, what it said is stored. */
 void mastra_channel_stopping(mastra_channel_t *channel);
-/* Nothing goes on here any more. */
+
+/* ---- hub_stop.c ---- */
+
+struct mastra_hub_stop_t *mastra_hub_make_stop(mastra_hub_t *hub,
+                                               apr_pool_t *pool);
+/* Loop. Whoever waits for the last run is told, if that was it. */
 void mastra_hub_maybe_stopped(mastra_hub_t *hub);
 
 /* ---- hub.c ---- */

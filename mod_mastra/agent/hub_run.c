@@ -219,11 +219,14 @@ static void say_error(mastra_channel_t *channel, const mastra_result_t *error)
 /* The run is gone: the row, too, unless its last job has seen to it. */
 static void close_channel(mastra_channel_t *channel)
 {
-    if (channel->log) {
+    if (channel->log && channel->lost) {
+        mastra_log_lose(channel->log);
+    }
+    else if (channel->log) {
         mastra_log_close(channel->log,
                          !(channel->released && channel->suspended));
-        channel->log = NULL;
     }
+    channel->log = NULL;
     channel->run = NULL;
     if (channel->released) {
         settle(channel);
@@ -270,15 +273,19 @@ static void on_stale(void *baton)
 
 static const mastra_log_cbs_t log_cbs = { on_room, on_stale };
 
+/* A store job of the run finds that out for itself, and belongs to it as long
+ * as it is under way. */
 void mastra_channel_lost(mastra_channel_t *channel)
 {
+    mastra_agent_run_t *run = channel->run;
+
     channel->quiet = 1;
-    if (channel->run) {
-        channel->run->channel = NULL;
+    if (run && mastra_run_is_at_work(run)) {
+        channel->lost = 1;
         mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3007) "the thread of run %s "
                    "was taken over by another process: this one stops",
                    channel->claim->run);
-        mastra_run_stop(channel->run,
+        mastra_run_stop(run,
                         mastra_result_make(channel->claim->pool, 409,
                                            "RUN_TAKEN_OVER", "This thread is "
                                            "continued elsewhere"));
@@ -586,8 +593,14 @@ void mastra_channel_settled(mastra_channel_t *channel, apr_status_t rv)
     else {
         mastra_claim_free(channel->next);
         channel->next = NULL;
+        channel->lost |= rv == MASTRA_CHANNEL_STALE;
     }
     channel->releasing = 0;
+}
+
+int mastra_channel_is_lost(const mastra_channel_t *channel)
+{
+    return channel->lost;
 }
 
 int mastra_channel_pending(mastra_channel_t *channel)

@@ -131,7 +131,9 @@ typedef struct {
     mastra_json_t *files;            /* chunks of files, or NULL */
     apr_int64_t text_at;             /* ms */
     mastra_json_t *response;         /* id, timestamp, modelId, headers */
-    mastra_json_t *request;          /* {"body": "…"} */
+    mastra_json_t *request;          /* {"body": …}: text, or in a stream
+                                        that shows it, JSON */
+    int begun;                       /* its step-start was said */
     mastra_json_t *body;             /* upstream answer without stream */
     mastra_json_t *usage;
     const char *reason, *raw_reason;
@@ -162,6 +164,8 @@ typedef struct {
     mastra_store_job_t job;
     mastra_msg_t msg;
 } mastra_agent_lease_t;
+
+#define MASTRA_RUN_MAX_STEPS 100     /* whatever maxSteps says */
 
 struct mastra_agent_run_t {
     mastra_agent_env_t *env;
@@ -295,6 +299,8 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
                              const mastra_result_t *error);
 void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
+/* Dates the assistant's message, once: after what it answers. */
+void mastra_run_date_answer(mastra_agent_run_t *run);
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
 /* Says which messages have come in: an array of format 2. */
 void mastra_run_say_signals(mastra_agent_run_t *run,
@@ -422,6 +428,8 @@ void mastra_run_step_done(mastra_agent_run_t *run);
 void mastra_run_cancel_work(mastra_agent_run_t *run);
 /* Stops a run that may not write any more. */
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
+/* The model or tools work for it, and no job has it in hand. */
+int mastra_run_is_at_work(const mastra_agent_run_t *run);
 /* A run that was cancelled while a job was under way ends. */
 void mastra_run_cancelled(mastra_agent_run_t *run);
 /* Tells the sink of one that was aborted. */
@@ -434,6 +442,11 @@ void mastra_run_say_abort(mastra_agent_run_t *run);
  * there are none, the answer is stored in the same transaction: what comes
  * later finds a thread whose run is over. */
 int mastra_run_drain(mastra_agent_run_t *run);
+
+/* ---- hub_stop.c: runs that the child has in hand, which it ends before it goes ---- */
+
+void mastra_hub_run_begins(struct mastra_hub_t *hub);
+void mastra_hub_run_ends(struct mastra_hub_t *hub);
 
 /* ---- hub_run.c: a run's channel ---- */
 
@@ -468,6 +481,7 @@ void mastra_channel_settled(mastra_channel_t *channel, apr_status_t rv);
 int mastra_channel_pending(mastra_channel_t *channel);
 /* Somebody else has the channel: its run here stops and writes no more. */
 void mastra_channel_lost(mastra_channel_t *channel);
+int mastra_channel_is_lost(const mastra_channel_t *channel);
 /* The client that the run began for has left. */
 void mastra_channel_client_gone(mastra_channel_t *channel);
 

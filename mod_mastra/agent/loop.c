@@ -25,6 +25,9 @@ void mastra_run_end(mastra_agent_run_t *run)
     run->state = MASTRA_RUN_END;
     mastra_loop_timer_stop(run->env->loop, &run->deadline);
     mastra_run_drop_lease(run);
+    if (run->env->hub) {
+        mastra_hub_run_ends(run->env->hub);
+    }
     if (sink) {
         if (!run->stream && !run->error) {
             answer = mastra_run_answer(run);
@@ -107,10 +110,9 @@ static void after_save(void *baton)
 
 void mastra_run_finish(mastra_agent_run_t *run)
 {
-    if (mastra_run_has_answer(run) || run->epoch || run->channel) {
-        if (!run->answered_at) {
-            run->answered_at = apr_time_now();
-        }
+    if (mastra_run_has_answer(run) || run->epoch
+        || (run->channel && !mastra_channel_is_lost(run->channel))) {
+        mastra_run_date_answer(run);
         if (!run->saved) {
             mastra_run_save(run, after_save);
             return;
@@ -277,6 +279,26 @@ static void on_tool_input(mastra_agent_run_t *run,
     }
 }
 
+/* Streams do not show it, unless MastraStreamRedact is off; then a step's
+ * start waits for it. */
+static void on_request(mastra_agent_run_t *run,
+                       const mastra_model_event_t *event)
+{
+    mastra_json_t *body = NULL;
+
+    mastra_json_unref(run->step.request);
+    run->step.request = NULL;
+    if (run->stream && !run->env->reveal) {
+        return;
+    }
+    if (!run->stream || mastra_json_parse(&body, event->text, event->len, 0,
+                                          NULL) != APR_SUCCESS) {
+        body = mastra_json_stringn(event->text, event->len);
+    }
+    run->step.request = mastra_json_pack("{s:o}", "body", body);
+    mastra_run_say_step_start(run);
+}
+
 static int on_event(void *baton, const mastra_model_event_t *event)
 {
     mastra_agent_run_t *run = baton;
@@ -286,13 +308,7 @@ static int on_event(void *baton, const mastra_model_event_t *event)
         && event->type != MASTRA_MODEL_RAW;
     switch (event->type) {
     case MASTRA_MODEL_REQUEST:
-        mastra_json_unref(run->step.request);
-        run->step.request = NULL;
-        if (!run->stream) {
-            run->step.request =
-                mastra_json_pack("{s:o}", "body",
-                                 mastra_json_stringn(event->text, event->len));
-        }
+        on_request(run, event);
         break;
     case MASTRA_MODEL_RESPONSE:
         on_response(run, event->json);
@@ -331,6 +347,7 @@ static void on_done(void *baton, const mastra_result_t *error)
     mastra_agent_run_t *run = baton;
 
     run->call = NULL;
+    mastra_run_say_step_start(run);
     if (error && !run->step.said && !run->cancelled
         && mastra_run_next_model(run, error)) {
         call_model(run);
@@ -356,6 +373,7 @@ static void call_model(mastra_agent_run_t *run)
     apr_status_t rv = mastra_run_call_model(run, &model_cbs);
 
     if (rv) {
+        mastra_run_say_step_start(run);
         mastra_run_fail(run, mastra_result_from_apr(run->pool, rv, "call the model"));
     }
 }
@@ -369,7 +387,9 @@ void mastra_run_start_step(mastra_agent_run_t *run)
     }
     run->state = MASTRA_RUN_MODEL;
     run->step.first_part = mastra_json_size(run->parts);
-    mastra_run_say_step_start(run);
+    if (!run->env->reveal) {
+        mastra_run_say_step_start(run);
+    }
     call_model(run);
 }
 
@@ -410,6 +430,9 @@ static void on_deadline(void *baton)
 void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
 {
     run->sink = sink;
+    if (run->env->hub) {
+        mastra_hub_run_begins(run->env->hub);
+    }
     if (!run->stream && run->env->timeout) {
         mastra_loop_timer_set(run->env->loop, &run->deadline, run->env->timeout,
                               on_deadline, run);

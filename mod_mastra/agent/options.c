@@ -8,7 +8,6 @@
 
 #include "internal.h"
 
-#define MAX_STEPS 100            /* ceiling of maxSteps */
 
 mastra_json_t *mastra_run_option(mastra_agent_run_t *run, const char *name)
 {
@@ -116,11 +115,12 @@ void mastra_run_set_limits(mastra_agent_run_t *run)
     double n = mastra_json_num(mastra_run_option(run, "maxSteps"));
 
     if (n > 0) {
-        run->max_steps = n > MAX_STEPS ? MAX_STEPS : (int)ceil(n);
+        run->max_steps = n > MASTRA_RUN_MAX_STEPS ? MASTRA_RUN_MAX_STEPS
+                                                  : (int)ceil(n);
     }
     else {
         run->max_steps = mastra_json_size(mastra_run_option(run, "stopWhen"))
-                             ? MAX_STEPS : run->env->max_steps;
+                             ? MASTRA_RUN_MAX_STEPS : run->env->max_steps;
     }
 }
 

@@ -68,13 +68,19 @@ void mastra_run_say_signals(mastra_agent_run_t *run,
 
 void mastra_run_say_step_start(mastra_agent_run_t *run)
 {
-    if (run->stream) {
-        mastra_run_say(run, "step-start",
-                       mastra_json_pack("{s:[], s:s, s:I, s:{}}", "warnings",
-                                        "messageId", run->message_id,
-                                        "startedAt", mastra_text_now_ms(),
-                                        "request"));
+    mastra_json_t *payload;
+
+    if (!run->stream || run->step.begun) {
+        return;
     }
+    run->step.begun = 1;
+    payload = mastra_json_pack("{s:[], s:s, s:I}", "warnings", "messageId",
+                               run->message_id, "startedAt",
+                               mastra_text_now_ms());
+    mastra_json_set(payload, "request", run->step.request
+                                        ? mastra_json_ref(run->step.request)
+                                        : mastra_json_object());
+    mastra_run_say(run, "step-start", payload);
 }
 
 /* {id, providerMetadata?, text?}; metadata is lent. */

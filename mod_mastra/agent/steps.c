@@ -58,7 +58,7 @@ static void after_save_step(void *baton)
  * that the claim still holds. */
 static int saves_steps(mastra_agent_run_t *run)
 {
-    return mastra_run_has_answer(run) && !run->epoch
+    return mastra_run_has_answer(run) && !run->epoch && !run->channel
            && mastra_json_is_true(mastra_run_option(run, "savePerStep"));
 }
 

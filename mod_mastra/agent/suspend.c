@@ -296,9 +296,7 @@ static void after_suspend(void *baton)
 
 void mastra_run_suspend(mastra_agent_run_t *run)
 {
-    if (!run->answered_at) {
-        run->answered_at = apr_time_now();
-    }
+    mastra_run_date_answer(run);
     run->pending = all_pending(run);
     run->state = MASTRA_RUN_SAVE;
     mastra_run_submit(run, MASTRA_STORE_WRITE, suspend_run, after_suspend);

@@ -5,10 +5,12 @@
 #include "../agent/hub.h"
 #include "../http/router.h"
 #include "../http/stream.h"
+#include "run_options.h"
 
 /* ---- schemas ---- */
 
 #define TEXT "{\"type\":\"string\"}"
+#define ID MASTRA_SCHEMA_ID
 #define PROVIDER_OPTIONS \
     "{\"type\":\"object\",\"additionalProperties\":" MASTRA_SCHEMA_RECORD "}"
 #define CONTENTS \
@@ -42,7 +44,7 @@
            "\"transient\":{\"type\":\"boolean\"}") "]}"
 #define OPTIONS \
     "{\"type\":\"object\",\"properties\":{\"memory\":{\"type\":\"object\"}," \
-    "\"runId\":" TEXT ",\"requestContext\":" MASTRA_SCHEMA_RECORD "," \
+    "\"runId\":" ID ",\"requestContext\":" MASTRA_SCHEMA_RECORD "," \
     "\"maxSteps\":{\"type\":\"number\"},\"activeTools\":{\"type\":\"array\"," \
     "\"items\":" TEXT "},\"requireToolApproval\":{\"type\":\"boolean\"}}}"
 #define SEND(what, required) \
@@ -53,7 +55,7 @@
     "\"ifIdle\":{\"type\":\"object\",\"properties\":{\"behavior\":" \
     "{\"type\":\"string\",\"enum\":[\"wake\",\"persist\",\"discard\"]}," \
     "\"attributes\":" ATTRIBUTES ",\"streamOptions\":" OPTIONS "}}," \
-    "\"runId\":" TEXT ",\"resourceId\":" TEXT ",\"threadId\":" TEXT "," \
+    "\"runId\":" ID ",\"resourceId\":" ID ",\"threadId\":" ID "," \
     what "},\"required\":[" required "]}"
 #define SENDS(name, schema) \
     "{\"anyOf\":[" \
@@ -64,18 +66,18 @@
 static const char message_body[] = SENDS("message", MESSAGE);
 static const char signal_body[] = SENDS("signal", SIGNALS);
 static const char abort_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" TEXT ","
-    "\"threadId\":" TEXT ",\"expectedRunId\":" TEXT "},"
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
+    "\"threadId\":" ID ",\"expectedRunId\":" TEXT "},"
     "\"required\":[\"threadId\"]}";
 static const char subscribe_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" TEXT ","
-    "\"threadId\":" TEXT "},\"required\":[\"threadId\"]}";
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
+    "\"threadId\":" ID "},\"required\":[\"threadId\"]}";
 static const char observe_body[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":" TEXT ","
     "\"offset\":{\"type\":\"number\"}},\"required\":[\"runId\"]}";
 static const char approval_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" TEXT ","
-    "\"threadId\":" TEXT ",\"requestContext\":" MASTRA_SCHEMA_RECORD ","
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
+    "\"threadId\":" ID ",\"requestContext\":" MASTRA_SCHEMA_RECORD ","
     "\"toolCallId\":" TEXT ",\"approved\":{\"type\":\"boolean\"},"
     "\"resumeData\":{},\"format\":" TEXT ",\"messages\":{\"type\":\"array\","
     "\"items\":{}},\"streamOptions\":{}},\"required\":[\"resourceId\","

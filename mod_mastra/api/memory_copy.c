@@ -5,13 +5,15 @@
 #include <apr_strings.h>
 
 #include "memory.h"
+#include "run_options.h"
 
 #define STRING MASTRA_MEMORY_STRING
+#define ID MASTRA_SCHEMA_ID
 #define CLONED_MAX 10000         /* messages in one answer */
 
 static const char clone_body[] =
-    "{\"type\":\"object\",\"properties\":{\"newThreadId\":" STRING ","
-    "\"resourceId\":" STRING ",\"title\":" STRING ",\"metadata\":"
+    "{\"type\":\"object\",\"properties\":{\"newThreadId\":" ID ","
+    "\"resourceId\":" ID ",\"title\":" STRING ",\"metadata\":"
     MASTRA_SCHEMA_RECORD ",\"options\":{\"type\":\"object\",\"properties\":{"
     "\"messageLimit\":{\"type\":\"number\"},\"messageFilter\":{"
     "\"type\":\"object\",\"properties\":{\"startDate\":{},\"endDate\":{},"
@@ -20,7 +22,7 @@ static const char transfer_query[] =
     "{\"type\":\"object\",\"properties\":{\"agentId\":" STRING "}}";
 static const char transfer_body[] =
     "{\"type\":\"object\",\"properties\":{\"resourceId\":{\"type\":\"string\","
-    "\"minLength\":1}},\"required\":[\"resourceId\"]}";
+    "\"minLength\":1,\"maxLength\":255}},\"required\":[\"resourceId\"]}";
 
 /* ---- clone ---- */
 

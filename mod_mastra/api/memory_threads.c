@@ -5,10 +5,12 @@
 #include <apr_strings.h>
 
 #include "memory.h"
+#include "run_options.h"
 
 /* ---- schemas ---- */
 
 #define STRING MASTRA_MEMORY_STRING
+#define ID MASTRA_SCHEMA_ID
 #define RECORD MASTRA_SCHEMA_RECORD
 
 static const char threads_query[] =
@@ -18,12 +20,12 @@ static const char threads_query[] =
     "{\"type\":\"string\",\"enum\":[\"createdAt\",\"updatedAt\"]},"
     "\"direction\":{\"type\":\"string\",\"enum\":[\"ASC\",\"DESC\"]}}}}}";
 static const char create_body[] =
-    "{\"type\":\"object\",\"properties\":{\"resourceId\":" STRING
+    "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID
     ",\"title\":" STRING ",\"metadata\":" RECORD ","
-    "\"threadId\":" STRING "},\"required\":[\"resourceId\"]}";
+    "\"threadId\":" ID "},\"required\":[\"resourceId\"]}";
 static const char update_body[] =
     "{\"type\":\"object\",\"properties\":{\"title\":" STRING
-    ",\"metadata\":" RECORD ",\"resourceId\":" STRING "}}";
+    ",\"metadata\":" RECORD ",\"resourceId\":" ID "}}";
 static const char observed_query[] =
     "{\"type\":\"object\",\"properties\":{\"agentId\":" STRING ","
     "\"resourceId\":" STRING ",\"threadId\":" STRING ",\"from\":{},\"to\":{},"

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "memory.h"
+#include "run_options.h"
 
 #define STRING MASTRA_MEMORY_STRING
 #define RECORD MASTRA_SCHEMA_RECORD
@@ -18,7 +19,7 @@ static const char put_query[] =
     "\"required\":[\"agentId\"]}";
 static const char put_body[] =
     "{\"type\":\"object\",\"properties\":{\"workingMemory\":" STRING ","
-    "\"resourceId\":" STRING ",\"memoryConfig\":" RECORD "},"
+    "\"resourceId\":" MASTRA_SCHEMA_ID ",\"memoryConfig\":" RECORD "},"
     "\"required\":[\"workingMemory\"]}";
 
 static const char no_resource[] =

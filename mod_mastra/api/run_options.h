@@ -9,8 +9,8 @@
  * when the run is made. Members with other names are let through.
  */
 
-/* Ids that clients choose: they are stored, and stand in URLs. */
-#define MASTRA_SCHEMA_ID "{\"type\":\"string\",\"maxLength\":512}"
+/* Ids that clients choose: they are stored, in columns of that width. */
+#define MASTRA_SCHEMA_ID "{\"type\":\"string\",\"maxLength\":255}"
 
 #define MASTRA_SCHEMA_STRINGS \
     "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}"

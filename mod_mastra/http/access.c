@@ -70,9 +70,32 @@ static int set_owner(int *panswer, mastra_req_t *req)
     return 0;
 }
 
-/* The providers of MastraAuth, unless a hook knew the caller. */
-static int identify(int *panswer, mastra_req_t *req)
+/* What authorize= of the line says that knew them. */
+static int is_allowed(int *panswer, mastra_full_req_t *full)
 {
+    mastra_req_t *req = &full->req;
+
+    if (!req->identity
+        || !mastra_auth_is_needed(&req->host->auth, req->route, req->r)) {
+        return 1;
+    }
+    switch (mastra_auth_allows(req->identity, req->r,
+                               full->route->permission)) {
+    case MASTRA_AUTH_MAY:
+        return 1;
+    case MASTRA_AUTH_MAY_NOT:
+        *panswer = mastra_reply_fail(req, HTTP_FORBIDDEN, "Access denied");
+        return 0;
+    default:
+        *panswer = cannot_tell(req);
+        return 0;
+    }
+}
+
+/* The providers of MastraAuth, unless a hook knew the caller. */
+static int identify(int *panswer, mastra_full_req_t *full)
+{
+    mastra_req_t *req = &full->req;
     const mastra_auth_t *auth = &req->host->auth;
     mastra_auth_e answer = MASTRA_AUTH_KNOWN;
 
@@ -87,14 +110,14 @@ static int identify(int *panswer, mastra_req_t *req)
                                                      : unknown_caller(req);
         return 0;
     }
-    return set_owner(panswer, req);
+    return is_allowed(panswer, full) && set_owner(panswer, req);
 }
 
 int mastra_access_enter(int *panswer, mastra_full_req_t *full)
 {
     return (full->req.route->flags & MASTRA_ROUTE_PUBLIC)
            || (mastra_middleware_authenticate(panswer, full)
-               && identify(panswer, &full->req)
+               && identify(panswer, full)
                && mastra_middleware_enter(panswer, full));
 }
 

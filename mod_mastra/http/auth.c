@@ -78,7 +78,7 @@ static void add_role(apr_array_header_t *roles, const char *name)
     }
 }
 
-/* A role, several with spaces between them, or a list. */
+/* A role, several with spaces or commas between them, or a list. */
 static void add_roles(apr_array_header_t *roles, const mastra_json_t *claim)
 {
     char *words, *word, *last;
@@ -91,8 +91,8 @@ static void add_roles(apr_array_header_t *roles, const mastra_json_t *claim)
     }
     else if (mastra_json_is_string(claim)) {
         words = apr_pstrdup(roles->pool, mastra_json_str(claim));
-        for (word = apr_strtok(words, " ", &last); word;
-             word = apr_strtok(NULL, " ", &last)) {
+        for (word = apr_strtok(words, " ,", &last); word;
+             word = apr_strtok(NULL, " ,", &last)) {
             add_role(roles, word);
         }
     }
@@ -136,7 +136,7 @@ static const char *token_of_query(request_rec *r)
 
 /* The header with or without "Bearer ", which is written just so; else the
  * query string. */
-static const char *token_of(request_rec *r)
+static const char *token_sent(request_rec *r)
 {
     const char *token = apr_table_get(r->headers_in, "Authorization");
 
@@ -144,6 +144,65 @@ static const char *token_of(request_rec *r)
         token += 7;
     }
     return token && *token ? token : token_of_query(r);
+}
+
+/* The value of a cookie; NULL: there is none. */
+static const char *cookie_of(request_rec *r, const char *name)
+{
+    const char *text = apr_table_get(r->headers_in, "Cookie");
+    apr_size_t len = strlen(name), n;
+
+    while (text && *text) {
+        text += strspn(text, "; \t");
+        n = strcspn(text, ";");
+        if (n > len && !strncmp(text, name, len) && text[len] == '=') {
+            const char *value = text + len + 1;
+
+            n -= len + 1;
+            while (n && (value[n - 1] == ' ' || value[n - 1] == '\t')) {
+                n--;
+            }
+            if (n > 1 && *value == '"' && value[n - 1] == '"') {
+                value++;
+                n -= 2;
+            }
+            return n ? apr_pstrmemdup(r->pool, value, n) : NULL;
+        }
+        text += n;
+    }
+    return NULL;
+}
+
+/* --- pages of others -------------------------------------------------------- */
+
+static int is_host(const char *origin, const char *host)
+{
+    const char *name = strstr(origin, "://");
+
+    return name && host && !strcasecmp(name + 3, host);
+}
+
+/* 1: a page of another origin makes the browser of a user change something.
+ * Scripts of other sites can set none of the headers that are looked at
+ * without a preflight. */
+static int is_forged(const mastra_auth_t *auth, const request_rec *r)
+{
+    const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
+    const char *origin = apr_table_get(r->headers_in, "Origin");
+
+    if (r->method_number == M_GET || r->method_number == M_OPTIONS
+        || (site && (!strcmp(site, "same-origin") || !strcmp(site, "none")))) {
+        return 0;
+    }
+    if (!origin) {
+        return site != NULL;
+    }
+    if (mastra_cors_names(mastra_cors_of(auth->host, r), origin)) {
+        return 0;
+    }
+    return site || !(is_host(origin, apr_table_get(r->headers_in, "Host"))
+                     || is_host(origin, apr_table_get(r->headers_in,
+                                                      "X-Forwarded-Host")));
 }
 
 /* --- asking ---------------------------------------------------------------- */
@@ -163,7 +222,7 @@ mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
     return identity;
 }
 
-static const mastra_identity_t *the_system(apr_pool_t *pool)
+const mastra_identity_t *mastra_auth_system(apr_pool_t *pool)
 {
     mastra_identity_t *identity = apr_pcalloc(pool, sizeof(*identity));
 
@@ -173,20 +232,46 @@ static const mastra_identity_t *the_system(apr_pool_t *pool)
     return identity;
 }
 
+/* Browsers add cookies, and what httpd's own modules believe, whatever page
+ * makes them send the request: such proof is none for pages of others. A token
+ * that was sent on purpose is one. */
+static mastra_auth_e ask_one(mastra_json_t **puser, const mastra_auth_t *auth,
+                             const mastra_auth_provider_t *self,
+                             request_rec *r, const char *token)
+{
+    int unasked = self->ambient
+                  && (!token || self->ask == mastra_auth_ask_httpd);
+
+    if (unasked && is_forged(auth, r)) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "%s is not asked who this "
+                      "is: the request comes from a page of another origin, "
+                      "which MastraCorsOrigin does not name",
+                      self->kind);
+        return MASTRA_AUTH_NOBODY;
+    }
+    if (!token && self->cookie) {
+        token = cookie_of(r, self->cookie);
+    }
+    return self->ask(puser, self, r, token);
+}
+
 static mastra_auth_e ask_all(const mastra_identity_t **pidentity,
                              const mastra_auth_t *auth, request_rec *r)
 {
-    const char *token = token_of(r);
+    const char *token = token_sent(r);
     mastra_auth_e answer = MASTRA_AUTH_NOBODY;
+    mastra_identity_t *found;
     int i;
 
     for (i = 0; i < auth->providers->nelts; i++) {
         const mastra_auth_provider_t *self = provider_at(auth, i);
         mastra_json_t *user = NULL;
 
-        switch (self->ask(&user, self, r, token)) {
+        switch (ask_one(&user, auth, self, r, token)) {
         case MASTRA_AUTH_KNOWN:
-            *pidentity = mastra_auth_identity(user, self->role_claim, r->pool);
+            found = mastra_auth_identity(user, self->role_claim, r->pool);
+            found->provider = self;
+            *pidentity = found;
             return MASTRA_AUTH_KNOWN;
         case MASTRA_AUTH_UNAVAILABLE:
             answer = MASTRA_AUTH_UNAVAILABLE;
@@ -209,7 +294,7 @@ mastra_auth_e mastra_auth_identify(const mastra_identity_t **pidentity,
     /* who is nobody yet may be somebody once httpd's own modules were asked */
     if (!mark->identity) {
         if (origin && origin->internal) {
-            mark->identity = the_system(r->pool);
+            mark->identity = mastra_auth_system(r->pool);
         }
         else {
             answer = mastra_auth_is_on(auth)
@@ -218,4 +303,32 @@ mastra_auth_e mastra_auth_identify(const mastra_identity_t **pidentity,
     }
     *pidentity = mark->identity;
     return answer;
+}
+
+/* --- what they may ---------------------------------------------------------- */
+
+mastra_auth_verdict_e mastra_auth_allows(const mastra_identity_t *identity,
+                                         request_rec *r,
+                                         const char *permission)
+{
+    const mastra_auth_provider_t *self = identity->provider;
+    const mastra_auth_native_t *native;
+    mastra_auth_verdict_e verdict = MASTRA_AUTH_MAY;
+
+    if (!self) {
+        return MASTRA_AUTH_MAY;
+    }
+    native = &self->code.native;
+    if (native->may) {
+        verdict = native->may(native->baton, r, identity, permission);
+    }
+    native = &self->judge.native;
+    if (verdict == MASTRA_AUTH_MAY && native->may) {
+        verdict = native->may(native->baton, r, identity, permission);
+    }
+    if (verdict == MASTRA_AUTH_MAY && self->judge_path) {
+        verdict = mastra_auth_judge_uri(self->judge_path, r, identity,
+                                        permission);
+    }
+    return verdict;
 }

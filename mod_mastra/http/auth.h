@@ -7,6 +7,7 @@
 #include "../base/json.h"
 #include "../net/loop.h"
 
+struct mastra_host_t;
 struct mastra_route_t;
 
 /*
@@ -15,12 +16,15 @@ struct mastra_route_t;
  * the identity of the request.
  */
 
+typedef struct mastra_auth_provider_t mastra_auth_provider_t;
+
 /* Whom a request comes from; lives as long as the request. */
 typedef struct {
     mastra_json_t *user;         /* object: the claims */
     const char *id;              /* of the user, for people and logs; or NULL */
     const apr_array_header_t *roles; /* const char * */
     int system;                  /* 1: this server itself */
+    const mastra_auth_provider_t *provider; /* who says so; NULL: another */
 } mastra_identity_t;
 
 typedef enum {
@@ -29,7 +33,28 @@ typedef enum {
     MASTRA_AUTH_UNAVAILABLE      /* one that may know cannot be asked */
 } mastra_auth_e;
 
-typedef struct mastra_auth_provider_t mastra_auth_provider_t;
+typedef enum {
+    MASTRA_AUTH_MAY,
+    MASTRA_AUTH_MAY_NOT,
+    MASTRA_AUTH_MAY_UNKNOWN      /* who decides cannot be asked */
+} mastra_auth_verdict_e;
+
+/* Code of another module that knows callers (ask) or decides what they may
+ * (may); on the thread of the request. */
+typedef struct {
+    mastra_auth_e (*ask)(mastra_json_t **puser, void *baton, request_rec *r,
+                         const char *token);
+    mastra_auth_verdict_e (*may)(void *baton, request_rec *r,
+                                 const mastra_identity_t *identity,
+                                 const char *permission);
+    void *baton;
+} mastra_auth_native_t;
+
+/* Fills in native by name; options is JSON text. NULL, or what is wrong. */
+typedef const char *(mastra_auth_find_cb)(mastra_auth_native_t *native,
+                                          void *baton, const char *name,
+                                          const char *options,
+                                          apr_pool_t *pool);
 
 /* A line of MastraRole. */
 typedef struct {
@@ -39,6 +64,7 @@ typedef struct {
 
 /* What the directives of a host say about all of it. */
 typedef struct mastra_auth_t {
+    const struct mastra_host_t *host;    /* whose it is */
     const apr_array_header_t *providers; /* mastra_auth_provider_t *, or NULL:
                                             everybody may do everything */
     const apr_array_header_t *shielded;  /* ap_regex_t *; NULL: all routes */
@@ -54,8 +80,14 @@ typedef struct mastra_auth_t {
 const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
                                       int argc, const char *const argv[],
                                       apr_pool_t *pool);
-/* The local path that the provider asks, or NULL. */
+/* Looks up the code of other modules that providers are or ask, unless that
+ * was done. NULL, or what is wrong. */
+const char *mastra_auth_find_code(const mastra_auth_t *auth,
+                                  mastra_auth_find_cb *find, void *baton,
+                                  apr_pool_t *pool);
+/* The local paths that the provider asks, or NULL: who it is, what they may. */
 const char *mastra_auth_provider_path(const mastra_auth_provider_t *provider);
+const char *mastra_auth_judge_path(const mastra_auth_provider_t *provider);
 /* What an administrator should know about the choice made, or NULL. */
 const char *mastra_auth_provider_doubt(const mastra_auth_provider_t *provider);
 /* "agents:read", "agents:*", "*:read", "*". */
@@ -85,6 +117,9 @@ mastra_identity_t *mastra_auth_identity(mastra_json_t *user,
                                         const char *role_claim,
                                         apr_pool_t *pool);
 
+/* This server itself: it may do everything. */
+const mastra_identity_t *mastra_auth_system(apr_pool_t *pool);
+
 /* 1: whoever has the path r->uri of route must be known. */
 int mastra_auth_is_needed(const mastra_auth_t *auth,
                           const struct mastra_route_t *route,
@@ -100,6 +135,11 @@ const char *mastra_auth_permission(const struct mastra_route_t *route,
 /* 1: identity has it. NULL is nobody, who has none. */
 int mastra_auth_may(const mastra_auth_t *auth,
                     const mastra_identity_t *identity, const char *permission);
+/* What authorize= of the line that knew the user says about r, beside what
+ * roles do. permission may be NULL. May wait, as mastra_auth_identify. */
+mastra_auth_verdict_e mastra_auth_allows(const mastra_identity_t *identity,
+                                         request_rec *r,
+                                         const char *permission);
 /* The patterns that identity's roles give, as a list; new reference. */
 mastra_json_t *mastra_auth_granted(const mastra_auth_t *auth,
                                    const mastra_identity_t *identity);

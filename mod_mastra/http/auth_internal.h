@@ -17,6 +17,14 @@ typedef mastra_auth_e (mastra_auth_ask_cb)(mastra_json_t **puser,
 
 typedef struct mastra_keys_t mastra_keys_t;
 
+/* Code of another module, by its name; looked up when all modules are
+ * there. */
+typedef struct {
+    const char *name;            /* NULL: none */
+    mastra_json_t *options;      /* object: for it alone */
+    mastra_auth_native_t native;
+} mastra_auth_code_t;
+
 struct mastra_auth_provider_t {
     const char *kind;
     mastra_auth_ask_cb *ask;
@@ -24,6 +32,9 @@ struct mastra_auth_provider_t {
     const char *doubt;
 
     const char *role_claim;      /* NULL: role and roles */
+    const char *cookie;          /* that may carry the token, or NULL */
+    const char *judge_path;      /* of this server: asked what users may, */
+    mastra_auth_code_t judge;    /* ... or code that is; or neither */
     /* jwt, jwks and those made of it */
     mastra_jwt_rules_t rules;
     mastra_jwks_t *secret;       /* or keys */
@@ -33,13 +44,45 @@ struct mastra_auth_provider_t {
     mastra_json_t *user;
     /* uri */
     const char *path;
+    /* httpd: name, variable, name … of claims; NULL: none */
+    const apr_array_header_t *claims;
+    /* provider:NAME */
+    mastra_auth_code_t code;
 };
+
+/* The options of a line of MastraAuth. */
+typedef struct {
+    apr_array_header_t *issuers, *audiences, *claims;   /* const char * */
+    const char *secret, *token, *user, *role, *roles, *cookie, *authorize;
+    const char *url, *uri, *domain, *project, *client, *server;
+    mastra_json_t *own;          /* of code of another module */
+    unsigned algorithms;
+    apr_interval_time_t skew, refresh, stale, retry;
+    apr_pool_t *pool;
+} mastra_auth_line_t;
+
+/* auth_make.c, auth_preset.c: NULL, or what is wrong with the line. */
+typedef const char *(mastra_auth_make_cb)(mastra_auth_provider_t *self,
+                                          mastra_auth_line_t *options);
+mastra_auth_make_cb mastra_auth_make_jwks;
+mastra_auth_make_cb mastra_auth_make_auth0;
+mastra_auth_make_cb mastra_auth_make_clerk;
+mastra_auth_make_cb mastra_auth_make_supabase;
+mastra_auth_make_cb mastra_auth_make_firebase;
+mastra_auth_make_cb mastra_auth_make_workos;
+mastra_auth_make_cb mastra_auth_make_okta;
 
 /* auth_token.c, auth_uri.c */
 mastra_auth_ask_cb mastra_auth_ask_jwt;
 mastra_auth_ask_cb mastra_auth_ask_simple;
 mastra_auth_ask_cb mastra_auth_ask_httpd;
 mastra_auth_ask_cb mastra_auth_ask_uri;
+mastra_auth_ask_cb mastra_auth_ask_code;
+
+/* auth_uri.c: what the path says about this user and this permission. */
+mastra_auth_verdict_e mastra_auth_judge_uri(const char *path, request_rec *r,
+                                            const mastra_identity_t *identity,
+                                            const char *permission);
 
 /* auth_keys.c: a key set of another server, kept for some time. */
 typedef struct {

@@ -14,20 +14,10 @@
 #define RETRY apr_time_from_sec(30)
 #define MAX_SKEW apr_time_from_sec(600)
 
-/* The options of a line. */
-typedef struct {
-    apr_array_header_t *issuers, *audiences;     /* const char * */
-    const char *secret, *token, *user, *role, *roles;
-    const char *url, *uri, *domain, *project, *client, *server;
-    unsigned algorithms;
-    apr_interval_time_t skew, refresh, stale, retry;
-    apr_pool_t *pool;
-} options_t;
-
 typedef struct {
     const char *kind;
     const char *allowed;     /* options, each with a space behind it */
-    const char *(*make)(mastra_auth_provider_t *self, options_t *options);
+    mastra_auth_make_cb *make;
 } kind_t;
 
 /* --- options --------------------------------------------------------------- */
@@ -81,7 +71,7 @@ static const char *take_time(apr_interval_time_t *ptime, const char *name,
     return NULL;
 }
 
-static const char *take_text(options_t *options, const char *name,
+static const char *take_text(mastra_auth_line_t *options, const char *name,
                              const char *value)
 {
     const struct {
@@ -89,6 +79,7 @@ static const char *take_text(options_t *options, const char *name,
         const char **pvalue;
     } texts[] = {
         { "user", &options->user }, { "role", &options->role },
+        { "cookie", &options->cookie }, { "authorize", &options->authorize },
         { "roles", &options->roles }, { "url", &options->url },
         { "uri", &options->uri }, { "domain", &options->domain },
         { "project", &options->project }, { "client", &options->client },
@@ -104,7 +95,43 @@ static const char *take_text(options_t *options, const char *name,
     return NULL;
 }
 
-static const char *take_option(options_t *options, const char *name,
+/* What is not ours is for the code of the other module; a name that is there
+ * twice has a list. */
+static const char *take_own(mastra_auth_line_t *options, const char *name,
+                            const char *value)
+{
+    mastra_json_t *before = mastra_json_get(options->own, name), *list;
+
+    if (!before) {
+        mastra_json_set_str(options->own, name, value);
+        return NULL;
+    }
+    if (!mastra_json_is_array(before)) {
+        list = mastra_json_array();
+        mastra_json_append(list, mastra_json_ref(before));
+        mastra_json_set(options->own, name, list);
+        before = list;
+    }
+    mastra_json_append(before, mastra_json_string(value));
+    return NULL;
+}
+
+/* NAME:VARIABLE */
+static const char *take_claim(mastra_auth_line_t *options, const char *value)
+{
+    const char *colon = strchr(value, ':');
+
+    if (!colon || colon == value || !colon[1]) {
+        return "claim= must be NAME:VARIABLE, such as "
+               "email:OIDC_CLAIM_email";
+    }
+    APR_ARRAY_PUSH(options->claims, const char *) =
+        apr_pstrmemdup(options->pool, value, colon - value);
+    APR_ARRAY_PUSH(options->claims, const char *) = colon + 1;
+    return NULL;
+}
+
+static const char *take_option(mastra_auth_line_t *options, const char *name,
                                const char *value)
 {
     apr_pool_t *pool = options->pool;
@@ -119,6 +146,9 @@ static const char *take_option(options_t *options, const char *name,
     if (!strcmp(name, "audience")) {
         APR_ARRAY_PUSH(options->audiences, const char *) = value;
         return NULL;
+    }
+    if (!strcmp(name, "claim")) {
+        return take_claim(options, value);
     }
     if (!strcmp(name, "secret")) {
         return take_secret(&options->secret, name, value, pool);
@@ -144,14 +174,14 @@ static const char *take_option(options_t *options, const char *name,
     return take_text(options, name, value);
 }
 
-static int is_allowed(const kind_t *kind, const char *name)
+/* list: names, each with a space behind it. */
+static int is_among(const char *list, const char *name)
 {
-    const char *found = kind->allowed;
+    const char *found = list;
     apr_size_t len = strlen(name);
 
     while ((found = strstr(found, name))) {
-        if ((found == kind->allowed || found[-1] == ' ')
-            && found[len] == ' ') {
+        if ((found == list || found[-1] == ' ') && found[len] == ' ') {
             return 1;
         }
         found += len;
@@ -159,7 +189,7 @@ static int is_allowed(const kind_t *kind, const char *name)
     return 0;
 }
 
-static const char *read_options(options_t *options, const kind_t *kind,
+static const char *read_options(mastra_auth_line_t *options, const kind_t *kind,
                                 int argc, const char *const argv[])
 {
     apr_pool_t *pool = options->pool;
@@ -170,13 +200,14 @@ static const char *read_options(options_t *options, const kind_t *kind,
         const char *equals = strchr(argv[i], '='), *name;
 
         name = equals ? apr_pstrmemdup(pool, argv[i], equals - argv[i]) : "";
-        if (!*name || strchr(name, ' ') || !is_allowed(kind, name)) {
-            return *kind->allowed
-                   ? apr_psprintf(pool, "there is no option %s; it has %s",
-                                  argv[i], kind->allowed)
-                   : "it takes no options";
+        if (!*name || strchr(name, ' ')
+            || !(options->own || is_among(kind->allowed, name))) {
+            return apr_psprintf(pool, "there is no option %s; it has %s",
+                                argv[i], kind->allowed);
         }
-        wrong = take_option(options, name, apr_pstrdup(pool, equals + 1));
+        wrong = is_among(kind->allowed, name)
+                ? take_option(options, name, apr_pstrdup(pool, equals + 1))
+                : take_own(options, name, equals + 1);
         if (wrong) {
             return wrong;
         }
@@ -200,7 +231,8 @@ static const char *const *list_of(const apr_array_header_t *array,
 }
 
 static const char *set_rules(mastra_auth_provider_t *self,
-                             const options_t *options, unsigned algorithms)
+                             const mastra_auth_line_t *options,
+                             unsigned algorithms)
 {
     self->rules.algorithms = options->algorithms ? options->algorithms
                                                  : algorithms;
@@ -213,7 +245,8 @@ static const char *set_rules(mastra_auth_provider_t *self,
     return options->skew > MAX_SKEW ? "skew= may be 10min at most" : NULL;
 }
 
-static const char *make_jwt(mastra_auth_provider_t *self, options_t *options)
+static const char *make_jwt(mastra_auth_provider_t *self,
+                            mastra_auth_line_t *options)
 {
     apr_size_t len = options->secret ? strlen(options->secret) : 0;
 
@@ -252,7 +285,8 @@ static const char *check_url(const char *url, apr_pool_t *pool)
            ? "url= must be https, but for loopback" : NULL;
 }
 
-static const char *make_jwks(mastra_auth_provider_t *self, options_t *options)
+const char *mastra_auth_make_jwks(mastra_auth_provider_t *self,
+                                  mastra_auth_line_t *options)
 {
     mastra_keys_conf_t conf = { .url = options->url,
                                 .fresh = options->refresh,
@@ -275,177 +309,19 @@ static const char *make_jwks(mastra_auth_provider_t *self, options_t *options)
 }
 
 static const char *make_named_jwks(mastra_auth_provider_t *self,
-                                   options_t *options)
+                                   mastra_auth_line_t *options)
 {
     if (!options->issuers->nelts || !options->audiences->nelts) {
         self->doubt = "it takes tokens of any issuer or for any audience that "
                       "these keys have signed: issuer= and audience= limit it";
     }
-    return make_jwks(self, options);
-}
-
-/* --- presets --------------------------------------------------------------- */
-
-/* A host name, without a scheme and without a slash at its end. */
-static const char *host_of(const char **phost, const options_t *options,
-                           const char *text, const char *name)
-{
-    apr_size_t len;
-
-    if (!text) {
-        return apr_psprintf(options->pool, "it needs %s=", name);
-    }
-    if (!strncmp(text, "https://", 8)) {
-        text += 8;
-    }
-    len = strlen(text);
-    len -= len && text[len - 1] == '/';
-    *phost = apr_pstrmemdup(options->pool, text, len);
-    if (!len || strspn(*phost, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                       "abcdefghijklmnopqrstuvwxyz0123456789-._:") != len) {
-        return apr_psprintf(options->pool, "%s= is no name: %s", name, text);
-    }
-    return NULL;
-}
-
-/* Fills in what the line did not say. */
-static void presume(options_t *options, const char *url, const char *issuer,
-                    const char *audience)
-{
-    if (!options->url) {
-        options->url = url;
-    }
-    if (!options->issuers->nelts && issuer) {
-        APR_ARRAY_PUSH(options->issuers, const char *) = issuer;
-    }
-    if (!options->audiences->nelts && audience) {
-        APR_ARRAY_PUSH(options->audiences, const char *) = audience;
-    }
-}
-
-static const char *make_auth0(mastra_auth_provider_t *self,
-                              options_t *options)
-{
-    const char *host, *wrong = host_of(&host, options, options->domain,
-                                       "domain");
-
-    if (wrong) {
-        return wrong;
-    }
-    if (!options->audiences->nelts) {
-        self->doubt = "it takes tokens for any audience of the tenant: "
-                      "audience= limits it";
-    }
-    presume(options, apr_pstrcat(options->pool, "https://", host,
-                                 "/.well-known/jwks.json", NULL),
-            apr_pstrcat(options->pool, "https://", host, "/", NULL), NULL);
-    return make_jwks(self, options);
-}
-
-static const char *make_clerk(mastra_auth_provider_t *self,
-                              options_t *options)
-{
-    const char *host, *wrong = host_of(&host, options, options->domain,
-                                       "domain");
-
-    if (wrong) {
-        return wrong;
-    }
-    presume(options, apr_pstrcat(options->pool, "https://", host,
-                                 "/.well-known/jwks.json", NULL),
-            apr_pstrcat(options->pool, "https://", host, NULL), NULL);
-    return make_jwks(self, options);
-}
-
-static const char *make_supabase(mastra_auth_provider_t *self,
-                                 options_t *options)
-{
-    const char *host, *wrong;
-
-    wrong = options->domain ? host_of(&host, options, options->domain,
-                                      "domain")
-                            : host_of(&host, options, options->project,
-                                      "project");
-    if (wrong) {
-        return wrong;
-    }
-    if (!strchr(host, '.')) {
-        host = apr_pstrcat(options->pool, host, ".supabase.co", NULL);
-    }
-    presume(options, apr_pstrcat(options->pool, "https://", host,
-                                 "/auth/v1/.well-known/jwks.json", NULL),
-            apr_pstrcat(options->pool, "https://", host, "/auth/v1", NULL),
-            "authenticated");
-    return make_jwks(self, options);
-}
-
-static const char *make_firebase(mastra_auth_provider_t *self,
-                                 options_t *options)
-{
-    const char *project, *wrong = host_of(&project, options, options->project,
-                                          "project");
-
-    if (wrong) {
-        return wrong;
-    }
-    presume(options, "https://www.googleapis.com/service_accounts/v1/jwk/"
-            "securetoken@system.gserviceaccount.com",
-            apr_pstrcat(options->pool, "https://securetoken.google.com/",
-                        project, NULL), project);
-    if (!options->algorithms) {
-        options->algorithms = mastra_jwt_algorithm("RS256");
-    }
-    return make_jwks(self, options);
-}
-
-/* The keys are those of one client; issuers came in several forms. */
-static const char *make_workos(mastra_auth_provider_t *self,
-                               options_t *options)
-{
-    const char *client, *wrong = host_of(&client, options, options->client,
-                                         "client");
-
-    if (wrong) {
-        return wrong;
-    }
-    if (!options->issuers->nelts) {
-        APR_ARRAY_PUSH(options->issuers, const char *) =
-            "https://api.workos.com";
-        APR_ARRAY_PUSH(options->issuers, const char *) =
-            "https://api.workos.com/";
-        APR_ARRAY_PUSH(options->issuers, const char *) =
-            apr_pstrcat(options->pool, "https://api.workos.com/"
-                        "user_management/", client, NULL);
-    }
-    presume(options, apr_pstrcat(options->pool, "https://api.workos.com/sso/"
-                                 "jwks/", client, NULL), NULL, NULL);
-    return make_jwks(self, options);
-}
-
-static const char *make_okta(mastra_auth_provider_t *self, options_t *options)
-{
-    const char *host, *server, *issuer;
-    const char *wrong = host_of(&host, options, options->domain, "domain");
-
-    if (!wrong) {
-        wrong = host_of(&server, options,
-                        options->server ? options->server : "default",
-                        "server");
-    }
-    if (wrong) {
-        return wrong;
-    }
-    issuer = apr_pstrcat(options->pool, "https://", host, "/oauth2/", server,
-                         NULL);
-    presume(options, apr_pstrcat(options->pool, issuer, "/v1/keys", NULL),
-            issuer, strcmp(server, "default") ? NULL : "api://default");
-    return make_jwks(self, options);
+    return mastra_auth_make_jwks(self, options);
 }
 
 /* --- the others ------------------------------------------------------------ */
 
 static const char *make_simple(mastra_auth_provider_t *self,
-                               options_t *options)
+                               mastra_auth_line_t *options)
 {
     const char *user = options->user ? options->user : "user";
 
@@ -466,36 +342,83 @@ static const char *make_simple(mastra_auth_provider_t *self,
 }
 
 static const char *make_httpd(mastra_auth_provider_t *self,
-                              options_t *options)
+                              mastra_auth_line_t *options)
 {
+    self->claims = options->claims;
     return NULL;
 }
 
-static const char *make_uri(mastra_auth_provider_t *self, options_t *options)
+static const char *make_code(mastra_auth_provider_t *self,
+                             mastra_auth_line_t *options)
 {
-    if (!options->uri || *options->uri != '/'
-        || options->uri[strcspn(options->uri, "?# ")]) {
+    if (!*self->code.name) {
+        return "a provider has a name: provider:NAME";
+    }
+    self->code.options = options->own;
+    return NULL;
+}
+
+static int is_path(const char *text)
+{
+    return text && *text == '/' && !text[strcspn(text, "?# ")];
+}
+
+static const char *make_uri(mastra_auth_provider_t *self,
+                            mastra_auth_line_t *options)
+{
+    if (!is_path(options->uri)) {
         return "it needs uri=, a path of this server";
     }
     self->path = options->uri;
     return NULL;
 }
 
-#define TOKEN "issuer audience algorithms skew roles "
+/* --- options of all -------------------------------------------------------- */
+
+static const char *take_judge(mastra_auth_provider_t *self,
+                              const char *authorize)
+{
+    static const char prefix[] = "provider:";
+
+    if (!authorize) {
+        return NULL;
+    }
+    if (!strncmp(authorize, prefix, sizeof(prefix) - 1)
+        && authorize[sizeof(prefix) - 1]) {
+        self->judge.name = authorize + sizeof(prefix) - 1;
+        return NULL;
+    }
+    self->judge_path = authorize;
+    return is_path(authorize) ? NULL : "authorize= must be a path of this "
+                                       "server or provider:NAME";
+}
+
+static const char *take_cookie(mastra_auth_provider_t *self,
+                               const char *cookie)
+{
+    self->cookie = cookie;
+    return !cookie || !cookie[strcspn(cookie, "=;, \t\"")]
+           ? NULL : "cookie= is no name of a cookie";
+}
+
+#define ALL "authorize "
+#define ANY_TOKEN ALL "cookie "
+#define TOKEN ANY_TOKEN "issuer audience algorithms skew roles "
 #define KEYS TOKEN "url refresh stale retry "
 
 static const kind_t kinds[] = {
     { "jwt", "secret " TOKEN, make_jwt },
     { "jwks", KEYS, make_named_jwks },
-    { "auth0", "domain " KEYS, make_auth0 },
-    { "clerk", "domain " KEYS, make_clerk },
-    { "supabase", "project domain " KEYS, make_supabase },
-    { "firebase", "project " KEYS, make_firebase },
-    { "workos", "client " KEYS, make_workos },
-    { "okta", "domain server " KEYS, make_okta },
-    { "simple", "token user role ", make_simple },
-    { "httpd", "", make_httpd },
-    { "uri", "uri roles ", make_uri },
+    { "auth0", "domain " KEYS, mastra_auth_make_auth0 },
+    { "clerk", "domain " KEYS, mastra_auth_make_clerk },
+    { "supabase", "project domain " KEYS, mastra_auth_make_supabase },
+    { "firebase", "project " KEYS, mastra_auth_make_firebase },
+    { "workos", "client " KEYS, mastra_auth_make_workos },
+    { "okta", "domain server " KEYS, mastra_auth_make_okta },
+    { "simple", ANY_TOKEN "token user role ", make_simple },
+    { "httpd", ALL "claim roles ", make_httpd },
+    { "uri", ANY_TOKEN "uri roles ", make_uri },
+    { "provider:", ANY_TOKEN "roles ", make_code },
     { NULL }
 };
 
@@ -503,7 +426,35 @@ static mastra_auth_ask_cb *ask_of(const mastra_auth_provider_t *self)
 {
     return self->secret || self->keys ? mastra_auth_ask_jwt
            : self->token ? mastra_auth_ask_simple
+           : self->code.name ? mastra_auth_ask_code
            : self->path ? mastra_auth_ask_uri : mastra_auth_ask_httpd;
+}
+
+static const kind_t *kind_of(const char *word)
+{
+    const kind_t *kind;
+
+    for (kind = kinds; kind->kind; kind++) {
+        apr_size_t len = strlen(kind->kind);
+
+        if (kind->kind[len - 1] == ':' ? !strncmp(kind->kind, word, len)
+                                       : !strcmp(kind->kind, word)) {
+            break;
+        }
+    }
+    return kind;
+}
+
+static const char *make(mastra_auth_provider_t *self, const kind_t *kind,
+                        mastra_auth_line_t *options)
+{
+    const char *wrong = take_judge(self, options->authorize);
+
+    if (!wrong) {
+        wrong = take_cookie(self, options->cookie);
+    }
+    self->role_claim = options->roles;
+    return wrong ? wrong : kind->make(self, options);
 }
 
 const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
@@ -511,15 +462,14 @@ const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
                                       apr_pool_t *pool)
 {
     mastra_auth_provider_t *self = apr_pcalloc(pool, sizeof(*self));
-    options_t *options = apr_pcalloc(pool, sizeof(*options));
-    const kind_t *kind;
+    mastra_auth_line_t *options = apr_pcalloc(pool, sizeof(*options));
+    const kind_t *kind = kind_of(argv[0]);
     const char *wrong;
 
-    for (kind = kinds; kind->kind && strcmp(kind->kind, argv[0]); kind++) {
-    }
     if (!kind->kind) {
         return "there is no such provider; there are jwt, jwks, auth0, clerk, "
-               "supabase, firebase, workos, okta, simple, httpd and uri";
+               "supabase, firebase, workos, okta, simple, httpd, uri and "
+               "provider:NAME";
     }
     options->pool = pool;
     options->refresh = FRESH;
@@ -527,20 +477,69 @@ const char *mastra_auth_provider_make(mastra_auth_provider_t **pprovider,
     options->retry = RETRY;
     options->issuers = apr_array_make(pool, 2, sizeof(const char *));
     options->audiences = apr_array_make(pool, 2, sizeof(const char *));
+    options->claims = apr_array_make(pool, 4, sizeof(const char *));
+    self->kind = apr_pstrdup(pool, argv[0]);
+    if (kind->make == make_code) {
+        self->code.name = strchr(self->kind, ':') + 1;
+        options->own = mastra_json_own(mastra_json_object(), pool);
+    }
     wrong = read_options(options, kind, argc, argv);
     if (!wrong) {
-        self->kind = kind->kind;
-        self->role_claim = options->roles;
-        wrong = kind->make(self, options);
+        wrong = make(self, kind, options);
     }
     if (wrong) {
         return wrong;
     }
     self->ask = ask_of(self);
+    /* code of others may look at anything, too */
     self->ambient = self->ask == mastra_auth_ask_httpd
-                    || self->ask == mastra_auth_ask_uri;
+                    || self->ask == mastra_auth_ask_uri
+                    || self->ask == mastra_auth_ask_code || self->cookie;
     *pprovider = self;
     return NULL;
+}
+
+static const char *find_code(mastra_auth_code_t *code, const char *directive,
+                             mastra_auth_find_cb *find, void *baton,
+                             apr_pool_t *pool)
+{
+    const char *options, *wrong;
+
+    if (!code->name || code->native.ask || code->native.may) {
+        return NULL;
+    }
+    options = code->options ? mastra_json_text(code->options, pool) : "{}";
+    wrong = find(&code->native, baton, code->name, options, pool);
+    return wrong ? apr_psprintf(pool, "%sprovider:%s: %s", directive,
+                                code->name, wrong) : NULL;
+}
+
+const char *mastra_auth_find_code(const mastra_auth_t *auth,
+                                  mastra_auth_find_cb *find, void *baton,
+                                  apr_pool_t *pool)
+{
+    const char *wrong = NULL;
+    int i;
+
+    for (i = 0; mastra_auth_is_on(auth) && i < auth->providers->nelts
+                && !wrong; i++) {
+        mastra_auth_provider_t *self = APR_ARRAY_IDX(auth->providers, i,
+                                                     mastra_auth_provider_t *);
+
+        wrong = find_code(&self->code, "", find, baton, pool);
+        if (!wrong && self->code.name && !self->code.native.ask) {
+            wrong = apr_psprintf(pool, "provider:%s: its module knows no "
+                                 "callers", self->code.name);
+        }
+        if (!wrong) {
+            wrong = find_code(&self->judge, "authorize=", find, baton, pool);
+        }
+        if (!wrong && self->judge.name && !self->judge.native.may) {
+            wrong = apr_psprintf(pool, "authorize=provider:%s: its module "
+                                 "decides nothing", self->judge.name);
+        }
+    }
+    return wrong;
 }
 
 const char *mastra_auth_provider_doubt(const mastra_auth_provider_t *provider)

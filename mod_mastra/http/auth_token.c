@@ -82,6 +82,7 @@ mastra_auth_e mastra_auth_ask_httpd(mastra_json_t **puser,
                                     request_rec *r, const char *token)
 {
     mastra_json_t *user;
+    int i;
 
     if (!r->user || !*r->user) {
         return MASTRA_AUTH_NOBODY;
@@ -91,6 +92,27 @@ mastra_auth_e mastra_auth_ask_httpd(mastra_json_t **puser,
     mastra_json_set_str(user, "sub", r->user);
     mastra_json_set_str(user, "name", r->user);
     mastra_json_set_str(user, "authType", r->ap_auth_type);
+    /* a variable that is not there takes a claim of the same name away */
+    for (i = 0; i + 1 < self->claims->nelts; i += 2) {
+        const char *name = APR_ARRAY_IDX(self->claims, i, const char *);
+
+        mastra_json_del(user, name);
+        mastra_json_set_str(user, name,
+                            apr_table_get(r->subprocess_env,
+                                          APR_ARRAY_IDX(self->claims, i + 1,
+                                                        const char *)));
+    }
     *puser = user;
     return MASTRA_AUTH_KNOWN;
+}
+
+/* --- code of other modules -------------------------------------------------- */
+
+mastra_auth_e mastra_auth_ask_code(mastra_json_t **puser,
+                                   const mastra_auth_provider_t *self,
+                                   request_rec *r, const char *token)
+{
+    const mastra_auth_native_t *native = &self->code.native;
+
+    return native->ask(puser, native->baton, r, token);
 }

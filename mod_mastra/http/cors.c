@@ -1,23 +1,39 @@
 /* Cross-origin headers on every answer, and the answer to OPTIONS. */
+#include <string.h>
+
 #include <http_protocol.h>
 
 #include "internal.h"
+
+const mastra_cors_t *mastra_cors_of(const mastra_host_t *host,
+                                    const request_rec *r)
+{
+    const mastra_cors_t *own = host->cors_at ? host->cors_at(host, r) : NULL;
+
+    return own ? own : &host->cors;
+}
+
+int mastra_cors_names(const mastra_cors_t *cors, const char *origin)
+{
+    int i;
+
+    for (i = 0; cors->origins && i < cors->origins->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(cors->origins, i, const char *), origin)) {
+            return 1;
+        }
+    }
+    return 0;
+}
 
 /* The origin to name; NULL: none. */
 static const char *allowed(const mastra_cors_t *cors, const request_rec *r)
 {
     const char *origin = apr_table_get(r->headers_in, "Origin");
-    int i;
 
     if (cors->any) {
         return cors->reflect ? origin : "*";
     }
-    for (i = 0; origin && i < cors->origins->nelts; i++) {
-        if (!strcmp(APR_ARRAY_IDX(cors->origins, i, const char *), origin)) {
-            return origin;
-        }
-    }
-    return NULL;
+    return origin && mastra_cors_names(cors, origin) ? origin : NULL;
 }
 
 static void vary(request_rec *r, const char *name)
@@ -29,12 +45,16 @@ static void vary(request_rec *r, const char *name)
     }
 }
 
-/* In err_headers_out, so that answers which httpd itself makes have them. */
+/* In err_headers_out, so that answers which httpd itself makes have them. Said
+ * again when the path of r has words of its own. */
 void mastra_cors_headers(const mastra_cors_t *cors, request_rec *r)
 {
     apr_table_t *headers = r->err_headers_out;
     const char *origin;
 
+    apr_table_unset(headers, "Access-Control-Allow-Origin");
+    apr_table_unset(headers, "Access-Control-Allow-Credentials");
+    apr_table_unset(headers, "Access-Control-Expose-Headers");
     if (cors->off) {
         return;
     }
@@ -53,7 +73,7 @@ void mastra_cors_headers(const mastra_cors_t *cors, request_rec *r)
 
 int mastra_cors_preflight(mastra_req_t *req)
 {
-    const mastra_cors_t *cors = &req->host->cors;
+    const mastra_cors_t *cors = mastra_cors_of(req->host, req->r);
     apr_table_t *headers = req->r->headers_out;
 
     apr_table_setn(headers, "Access-Control-Allow-Headers", cors->headers);

@@ -1,7 +1,9 @@
 #ifndef MASTRA_HTTP_CORS_H
 #define MASTRA_HTTP_CORS_H
 
-#include <apr_tables.h>
+#include <httpd.h>
+
+struct mastra_host_t;
 
 /* What pages of other origins may do, as headers say it to browsers. */
 typedef struct {
@@ -15,6 +17,12 @@ typedef struct {
     const char *max_age;
     int credentials;
 } mastra_cors_t;
+
+/* What holds for the path of r. */
+const mastra_cors_t *mastra_cors_of(const struct mastra_host_t *host,
+                                    const request_rec *r);
+/* 1: origin is among those that are named one by one. */
+int mastra_cors_names(const mastra_cors_t *cors, const char *origin);
 
 #define MASTRA_CORS_METHODS "GET,POST,PUT,PATCH,DELETE,OPTIONS"
 #define MASTRA_CORS_HEADERS "Content-Type,Authorization,A2A-Version," \

@@ -25,6 +25,9 @@ typedef struct mastra_host_t {
     const char *project;             /* directory, or NULL */
     mastra_auth_t auth;
     mastra_cors_t cors;
+    /* where a path has words of its own about that; NULL: as cors says */
+    const mastra_cors_t *(*cors_at)(const struct mastra_host_t *host,
+                                    const request_rec *r);
     struct mastra_openapi_t *openapi; /* or NULL */
     struct mastra_studio_t *studio;   /* or NULL */
     struct mastra_site_t *swagger;    /* or NULL */

@@ -57,6 +57,7 @@ typedef struct {
     mastra_stage_e stage;
     mastra_answered_t instead;
     mastra_json_t *own_context; /* what hooks set, over the client's */
+    mastra_captured_t *captured; /* where the answer goes; NULL: to a client */
 } mastra_full_req_t;
 
 /* validate.c: each returns 1 to go on, or 0 when *panswer is what the handler

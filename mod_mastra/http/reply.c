@@ -1,5 +1,6 @@
 /* Answers that are complete when they begin: one brigade, one write. */
 #include <stdlib.h>
+#include <string.h>
 
 #include <apr_strings.h>
 
@@ -9,6 +10,23 @@
 #include "internal.h"
 
 #define MAX_ANSWER (256 * 1024 * 1024)
+
+static mastra_captured_t *captured_of(const mastra_req_t *req)
+{
+    return ((const mastra_full_req_t *)req)->captured;
+}
+
+/* text is from malloc and given away. */
+static int capture(mastra_req_t *req, char *text, apr_size_t len)
+{
+    mastra_captured_t *captured = captured_of(req);
+
+    free(captured->text);
+    captured->status = req->r->status;
+    captured->text = text;
+    captured->len = len;
+    return OK;
+}
 
 /* httpd sends a status that it has no words for as a 500. */
 static void name_status(request_rec *r)
@@ -46,8 +64,12 @@ static int reply(mastra_req_t *req, const char *type, apr_bucket *data,
 int mastra_reply_text(mastra_req_t *req, const char *content_type,
                       const char *text, apr_size_t len)
 {
-    apr_bucket_alloc_t *alloc = req->r->connection->bucket_alloc;
+    apr_bucket_alloc_t *alloc;
 
+    if (captured_of(req)) {
+        return capture(req, len ? strdup(text) : NULL, len);
+    }
+    alloc = req->r->connection->bucket_alloc;
     /* the text outlives the request's buckets by contract: not copied */
     return reply(req, content_type,
                  len ? apr_bucket_pool_create(text, len, req->pool, alloc)
@@ -57,7 +79,7 @@ int mastra_reply_text(mastra_req_t *req, const char *content_type,
 int mastra_reply_json_status(mastra_req_t *req, int status,
                              mastra_json_t *json)
 {
-    apr_bucket_alloc_t *alloc = req->r->connection->bucket_alloc;
+    apr_bucket_alloc_t *alloc;
     mastra_buf_t buf;
     apr_size_t len;
     apr_status_t rv;
@@ -74,6 +96,10 @@ int mastra_reply_json_status(mastra_req_t *req, int status,
     }
     text = mastra_buf_detach(&buf, &len);
     req->r->status = status;
+    if (captured_of(req)) {
+        return capture(req, text, len);
+    }
+    alloc = req->r->connection->bucket_alloc;
     return reply(req, "application/json",
                  apr_bucket_heap_create(text, len, free, alloc), len);
 }

@@ -270,24 +270,37 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
            && (find(&search, router, &path, r->method) || search.known);
 }
 
+/* path stands below the prefix. */
+static const mastra_compiled_t *find_path(search_t *search,
+                                          const mastra_router_t *router,
+                                          mastra_path_t *segments,
+                                          const char *method, const char *path)
+{
+    memset(segments, 0, sizeof(*segments));
+    while (*path == '/' && segments->count < MASTRA_MAX_SEGMENTS) {
+        mastra_segment_t *segment = &segments->segments[segments->count++];
+
+        segment->text = ++path;
+        segment->len = strcspn(path, "/");
+        if (!segment->len) {
+            return NULL;
+        }
+        path += segment->len;
+    }
+    return *path ? NULL : find(search, router, segments, method);
+}
+
 mastra_json_t *mastra_router_check_body(const mastra_router_t *router,
                                         const char *method, const char *path,
                                         mastra_json_t *body,
                                         apr_pool_t *pool)
 {
-    mastra_path_t segments = { .count = 0 };
+    mastra_path_t segments;
     const mastra_compiled_t *route;
     mastra_schema_errors_t errors;
     search_t search;
 
-    while (*path == '/' && segments.count < MASTRA_MAX_SEGMENTS) {
-        mastra_segment_t *segment = &segments.segments[segments.count++];
-
-        segment->text = ++path;
-        segment->len = strcspn(path, "/");
-        path += segment->len;
-    }
-    route = find(&search, router, &segments, method);
+    route = find_path(&search, router, &segments, method, path);
     if (!route || !route->body) {
         return NULL;
     }
@@ -415,6 +428,7 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
 {
     mastra_full_req_t *full = apr_pcalloc(r->pool, sizeof(*full));
     mastra_req_t *req = &full->req;
+    const mastra_cors_t *cors = mastra_cors_of(host, r);
     const mastra_compiled_t *route;
     mastra_path_t path;
     mastra_path_e usable = mastra_request_path(&path, r, host->prefix);
@@ -425,8 +439,8 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     req->host = host;
     req->id = mastra_request_id(r);
     apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
-    mastra_cors_headers(&host->cors, r);
-    if (r->method_number == M_OPTIONS && !host->cors.off) {
+    mastra_cors_headers(cors, r);
+    if (r->method_number == M_OPTIONS && !cors->off) {
         return mastra_cors_preflight(req);
     }
     if (usable == MASTRA_PATH_INVALID) {
@@ -444,4 +458,111 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     fill_request(full, route, &search);
     fill_origin(full);
     return run(full);
+}
+
+/* --- called from within ---------------------------------------------------- */
+
+/* As much of a request as checks and answers look at. */
+static request_rec *bare_request(const mastra_host_t *host,
+                                 const mastra_called_t *called,
+                                 apr_pool_t *pool)
+{
+    request_rec *r = apr_pcalloc(pool, sizeof(*r));
+
+    r->pool = pool;
+    r->server = host->server;
+    r->method = called->method;
+    r->method_number = ap_method_number_of(called->method);
+    r->uri = apr_pstrcat(pool, host->prefix, called->path, NULL);
+    r->args = apr_pstrdup(pool, called->query);
+    r->status = HTTP_OK;
+    r->headers_in = apr_table_make(pool, 1);
+    r->headers_out = apr_table_make(pool, 1);
+    r->err_headers_out = apr_table_make(pool, 1);
+    r->subprocess_env = apr_table_make(pool, 1);
+    r->notes = apr_table_make(pool, 1);
+    r->request_config = ap_create_request_config(pool);
+    r->per_dir_config = host->server->lookup_defaults;
+    return r;
+}
+
+/* Values are decoded here, where segments are known. */
+static int fill_params(mastra_full_req_t *full, const search_t *search)
+{
+    int i;
+
+    for (i = 0; i < full->route->nparams; i++) {
+        const mastra_segment_t *segment =
+            &search->path->segments[search->params[i]];
+
+        if (mastra_text_url_decode(&full->values[i], segment->text,
+                                   segment->len, 0, full->req.pool)
+            != APR_SUCCESS) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void take_called_body(mastra_full_req_t *full,
+                             const mastra_called_t *called)
+{
+    mastra_json_error_t fault;
+
+    full->body_state = MASTRA_BODY_READ;
+    if (!called->body_len) {
+        return;
+    }
+    if (mastra_json_parse(&full->req.body, called->body, called->body_len, 0,
+                          &fault) == APR_SUCCESS) {
+        mastra_json_own(full->req.body, full->req.pool);
+        return;
+    }
+    full->body_state = MASTRA_BODY_BAD;
+    full->body_rv = -1;
+    full->body_fault = apr_pstrdup(full->req.pool, fault.message);
+}
+
+static void run_called(mastra_full_req_t *full)
+{
+    int answer;
+
+    if (mastra_validate_body_read(&answer, full)
+        && mastra_validate_query(&answer, full)
+        && mastra_validate_body(&answer, full)
+        && mastra_access_check(&answer, full)) {
+        full->route->row->handler(&full->req);
+    }
+}
+
+apr_status_t mastra_router_call(mastra_captured_t *captured,
+                                const mastra_router_t *router,
+                                mastra_host_t *host,
+                                const mastra_called_t *called,
+                                apr_pool_t *pool)
+{
+    mastra_full_req_t *full = apr_pcalloc(pool, sizeof(*full));
+    mastra_req_t *req = &full->req;
+    mastra_path_t segments;
+    search_t search;
+
+    memset(captured, 0, sizeof(*captured));
+    req->pool = pool;
+    full->route = find_path(&search, router, &segments, called->method,
+                            called->path);
+    if (!full->route || strncmp(full->route->row->path, "/memory/", 8)
+        || !fill_params(full, &search)) {
+        return APR_EINVAL;
+    }
+    req->r = bare_request(host, called, pool);
+    req->host = host;
+    req->route = full->route->row;
+    req->id = "of another module";
+    req->internal = 1;
+    req->identity = mastra_auth_system(pool);
+    req->principal = *called->principal;
+    full->captured = captured;
+    take_called_body(full, called);
+    run_called(full);
+    return captured->status ? APR_SUCCESS : APR_EGENERAL;
 }

@@ -108,6 +108,33 @@ mastra_json_t *mastra_router_check_body(const mastra_router_t *router,
                                         mastra_json_t *body,
                                         apr_pool_t *pool);
 
+/* An answer that went to no client. */
+typedef struct {
+    int status;
+    char *text;                  /* from malloc, NULL when it is empty */
+    apr_size_t len;
+} mastra_captured_t;
+
+/* What code of this process asks a route for. */
+typedef struct {
+    const char *method;
+    const char *path;            /* below the prefix, encoded as in a URL */
+    const char *query;           /* or NULL */
+    const char *body;            /* JSON, or NULL */
+    apr_size_t body_len;
+    const mastra_principal_t *principal;
+} mastra_called_t;
+
+/* Runs the handler of a route by the same checks as a request, but that the
+ * caller is this server itself. For routes whose handlers answer at once and
+ * know no client: those below /memory. Worker or job thread. APR_EINVAL: it is
+ * no such route. */
+apr_status_t mastra_router_call(mastra_captured_t *captured,
+                                const mastra_router_t *router,
+                                mastra_host_t *host,
+                                const mastra_called_t *called,
+                                apr_pool_t *pool);
+
 /* 1: r asks for the path of a route with MASTRA_ROUTE_OUTSIDE. */
 int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
                              const char *prefix);

@@ -87,14 +87,20 @@ void mastra_log_shrink(mastra_log_t *log)
                        log->owned ? log->written : log->ring.last);
 }
 
-/* Readers may end, stop or start others while they are given something. */
-void mastra_log_pump(mastra_log_t *log)
+/* Readers may end, stop or start others while they are given something, and
+ * close the log. */
+static void pump(mastra_log_t *log)
 {
     log->busy++;
     mastra_followers_pump(log);
     mastra_remotes_pump(log);
     mastra_log_shrink(log);
     log->busy--;
+}
+
+void mastra_log_pump(mastra_log_t *log)
+{
+    pump(log);
     mastra_log_settle(log);
 }
 
@@ -127,7 +133,7 @@ mastra_log_t *mastra_log_open(mastra_events_t *events, mastra_store_t *store,
 
     adopt(log, after);
     log->owned = 1;
-    log->closed = 0;
+    log->closed = log->lost = 0;
     log->ended = 0;
     log->epoch = epoch;
     log->cbs = cbs;
@@ -138,20 +144,31 @@ mastra_log_t *mastra_log_open(mastra_events_t *events, mastra_store_t *store,
 
 int mastra_log_append(mastra_log_t *log, const char *frame, apr_size_t len)
 {
+    int full;
+
     mastra_ring_add(&log->ring, log->next++, frame, len);
     log->unwritten += len;
     mastra_log_dirty(log);
-    mastra_log_pump(log);
-    if (log->unwritten > MASTRA_LOG_UNWRITTEN) {
+    pump(log);
+    full = log->unwritten > MASTRA_LOG_UNWRITTEN;
+    if (full) {
         log->full = 1;
-        return 0;
     }
-    return 1;
+    mastra_log_settle(log);
+    return !full;
 }
 
 static void on_lingered(void *baton)
 {
     mastra_log_settle(baton);
+}
+
+void mastra_log_disown(mastra_log_t *log)
+{
+    log->owned = 0;
+    if (log->lost) {
+        mastra_mirror_start(log);
+    }
 }
 
 /* Stays in memory for a moment: others may just be coming to read it. */
@@ -167,9 +184,26 @@ void mastra_log_close(mastra_log_t *log, int ended)
         mastra_log_hurry(log);
     }
     else {
-        log->owned = 0;
+        mastra_log_disown(log);
     }
     mastra_log_pump(log);
+}
+
+/* What is not written is refused by storage, and so forgotten. */
+void mastra_log_lose(mastra_log_t *log)
+{
+    log->lost = 1;
+    mastra_log_close(log, 0);
+}
+
+void mastra_events_leave_bus(mastra_events_t *events)
+{
+    apr_hash_index_t *i;
+
+    events->bus = NULL;
+    for (i = apr_hash_first(NULL, events->logs); i; i = apr_hash_next(i)) {
+        mastra_remotes_free(apr_hash_this_val(i));
+    }
 }
 
 void mastra_events_stats(const mastra_events_t *events,

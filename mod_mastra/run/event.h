@@ -38,6 +38,9 @@ int mastra_log_append(mastra_log_t *log, const char *frame, apr_size_t len);
 /* The owner is done. ended: so is the log, else somebody may go on with it.
  * What is not written yet is; log is not to be used any more. */
 void mastra_log_close(mastra_log_t *log, int ended);
+/* Instead of closing: somebody else has gone on with the log. Who follows it
+ * here sees what that one says; log is not to be used any more. */
+void mastra_log_lose(mastra_log_t *log);
 
 /* ---- reading ---- */
 
@@ -72,6 +75,8 @@ enum { MASTRA_BUS_FOLLOW = 1, MASTRA_BUS_LEAVE, MASTRA_BUS_DATA,
        MASTRA_BUS_NONE, MASTRA_BUS_LOGS_END };
 void mastra_events_message(mastra_events_t *events, const char *from,
                            const mastra_bus_msg_t *msg);
+/* The bus is closed: what others write is found in storage. */
+void mastra_events_leave_bus(mastra_events_t *events);
 /* An owner cannot be reached: it has died. Told once per failed attempt. */
 void mastra_events_on_dead(mastra_events_t *events,
                            void (*cb)(void *baton, const char *address),

@@ -155,7 +155,7 @@ static void advance(mastra_log_t *log, apr_int64_t newest)
         mastra_log_dirty(log);
     }
     else if (log->closed) {
-        log->owned = 0;
+        mastra_log_disown(log);
     }
     if (log->full && log->unwritten < MASTRA_LOG_UNWRITTEN / 2) {
         log->full = 0;

@@ -41,6 +41,7 @@ struct mastra_log_t {
     /* the owner's */
     int owned;                   /* until it is closed and written */
     int closed;
+    int lost;                    /* becomes a mirror once it is written */
     int epoch;
     apr_int64_t next;            /* sequence of the next frame */
     const mastra_log_cbs_t *cbs; /* NULL after it was closed */
@@ -75,6 +76,8 @@ mastra_log_t *mastra_log_need(mastra_events_t *events, mastra_store_t *store,
                               const char *key, apr_int64_t after);
 /* Frees readers that are gone, and a log that nobody needs. */
 void mastra_log_settle(mastra_log_t *log);
+/* The owner's last frame is stored, or never will be. */
+void mastra_log_disown(mastra_log_t *log);
 /* Gives all readers what is new. */
 void mastra_log_pump(mastra_log_t *log);
 /* Drops what need not be in memory. */

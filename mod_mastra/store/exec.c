@@ -23,6 +23,8 @@
 #define GROUP_READS 16
 #define GROUP_TIME apr_time_from_msec(20)
 #define PATIENCE apr_time_from_sec(5)
+/* what waits for others when the store closes may do so for so long */
+#define CLOSE_PATIENCE apr_time_from_sec(2)
 #define BACKOFF_MIN apr_time_from_msec(2)
 #define BACKOFF_MAX apr_time_from_msec(500)
 #define POOL_KEEP (1024 * 1024)
@@ -54,6 +56,7 @@ struct mastra_store_t {
     queue_t queues[2];           /* by mode */
     int max_queued;
     apr_uint32_t closing;        /* set under the lock */
+    apr_time_t close_by;         /* set before it */
     int nworkers;
     worker_t *workers;
     apr_uint32_t away;           /* 1 while the database does not answer */
@@ -100,6 +103,12 @@ static mastra_store_job_t *take(mastra_store_t *store,
     return job;
 }
 
+static int must_close(mastra_store_t *store)
+{
+    return apr_atomic_read32(&store->closing)
+           && apr_time_now() > store->close_by;
+}
+
 /* The first job, if it was queued before then. */
 static mastra_store_job_t *take_old(mastra_store_t *store,
                                     mastra_store_mode_e mode, apr_time_t then)
@@ -108,7 +117,8 @@ static mastra_store_job_t *take_old(mastra_store_t *store,
     mastra_store_job_t *job = NULL;
 
     apr_thread_mutex_lock(store->lock);
-    if (queue->first && (store->closing || queue->first->queued_at < then)) {
+    if (queue->first && (must_close(store)
+                         || queue->first->queued_at < then)) {
         job = pop(queue);
     }
     apr_thread_mutex_unlock(store->lock);
@@ -221,7 +231,7 @@ static void run_alone(worker_t *w, mastra_store_job_t *job)
         rv = attempt(w, job);
         /* the job itself may say "busy", too: that is its answer */
         if (!mastra_db_passing(rv) || w->db->error == APR_SUCCESS
-            || apr_atomic_read32(&w->store->closing)
+            || must_close(w->store)
             || apr_time_now() - job->queued_at > w->store->conf.patience) {
             break;
         }
@@ -464,6 +474,7 @@ static apr_status_t close_store(void *data)
     int i;
 
     apr_thread_mutex_lock(store->lock);
+    store->close_by = apr_time_now() + CLOSE_PATIENCE;
     apr_atomic_set32(&store->closing, 1);
     for (i = 0; i < store->nworkers; i++) {
         apr_thread_cond_signal(store->workers[i].wake);
@@ -541,13 +552,18 @@ static void wake_one(mastra_store_t *store, mastra_store_mode_e mode)
     }
 }
 
+/* Without threads for requests a signal ends the process inside its handler,
+ * which closes the store: not while this thread has the lock. */
 apr_status_t mastra_store_submit(mastra_store_t *store,
                                  mastra_store_job_t *job)
 {
     apr_status_t rv = MASTRA_STORE_BUSY;
+    sigset_t all, before;
 
     job->queued_at = apr_time_now();
     job->rv = APR_INCOMPLETE;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     apr_thread_mutex_lock(store->lock);
     if (!store->closing && store->queues[0].count + store->queues[1].count
                            < store->max_queued) {
@@ -556,6 +572,7 @@ apr_status_t mastra_store_submit(mastra_store_t *store,
         rv = APR_SUCCESS;
     }
     apr_thread_mutex_unlock(store->lock);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rv;
 }
 

@@ -11,8 +11,9 @@ use Time::HiRes qw(sleep time);
 use Token;
 use Upstream;
 
-# each child has keys of its own, and each connection of prefork may be another's
-plan skip_all => 'one child with threads is asked' if mpm() eq 'prefork';
+# each child has keys of its own: where children come and go by the number of clients, there is one
+my @limits = mpm() eq 'prefork' ? (limits => "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n"
+    . "ServerLimit 1\nMaxRequestWorkers 1\n") : ();
 
 my $published = File::Temp->new;
 
@@ -42,7 +43,7 @@ publish([rsa_jwk($first, kid => 'one')]);
 
 sub server {
     my ($options, %more) = @_;
-    return MastraHttpd->start(name => 'keys', %more, conf => <<"END");
+    return MastraHttpd->start(name => 'keys', @limits, %more, conf => <<"END");
 MastraEngine On
 MastraModelProvider mock mock
 <MastraAgent a>

@@ -11,7 +11,7 @@ use MastraTest;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-plan tests => 27;
+plan tests => 23;
 
 my $httpd    = Channel->start(name => 'children');
 my $children = 3;

@@ -36,6 +36,7 @@ static APR_OPTIONAL_FN_TYPE(mastra_generate) *generate;
 static APR_OPTIONAL_FN_TYPE(mastra_stream) *stream;
 static APR_OPTIONAL_FN_TYPE(mastra_tool_execute) *tool_execute;
 static APR_OPTIONAL_FN_TYPE(mastra_agents_list) *agents_list;
+static APR_OPTIONAL_FN_TYPE(mastra_memory) *memory;
 static APR_OPTIONAL_FN_TYPE(mastra_generate_async) *generate_async;
 static APR_OPTIONAL_FN_TYPE(mastra_stream_async) *stream_async;
 static APR_OPTIONAL_FN_TYPE(mastra_tool_execute_async) *tool_execute_async;
@@ -694,7 +695,9 @@ static int answer_counts(request_rec *r)
 static int handler(request_rec *r)
 {
     mastra_ask_t ask = { MASTRA_API_HEAD(mastra_ask_t) };
+    const mastra_reply_t *reply = NULL;
     const char *op;
+    apr_status_t rv;
     char *body;
     int rc;
 
@@ -711,7 +714,7 @@ static int handler(request_rec *r)
     if (rc != OK) {
         return rc;
     }
-    ask.json = body;
+    ask.json = ask.len ? body : NULL;
     ask.server = r->server;
     ask.r = r;
     ask.id = value(r, "id");
@@ -725,9 +728,62 @@ static int handler(request_rec *r)
     if (!strcmp(op, "open")) {
         return leave_open(r, &ask);
     }
+    if (!strcmp(op, "memory")) {
+        rv = memory(&reply, &ask, value(r, "method"), value(r, "path"),
+                    r->pool);
+        return show(r, rv, rv ? NULL : reply);
+    }
     return !strcmp(op, "async") ? asynchronous(r, &ask)
                                 : blocking(r, op, &ask);
 }
+
+/* ---- callers ---- */
+
+/* "badge:ann" is ann; other words say what else may happen. */
+static int auth_known(void *instance, const mastra_auth_task_t *task,
+                      const char **puser)
+{
+    const char *token = task->token ? task->token : "";
+
+    if (!strncmp(token, "badge:", 6)) {
+        *puser = apr_psprintf(task->pool, "{\"sub\":\"%s\",\"options\":%s,"
+                              "\"role\":\"%s\"}", token + 6,
+                              (const char *)instance, token + 6);
+        return OK;
+    }
+    *puser = !strcmp(token, "list") ? "[]" : NULL;
+    return !strcmp(token, "list") || !strcmp(token, "nothing") ? OK
+           : !strcmp(token, "away") ? HTTP_SERVICE_UNAVAILABLE
+           : *token == 'u' ? HTTP_UNAUTHORIZED : DECLINED;
+}
+
+/* A visitor may read, "broken" breaks it. */
+static int auth_may(void *instance, const mastra_auth_task_t *task)
+{
+    if (strstr(task->user, "\"sub\":\"broken\"")) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return strstr(task->user, "\"sub\":\"visitor\"")
+           && !strstr(task->permission, ":read") ? HTTP_FORBIDDEN : DECLINED;
+}
+
+static const char *auth_configure(void **pinstance, const char *options,
+                                  server_rec *s, apr_pool_t *pool)
+{
+    *pinstance = apr_pstrdup(pool, options);
+    return strstr(options, "\"bad\"") ? "bad= is refused" : NULL;
+}
+
+static const mastra_provider_auth_t known_auth = {
+    MASTRA_API_HEAD(mastra_provider_auth_t), auth_configure, auth_known,
+    auth_may
+};
+static const mastra_provider_auth_t judging_auth = {
+    MASTRA_API_HEAD(mastra_provider_auth_t), NULL, NULL, auth_may
+};
+static const mastra_provider_auth_t other_major_auth = {
+    2 << 16, sizeof(mastra_provider_auth_t), NULL, auth_known, NULL
+};
 
 /* ---- set-up ---- */
 
@@ -738,6 +794,7 @@ static void fetch(void)
     stream = APR_RETRIEVE_OPTIONAL_FN(mastra_stream);
     tool_execute = APR_RETRIEVE_OPTIONAL_FN(mastra_tool_execute);
     agents_list = APR_RETRIEVE_OPTIONAL_FN(mastra_agents_list);
+    memory = APR_RETRIEVE_OPTIONAL_FN(mastra_memory);
     generate_async = APR_RETRIEVE_OPTIONAL_FN(mastra_generate_async);
     stream_async = APR_RETRIEVE_OPTIONAL_FN(mastra_stream_async);
     tool_execute_async = APR_RETRIEVE_OPTIONAL_FN(mastra_tool_execute_async);
@@ -822,6 +879,12 @@ static void register_hooks(apr_pool_t *pool)
                          MASTRA_PROVIDER_VERSION, &model);
     ap_register_provider(pool, MASTRA_PROVIDER_MODEL, "sample-other-major",
                          MASTRA_PROVIDER_VERSION, &other_major_model);
+    ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample",
+                         MASTRA_PROVIDER_VERSION, &known_auth);
+    ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample-judge",
+                         MASTRA_PROVIDER_VERSION, &judging_auth);
+    ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample-other-major",
+                         MASTRA_PROVIDER_VERSION, &other_major_auth);
     ap_hook_optional_fn_retrieve(fetch, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(mastra, mastra_authenticate, authenticate, NULL, NULL,
                       APR_HOOK_MIDDLE);

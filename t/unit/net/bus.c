@@ -149,16 +149,24 @@ static void test_delivery(end_t *a, end_t *b, end_t *stranger)
     is_int(send_one(a, "../etc/x", "x"), APR_ENOENT, "a path is no address");
 }
 
+static void sleep_now(void *baton)
+{
+    (void)baton;
+    apr_sleep(apr_time_from_msec(200));
+}
+
 /* More than a socket takes at once: busy, not lost, not in disorder. */
 static void test_busy(end_t *a, end_t *b)
 {
     static char big[MASTRA_BUS_MAX];
     sending_t s = { a, mastra_bus_address(b->bus),
                     { 9, 0, "big", 1, 0, big, sizeof(big) }, 200, 0, 0 };
+    mastra_msg_t pause = { .cb = sleep_now };
     int before = received(b);
 
     memset(big, 'b', sizeof(big));
     b->last = 0;
+    mastra_loop_post(b->loop, &pause);
     on_loop(a->loop, send_now, &s);
     ok(s.busy > 0, "a receiver that is slow is busy for a while");
     is_int(wait_count(b, before + (int)s.msg.seq - 1),

@@ -9,6 +9,14 @@
 #include "net/foreign.h"
 #include "tap.h"
 
+/* What is let be keeps its pool, which a leak checker cannot see: memory of
+ * pools is no heap to it. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:apr_pool_create_unmanaged_ex";
+}
+
 typedef struct {
     mastra_foreign_t foreign;
     int how;

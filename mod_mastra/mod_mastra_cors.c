@@ -1,0 +1,196 @@
+/* Directives about pages of other origins, for a server and for single paths. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "mod_mastra_config.h"
+
+#define MAX_AGE 86400
+
+/* --- create and merge ------------------------------------------------------ */
+
+void mastra_cors_create(mastra_cors_conf_t *conf)
+{
+    conf->on = -1;
+    conf->credentials = -1;
+    conf->max_age = -1;
+}
+
+#define SET_OR_BASE(member) \
+    conf->member = add->member ? add->member : base->member
+#define NUMBER_OR_BASE(member) \
+    conf->member = add->member != -1 ? add->member : base->member
+
+void mastra_cors_merge(mastra_cors_conf_t *conf,
+                       const mastra_cors_conf_t *base,
+                       const mastra_cors_conf_t *add)
+{
+    NUMBER_OR_BASE(on);
+    SET_OR_BASE(origins);
+    SET_OR_BASE(methods);
+    SET_OR_BASE(headers);
+    SET_OR_BASE(expose);
+    NUMBER_OR_BASE(credentials);
+    NUMBER_OR_BASE(max_age);
+}
+
+/* --- setters --------------------------------------------------------------- */
+
+/* Those of a <Location> stand in its part, dir. */
+static mastra_cors_conf_t *conf_of(const cmd_parms *cmd, void *dir)
+{
+    return cmd->path ? &((mastra_dir_conf_t *)dir)->cors
+                     : &mastra_config_of(cmd->server)->access.cors;
+}
+
+const char *mastra_cors_set(cmd_parms *cmd, void *dir, int on)
+{
+    conf_of(cmd, dir)->on = on;
+    return NULL;
+}
+
+const char *mastra_cors_set_credentials(cmd_parms *cmd, void *dir, int on)
+{
+    conf_of(cmd, dir)->credentials = on;
+    return NULL;
+}
+
+const char *mastra_cors_set_max_age(cmd_parms *cmd, void *dir,
+                                    const char *arg)
+{
+    apr_interval_time_t age;
+
+    if (ap_timeout_parameter_parse(arg, &age, "s") != APR_SUCCESS || age < 0
+        || age > apr_time_from_sec(MAX_AGE)) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time up to "
+                           "a day such as 10min, not ", arg, NULL);
+    }
+    conf_of(cmd, dir)->max_age = (int)apr_time_sec(age);
+    return NULL;
+}
+
+/* scheme://host[:port], as browsers write an origin; "null" is any sandbox. */
+static const char *check_origin(const char *arg, apr_pool_t *pool)
+{
+    const char *host = strstr(arg, "://");
+
+    if (!strcmp(arg, "*")) {
+        return NULL;
+    }
+    if (!host || host == arg || !host[3] || strpbrk(host + 3, "/?#*@ ")) {
+        return "this is no origin such as https://app.example: a scheme, a "
+               "host, perhaps a port, nothing behind it";
+    }
+    for (; *arg; arg++) {
+        if (apr_isupper(*arg)) {
+            return "browsers write origins in small letters";
+        }
+    }
+    return NULL;
+}
+
+static int is_token(const char *text)
+{
+    apr_size_t len = strlen(text);
+
+    return len && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "abcdefghijklmnopqrstuvwxyz0123456789-_.!#$%&'^`|~+"
+                         ) == len;
+}
+
+const char *mastra_cors_add(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_size_t offset = (apr_size_t)cmd->info;
+    apr_array_header_t **plist = (void *)((char *)conf_of(cmd, dir) + offset);
+    const char *why = offset == offsetof(mastra_cors_conf_t, origins)
+                      ? check_origin(arg, cmd->temp_pool)
+                      : is_token(arg) ? NULL : "this is no name of a header "
+                                               "or a method";
+
+    if (why) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", arg, ": ", why,
+                           NULL);
+    }
+    if (!*plist) {
+        *plist = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    }
+    APR_ARRAY_PUSH(*plist, const char *) = arg;
+    return NULL;
+}
+
+/* --- what holds ------------------------------------------------------------ */
+
+static const char *joined(const char *before, const apr_array_header_t *list,
+                          apr_pool_t *pool)
+{
+    const char *more = list ? apr_array_pstrcat(pool, list, ',') : NULL;
+
+    return !more ? before : !before ? more
+           : apr_pstrcat(pool, before, ",", more, NULL);
+}
+
+static int has_star(const apr_array_header_t *origins)
+{
+    int i;
+
+    for (i = 0; i < origins->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(origins, i, const char *), "*")) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void fill(mastra_cors_t *cors, const mastra_cors_conf_t *conf,
+                 const mastra_auth_t *auth, apr_pool_t *pool)
+{
+    /* what a browser sends by itself would make any page the user's own */
+    int ambient = mastra_auth_is_ambient(auth);
+    int tokens = mastra_auth_is_on(auth) && !ambient;
+
+    cors->off = conf->on == 0;
+    cors->any = !conf->origins || has_star(conf->origins);
+    cors->origins = conf->origins;
+    cors->credentials = conf->credentials != -1 ? conf->credentials
+                                                : tokens && !conf->origins;
+    if (cors->any && ambient) {
+        cors->credentials = 0;
+    }
+    cors->reflect = !cors->any || cors->credentials;
+    cors->methods = conf->methods ? joined(NULL, conf->methods, pool)
+                                  : MASTRA_CORS_METHODS;
+    cors->headers = joined(MASTRA_CORS_HEADERS, conf->headers, pool);
+    cors->expose = joined(MASTRA_CORS_EXPOSE, conf->expose, pool);
+    cors->max_age = conf->max_age != -1 ? apr_itoa(pool, conf->max_age)
+                                        : MASTRA_CORS_MAX_AGE;
+}
+
+/* NULL: the path of r has no words of its own. */
+static const mastra_cors_t *at_path(const mastra_host_t *host,
+                                    const request_rec *r)
+{
+    const mastra_dir_conf_t *dir = mastra_config_dir(r);
+    const mastra_cors_conf_t *own = dir ? &dir->cors : NULL;
+    mastra_cors_conf_t conf;
+    mastra_cors_t *cors;
+
+    if (!own || (own->on == -1 && !own->origins && !own->methods
+                 && !own->headers && !own->expose && own->credentials == -1
+                 && own->max_age == -1)) {
+        return NULL;
+    }
+    cors = apr_pcalloc(r->pool, sizeof(*cors));
+    mastra_cors_merge(&conf, &mastra_config_of(r->server)->access.cors, own);
+    fill(cors, &conf, &host->auth, r->pool);
+    return cors;
+}
+
+void mastra_cors_fill(mastra_host_t *host, const mastra_cors_conf_t *conf,
+                      apr_pool_t *pool)
+{
+    fill(&host->cors, conf, &host->auth, pool);
+    host->cors_at = at_path;
+}
