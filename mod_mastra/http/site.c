@@ -242,7 +242,7 @@ static int is_address(const request_rec *r, const char *below)
 
 int mastra_site_claim(const mastra_site_t *site, request_rec *r)
 {
-    const char *below = r->uri + site->base_len, *path;
+    const char *below, *path;
     const page_t *page;
 
     if (r->method_number != M_GET) {
@@ -252,8 +252,11 @@ int mastra_site_claim(const mastra_site_t *site, request_rec *r)
     if (page) {
         return claim_page(r, page);
     }
-    if (strncmp(r->uri, site->base, site->base_len)
-        || (*below != '/' && *below)) {
+    if (strncmp(r->uri, site->base, site->base_len)) {
+        return 0;
+    }
+    below = r->uri + site->base_len;
+    if (*below && *below != '/') {
         return 0;
     }
     below += *below == '/';

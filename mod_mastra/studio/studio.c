@@ -136,7 +136,9 @@ static const char *read_api(api_t *api, const mastra_studio_conf_t *conf,
         return "the address of api= has no usable path";
     }
     api->scheme = uri.scheme;
-    api->host = uri.hostname;
+    api->host = strchr(uri.hostname, ':') && *uri.hostname != '['
+                ? apr_pstrcat(pool, "[", uri.hostname, "]", NULL)
+                : uri.hostname;
     api->port = uri.port_str && *uri.port_str
                 ? uri.port_str
                 : apr_itoa(pool, apr_uri_port_of_scheme(uri.scheme));
@@ -227,7 +229,7 @@ const char *mastra_studio_make(mastra_studio_t **pstudio,
     mastra_studio_t *studio = apr_pcalloc(pool, sizeof(*studio));
     mastra_studio_conf_t conf = *given;
     const char *page = NULL, *policy, *wrong;
-    char *html = NULL;
+    char *html = "";
     api_t api;
 
     if (!conf.seen) {
