@@ -5,8 +5,10 @@
 #include <apr_file_info.h>
 #include <apr_strings.h>
 
+#include <ap_listen.h>
 #include <http_core.h>
 
+#include "http/request.h"
 #include "http/site.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_pages.h"
@@ -192,6 +194,18 @@ static const char *make_swagger(mastra_host_t *host, const char *root,
     return NULL;
 }
 
+/* For addresses that are shown to people. */
+static int port_of(const server_rec *s)
+{
+    if (s->port) {
+        return s->port;
+    }
+    if (s->addrs && s->addrs->host_port) {
+        return s->addrs->host_port;
+    }
+    return ap_listeners ? ap_listeners->bind_addr->port : 0;
+}
+
 static const char *make_studio(mastra_host_t *host,
                                const mastra_pages_conf_t *conf,
                                const char *generation, apr_pool_t *pool)
@@ -203,12 +217,19 @@ static const char *make_studio(mastra_host_t *host,
         .api = conf->studio_api ? conf->studio_api : host->prefix,
         .root = conf->studio_root ? conf->studio_root : STUDIO_ROOT,
         .host = s->server_hostname,
-        .port = s->port ? s->port : s->addrs ? s->addrs->host_port : 0,
+        .port = port_of(s),
         .generation = generation,
         .development = host->development
     };
-    const char *wrong = mastra_studio_make(&host->studio, &studio, pool);
+    const char *wrong;
 
+    if (*conf->studio_base
+        && mastra_path_below(conf->studio_base, host->prefix)) {
+        return apr_psprintf(pool, MASTRA_DIR_STUDIO_BASE " %s lies below "
+                            MASTRA_DIR_PREFIX " %s, where everything is the "
+                            "API's", conf->studio_base, host->prefix);
+    }
+    wrong = mastra_studio_make(&host->studio, &studio, pool);
     return wrong ? apr_pstrcat(pool, MASTRA_DIR_STUDIO_BASE ": ", wrong, NULL)
                  : NULL;
 }

@@ -24,6 +24,7 @@ for (
     ["MastraStudioBase /s api=ftp://x/api\nMastraStudioRoot $ui", qr/api= must be a path or an address/],
     ["MastraStudioBase /s api=https://u:p\@x/api\nMastraStudioRoot $ui", qr/api= must be a path/],
     ["MastraStudioBase /s api=https://x/\nMastraStudioRoot $ui", qr/api= has no usable path/],
+    ["MastraStudioBase /api/studio\nMastraStudioRoot $ui", qr{/api/studio lies below MastraApiPrefix /api}],
     ["MastraSwaggerUI /nowhere",            qr{there is no directory /nowhere; "make swagger-ui"}],
     ["MastraSwaggerUI $swagger\nMastraOpenAPI Off", qr/MastraSwaggerUI shows what MastraOpenAPI Off/],
     ["MastraOpenAPI maybe",                 qr/MastraOpenAPI must be On or Off/],
@@ -106,6 +107,8 @@ for (['/swagger-ui', '', 'ai/'], ['/swagger', '', 'ai/'], ['/swagger-ui/', '../'
     like $answer->{headers}{'content-security-policy'}, qr/default-src 'none'; script-src 'self' 'sha256-/,
         'nor may there be';
 }
+like get(4, '/ai')->{body}, qr{href="/swagger-ui"}, 'the page of the API leads there';
+unlike $server->request(GET => '/api')->{body}, qr{swagger}, 'where it is';
 is get(4, '/swagger-ui/swagger-ui.css')->{headers}{'content-type'}, 'text/css; charset=utf-8', 'its styles';
 is get(4, '/swagger-ui/none.js')->{status}, 404, 'what it has not got';
 is get(4, '/ai/openapi.json')->{json}{servers}[0]{url}, '/ai', 'the document says where the API is';
