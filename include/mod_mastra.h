@@ -461,4 +461,47 @@ APR_DECLARE_OPTIONAL_FN(int, mastra_req_answer,
                          const char *content_type, const char *body,
                          apr_size_t len));
 
+/* ======================================================================
+ * Answering requests
+ *
+ * A route that is a function of yours, and functions around handlers:
+ *     MastraRoute GET /hello/:name provider:NAME
+ *     MastraMiddleware path=/hello/:name provider:NAME
+ * They are registered as tools are, under their own groups, and called with a
+ * request as hooks are. Functions get what configure has made.
+ */
+#define MASTRA_PROVIDER_ROUTE "mastra-route"
+#define MASTRA_PROVIDER_MIDDLEWARE "mastra-middleware"
+
+typedef struct mastra_provider_route_t {
+    apr_uint32_t version;        /* MASTRA_API_HEAD(mastra_provider_route_t) */
+    apr_uint32_t size;
+    /* As a tool's, for each route that selects this provider; path is that of
+     * the route, as it is configured. */
+    const char *(*configure)(void **pinstance, const char *path,
+                             server_rec *s, apr_pool_t *pool);
+    /* Once in each child that starts, before requests. Anything but
+     * APR_SUCCESS: the route answers 503 in that child. pool lives as long as
+     * the child. Optional. */
+    apr_status_t (*init)(void *instance, server_rec *s, apr_pool_t *pool);
+    /* Worker. Answers by mastra_req_answer and returns what that returned, or
+     * writes to mastra_req_rec(req) with httpd's functions and returns OK, or
+     * returns an HTTP status. The body was read: mastra_req_body has it when
+     * it is JSON, httpd's functions for reading have its bytes. */
+    int (*handle)(void *instance, mastra_req_t *req);
+} mastra_provider_route_t;
+
+typedef struct mastra_provider_middleware_t {
+    apr_uint32_t version;   /* MASTRA_API_HEAD(mastra_provider_middleware_t) */
+    apr_uint32_t size;
+    /* As a route's; path is that of MastraMiddleware, NULL: all. */
+    const char *(*configure)(void **pinstance, const char *path,
+                             server_rec *s, apr_pool_t *pool);
+    /* As the hooks mastra_before and mastra_after, after and before those, in
+     * the order of the configuration, and in the opposite one. A request that
+     * was answered before its turn came has no after. Either may be NULL. */
+    int (*before)(void *instance, mastra_req_t *req);
+    int (*after)(void *instance, mastra_req_t *req);
+} mastra_provider_middleware_t;
+
 #endif

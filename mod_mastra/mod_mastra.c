@@ -1,5 +1,6 @@
 /* The module's record, its hooks in their order, and the start and end of
  * what lives in each child. */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <mpm_common.h>
 
 #include "base/pool.h"
+#include "http/custom.h"
 #include "http/park.h"
 #include "http/request.h"
 #include "http/site.h"
@@ -110,8 +112,9 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
                                     mastra_faults_t *faults, apr_pool_t *pool)
 {
     static const mastra_route_t *const tables[] = {
-        mastra_api_models, mastra_api_agents, mastra_api_approvals,
-        mastra_api_channel, mastra_api_tools, mastra_api_memory_threads,
+        mastra_api_models, mastra_api_agents, mastra_api_agents_gone,
+        mastra_api_enhance, mastra_api_approvals, mastra_api_channel,
+        mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_system, mastra_api_lists, mastra_openapi_routes, NULL
@@ -216,6 +219,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         }
         mastra_host_announce(host, ptemp);
         mastra_access_announce(host);
+        if (host->custom) {
+            mastra_router_log(host->custom);
+        }
     }
     mastra_router_log(shared->router);
     return OK;
@@ -240,6 +246,7 @@ static apr_status_t stop_child(void *baton)
     if (shared->native) {
         mastra_native_stop(shared->native);
     }
+    mastra_stream_wait(shared->graceful ? shared->stop_limit : 0);
     mastra_park_end();
     if (shared->hub) {
         mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
@@ -381,7 +388,10 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         return;
     }
     hooks = mastra_native_hooks(pool);
+    mastra_park_on_limit(mastra_stream_close, NULL);
     for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_routes_child_init(APR_ARRAY_IDX(shared->hosts, i,
+                                               mastra_host_t *), pool);
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
                    hooks, pool);
     }
@@ -389,13 +399,27 @@ static void start_child(apr_pool_t *pool, server_rec *s)
     mastra_hub_start(shared->hub);
 }
 
+/* 1: inside the handler of a signal that ends the process. */
+static int is_signalled(void)
+{
+    sigset_t blocked;
+
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    return sigismember(&blocked, SIGTERM) || sigismember(&blocked, SIGHUP);
+}
+
+/* Without threads the MPM always says that it stops at once: but it takes time
+ * for that when it leaves its loop, and comes from a signal only else. */
 static void note_stop(apr_pool_t *pool, int graceful)
 {
     mastra_shared_t *shared = shared_of_server();
+    int is_threaded = 0;
 
-    if (shared) {
-        shared->graceful = graceful;
+    if (!shared) {
+        return;
     }
+    ap_mpm_query(AP_MPMQ_IS_THREADED, &is_threaded);
+    shared->graceful = graceful || (!is_threaded && !is_signalled());
 }
 
 /* --- requests -------------------------------------------------------------- */
@@ -408,10 +432,16 @@ static int read_request(request_rec *r)
     if (!conf->shared) {
         return DECLINED;
     }
+    if (r->prev) {
+        /* its headers are those of a request that was taken in before */
+        mastra_forward_tell(r);
+        return DECLINED;
+    }
     mastra_request_intake(r, conf->shared->secret);
     if (conf->host && mastra_path_below(r->uri, conf->host->prefix)) {
         /* on what httpd itself answers below the prefix, too */
         mastra_cors_headers(&conf->host->cors, r);
+        mastra_request_id(r);
         return DECLINED;
     }
     mark = mastra_request_marked(r);
@@ -480,6 +510,15 @@ static int skip_files(request_rec *r)
     return is_claimed(r) ? OK : DECLINED;
 }
 
+static int is_outside(const mastra_server_conf_t *conf, request_rec *r)
+{
+    const mastra_host_t *host = conf->host;
+
+    return mastra_router_is_outside(conf->shared->router, r, host->prefix)
+           || (host->custom && mastra_router_is_outside(host->custom, r,
+                                                        host->prefix));
+}
+
 /* A path such as /health is ours only where nothing else is. */
 static int claim_outside(request_rec *r)
 {
@@ -489,9 +528,7 @@ static int claim_outside(request_rec *r)
         || !mastra_config_host(r)) {
         return DECLINED;
     }
-    if (mastra_router_is_outside(conf->shared->router, r,
-                                    conf->host->prefix)
-        && !mastra_pages_is_off(conf->host, r)) {
+    if (is_outside(conf, r) && !mastra_pages_is_off(conf->host, r)) {
         claim(r);
         return OK;
     }
@@ -509,6 +546,16 @@ static int handle(request_rec *r)
     return mastra_router_handle(conf->shared->router, conf->host, r);
 }
 
+static int log_request(request_rec *r)
+{
+    const mastra_server_conf_t *conf = mastra_config_of(r->server);
+
+    if (conf->host) {
+        mastra_request_log(conf->host, r);
+    }
+    return DECLINED;
+}
+
 /* --- Require mastra-internal ----------------------------------------------- */
 
 static authz_status check_internal(request_rec *r, const char *line,
@@ -516,8 +563,10 @@ static authz_status check_internal(request_rec *r, const char *line,
 {
     const mastra_mark_t *mark = mastra_request_origin(r);
 
-    /* the server's own question about a request is a sub-request of it */
-    return mark && (mark->internal || (r->main && mark->asking))
+    /* the server's own question about a request is a sub-request of it, and the
+     * target of a route is redirected to */
+    return mark && (mark->internal || (r->main && mark->asking)
+                    || (r->prev && mark->forward))
            ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }
 
@@ -562,7 +611,10 @@ static void register_hooks(apr_pool_t *pool)
     ap_hook_fixups(claim_outside, fallback, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_handler(handle, NULL, NULL, APR_HOOK_FIRST);
 
+    ap_hook_log_transaction(log_request, NULL, NULL, APR_HOOK_MIDDLE);
+
     mastra_native_register(pool);
+    mastra_forward_register_hooks();
     mastra_access_register_hooks(pool);
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-internal",
                               AUTHZ_PROVIDER_VERSION, &internal_provider,

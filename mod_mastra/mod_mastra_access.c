@@ -352,5 +352,4 @@ void mastra_access_register_hooks(apr_pool_t *pool)
     ap_register_auth_provider(pool, AUTHZ_PROVIDER_GROUP, "mastra-permission",
                               AUTHZ_PROVIDER_VERSION, &permission_provider,
                               AP_AUTH_INTERNAL_PER_CONF);
-    mastra_auth_register_filters();
 }

@@ -44,6 +44,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->outbound = apr_array_make(pool, 0, sizeof(const char *));
     conf->documents = apr_array_make(pool, 0, sizeof(void *));
     mastra_access_create(&conf->access);
+    mastra_routes_create(&conf->custom, pool);
     mastra_pages_create(&conf->pages);
     return conf;
 }
@@ -134,6 +135,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     conf->outbound = apr_array_append(pool, base->outbound, add->outbound);
     conf->documents = merge_documents(pool, base->documents, add->documents);
     mastra_access_merge(&conf->access, &base->access, &add->access);
+    mastra_routes_merge(&conf->custom, &base->custom, &add->custom, pool);
     mastra_pages_merge(&conf->pages, &base->pages, &add->pages);
     return conf;
 }
@@ -658,6 +660,7 @@ const command_rec mastra_commands[] = {
                  NULL, ANYWHERE, "whether they may send cookies and the like"),
     AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_cors_set_max_age, NULL,
                   ANYWHERE, "how long browsers may rely on a preflight"),
+    MASTRA_ROUTES_COMMANDS,
     MASTRA_PAGES_COMMANDS,
     AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
                      "an agent, as a file of the project would define it"),

@@ -5,6 +5,7 @@
 #include "mod_mastra_pages.h"
 #include "mod_mastra_private.h"
 #include "mod_mastra_project.h"
+#include "mod_mastra_routes.h"
 
 /* The names of directives. */
 #define MASTRA_DIR_ENGINE "MastraEngine"
@@ -69,6 +70,7 @@ typedef struct {
     apr_array_header_t *outbound;      /* const char * */
     apr_array_header_t *documents;     /* mastra_document_t *: containers */
     mastra_access_conf_t access;
+    mastra_routes_conf_t custom;
     mastra_pages_conf_t pages;
 
     mastra_document_t *open;           /* the container being read */

@@ -1,6 +1,7 @@
 #ifndef MOD_MASTRA_NATIVE_H
 #define MOD_MASTRA_NATIVE_H
 
+#include "http/custom.h"
 #include "mod_mastra_config.h"
 
 /*
@@ -31,6 +32,14 @@ const void *mastra_native_find(const char **pwhy, const char *group,
  * with; least: the size of its first version. */
 const char *mastra_native_check(apr_uint32_t version, apr_uint32_t size,
                                 apr_size_t least, apr_pool_t *pool);
+
+/* Fill in the functions of a route, or of middleware, of the provider name.
+ * NULL, or what is wrong. */
+const char *mastra_native_route(mastra_custom_t *custom, const char *name,
+                                server_rec *s, apr_pool_t *pool);
+const char *mastra_native_middleware(mastra_middleware_t *middleware,
+                                     const char *name, server_rec *s,
+                                     apr_pool_t *pool);
 
 /* Who has registered a hook; NULL: nobody. In a child. */
 const struct mastra_hooks_t *mastra_native_hooks(apr_pool_t *pool);

@@ -8,6 +8,7 @@
 #include <ap_listen.h>
 #include <http_core.h>
 
+#include "http/custom.h"
 #include "http/request.h"
 #include "http/site.h"
 #include "mod_mastra_config.h"
@@ -143,18 +144,20 @@ static int is_folder(const char *path, apr_pool_t *pool)
 
 static const char *make_openapi(mastra_host_t *host,
                                 const mastra_router_t *router,
-                                const apr_array_header_t *more,
                                 apr_pool_t *pool)
 {
     int i;
 
     host->openapi = mastra_openapi_make(router, host, pool);
-    for (i = 0; more && i < more->nelts; i++) {
-        const mastra_pages_route_t *route =
-            &APR_ARRAY_IDX(more, i, mastra_pages_route_t);
+    for (i = 0; host->routes && i < host->routes->nelts; i++) {
+        const mastra_custom_t *route = APR_ARRAY_IDX(host->routes, i,
+                                                     const mastra_custom_t *);
+        mastra_route_t row = route->row;
 
-        mastra_openapi_add(host->openapi, route->method, route->path,
-                           route->operation, route->is_public);
+        if (route->frame == MASTRA_FRAME_SSE) {
+            row.flags |= MASTRA_ROUTE_STREAM;
+        }
+        mastra_openapi_add(host->openapi, &row, route->openapi);
     }
     return mastra_openapi_finish(host->openapi);
 }
@@ -237,7 +240,6 @@ static const char *make_studio(mastra_host_t *host,
 const char *mastra_pages_fill(mastra_host_t *host,
                               const mastra_pages_conf_t *conf,
                               const mastra_router_t *router,
-                              const apr_array_header_t *more,
                               const char *generation, apr_pool_t *pool)
 {
     const char *root = conf->swagger_root ? conf->swagger_root : SWAGGER_ROOT;
@@ -255,7 +257,7 @@ const char *mastra_pages_fill(mastra_host_t *host,
                " Off does not serve";
     }
     if (openapi && router) {
-        wrong = make_openapi(host, router, more, pool);
+        wrong = make_openapi(host, router, pool);
     }
     if (!wrong && swagger) {
         wrong = make_swagger(host, root, pool);

@@ -29,21 +29,12 @@ void mastra_pages_merge(mastra_pages_conf_t *conf,
                         const mastra_pages_conf_t *base,
                         const mastra_pages_conf_t *add);
 
-/* A route that is no row of a table; the custom ones. */
-typedef struct {
-    const char *method;              /* "GET"; "ALL" */
-    const char *path;                /* "/hello/:name" */
-    const mastra_json_t *operation;  /* of its OpenAPI file, or NULL */
-    int is_public;
-} mastra_pages_route_t;
-
-/* Fills in host's openapi, swagger and studio, of host's other members; more:
- * mastra_pages_route_t, or NULL. generation tells this reading of the
- * configuration from others. NULL or what is wrong. */
+/* Fills in host's openapi, swagger and studio, of host's other members.
+ * generation tells this reading of the configuration from others. NULL or what
+ * is wrong. */
 const char *mastra_pages_fill(mastra_host_t *host,
                               const mastra_pages_conf_t *conf,
                               const mastra_router_t *router,
-                              const apr_array_header_t *more,
                               const char *generation, apr_pool_t *pool);
 
 /* fixups, last: 1 when r, which nothing else answers, asks for one of the

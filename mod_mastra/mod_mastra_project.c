@@ -141,7 +141,9 @@ static int enter(cursor_t *c, const char *name, apr_size_t len, int *pline)
     }
 }
 
-int mastra_project_line(const char *text, apr_size_t len, const char *field)
+/* The line of the member that field ("memory.options.lastMessages") names in a
+ * JSON text, or of the innermost part of it that is there. */
+static int line_in(const char *text, apr_size_t len, const char *field)
 {
     cursor_t c = { text, text + len, 1 };
     int line = 1;
@@ -206,7 +208,7 @@ static int line_of(const mastra_document_t *document, const char *field,
         return line ? *line : document->line;
     }
     text = read_text(document->file, &len, none, pool);
-    return text ? mastra_project_line(text, len, field) : 1;
+    return text ? line_in(text, len, field) : 1;
 }
 
 /* The environment decides: "env:NAME|otherwise". */

@@ -42,8 +42,4 @@ void mastra_project_fault(mastra_faults_t *faults,
                           const mastra_document_t *document,
                           const mastra_result_t *result, apr_pool_t *pool);
 
-/* The line of the member that field ("memory.options.lastMessages") names in a
- * JSON text, or of the innermost part of it that is there. */
-int mastra_project_line(const char *text, apr_size_t len, const char *field);
-
 #endif

@@ -39,6 +39,33 @@ static const mastra_agent_model_t *foreign(mastra_agent_run_t *run,
     return model;
 }
 
+/* A name with placeholders is filled in from the request context; NULL: what
+ * comes of it is no model of a provider that is configured. */
+static const mastra_agent_model_t *
+filled(mastra_agent_run_t *run, const mastra_agent_model_t *model)
+{
+    mastra_agent_model_t *made;
+
+    if (!model || !strstr(model->spec, "{{")) {
+        return model;
+    }
+    made = apr_pmemdup(run->pool, model, sizeof(*model));
+    made->spec = mastra_template_fill(model->spec, run->context, run->pool);
+    made->provider = mastra_models_find(run->env->models, made->spec,
+                                        &made->model_id);
+    if (!made->provider || strstr(made->spec, "{{")) {
+        return NULL;
+    }
+    mastra_agent_model_describe(made, run->pool);
+    return made;
+}
+
+static mastra_result_t *no_model(mastra_agent_run_t *run)
+{
+    return mastra_result_make(run->pool, 400, "MODEL_UNKNOWN", "The request "
+                              "context names no model that is there");
+}
+
 mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
                                          const char *spec)
 {
@@ -56,10 +83,12 @@ mastra_result_t *mastra_run_choose_model(mastra_agent_run_t *run,
                                                "There is no model provider of "
                                                "\"%s\"", spec);
     }
-    return run->model ? NULL
-                      : mastra_result_make(run->pool, 400, "MODEL_NONE",
-                                           "No enabled models found in model "
-                                           "list");
+    if (!run->model) {
+        return mastra_result_make(run->pool, 400, "MODEL_NONE",
+                                  "No enabled models found in model list");
+    }
+    run->model = filled(run, run->model);
+    return run->model ? NULL : no_model(run);
 }
 
 static const mastra_agent_model_t *find_next(const mastra_agent_run_t *run)
@@ -67,7 +96,8 @@ static const mastra_agent_model_t *find_next(const mastra_agent_run_t *run)
     const mastra_agent_view_t *view = run->view;
     int i = 0;
 
-    while (i < view->n && run->model != &view->models[i]) {
+    while (i < view->n && run->model != &view->models[i]
+           && (!run->model->id || run->model->id != view->models[i].id)) {
         i++;
     }
     /* one that the request named is not of the list */
@@ -82,7 +112,7 @@ static const mastra_agent_model_t *find_next(const mastra_agent_run_t *run)
 int mastra_run_next_model(mastra_agent_run_t *run,
                           const mastra_result_t *error)
 {
-    const mastra_agent_model_t *next = find_next(run);
+    const mastra_agent_model_t *next = filled(run, find_next(run));
 
     if (!next) {
         return 0;

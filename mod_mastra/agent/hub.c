@@ -511,6 +511,7 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
                        : apr_pstrcat(pool, "alone.", number, NULL);
     hub->events = mastra_events_make(loop, bus, pool);
     hub->envs = apr_array_make(pool, 2, sizeof(mastra_agent_env_t *));
+    hub->polled = apr_array_make(pool, 2, sizeof(apr_int64_t));
     hub->owned = apr_hash_make(pool);
     hub->watched = apr_hash_make(pool);
     hub->stop = mastra_hub_make_stop(hub, pool);
@@ -526,6 +527,7 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
 void mastra_hub_add(mastra_hub_t *hub, mastra_agent_env_t *env)
 {
     APR_ARRAY_PUSH(hub->envs, mastra_agent_env_t *) = env;
+    APR_ARRAY_PUSH(hub->polled, apr_int64_t) = 0;
     env->hub = hub;
     if (env->lease > hub->lease) {
         hub->lease = env->lease;

@@ -352,6 +352,7 @@ void mastra_hub_on_begin(mastra_hub_t *hub, const char *id, int epoch,
 typedef struct {
     mastra_channel_row_t *rows;
     int n;
+    int index;                       /* of the host */
     apr_int64_t since, now;
 } poll_t;
 
@@ -388,7 +389,7 @@ static void after_poll(mastra_hub_op_t *op)
     if (op->rv) {
         return;
     }
-    op->hub->polled = work->now;
+    APR_ARRAY_IDX(op->hub->polled, work->index, apr_int64_t) = work->now;
     for (i = 0; i < work->n; i++) {
         const mastra_channel_row_t *row = &work->rows[i];
 
@@ -407,14 +408,18 @@ void mastra_hub_poll(mastra_hub_t *hub)
     for (i = 0; i < hub->envs->nelts; i++) {
         mastra_agent_env_t *env = APR_ARRAY_IDX(hub->envs, i,
                                                 mastra_agent_env_t *);
+        apr_int64_t polled = APR_ARRAY_IDX(hub->polled, i, apr_int64_t);
         mastra_hub_op_t *op;
+        poll_t *work;
 
         if (mastra_hub_is_repeated(hub, i)) {
             continue;
         }
-        op = mastra_hub_op_make(hub, env, sizeof(poll_t));
+        op = mastra_hub_op_make(hub, env, sizeof(*work));
+        work = op->data;
+        work->index = i;
         /* what was being committed then was not seen */
-        ((poll_t *)op->data)->since = hub->polled ? hub->polled - 3000 : 0;
+        work->since = polled ? polled - 3000 : 0;
         hub->polling++;
         mastra_hub_op_submit(op, MASTRA_STORE_READ, poll_rows, after_poll);
     }

@@ -75,7 +75,8 @@ struct mastra_hub_t {
     mastra_timer_t tick;
     unsigned ticks;
     int polling;                     /* jobs under way */
-    apr_int64_t polled;              /* the database's time then */
+    apr_array_header_t *polled;      /* apr_int64_t: when, by the clock of
+                                        each host's database */
     mastra_msg_t msg;
     int nruns;                       /* with and without a channel */
     int stopping;

@@ -50,32 +50,25 @@ static const char *run_of(const mastra_queue_item_t *item, apr_pool_t *pool)
                ? item->run : mastra_text_uuid_make(pool);
 }
 
-apr_status_t mastra_claim_next(mastra_claim_t **pclaim, mastra_hub_t *hub,
+static apr_status_t claim_item(mastra_claim_t **pclaim, mastra_hub_t *hub,
                                mastra_agent_env_t *env,
-                               mastra_channel_row_t *row, mastra_db_t *db,
-                               apr_pool_t *pool)
+                               mastra_channel_row_t *row,
+                               const mastra_queue_item_t *item,
+                               mastra_db_t *db, apr_pool_t *pool)
 {
-    mastra_queue_item_t item;
     mastra_json_t *text = NULL;
     const char *agent, *run;
-    apr_status_t rv = mastra_queue_first(&item, db, row->id, pool);
+    apr_status_t rv = mastra_json_parse(&text, item->text, strlen(item->text),
+                                        0, NULL);
 
-    *pclaim = NULL;
-    if (rv == MASTRA_STORE_NOT_FOUND) {
-        return APR_SUCCESS;
-    }
     if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    rv = mastra_json_parse(&text, item.text, strlen(item.text), 0, NULL);
-    if (rv != APR_SUCCESS) {
-        return mastra_queue_drop(db, row->id, item.place, pool);
+        return mastra_queue_drop(db, row->id, item->place, pool);
     }
     mastra_json_own(text, pool);
     agent = mastra_json_get_str(text, "agent");
-    run = run_of(&item, pool);
-    if (run != item.run) {
-        rv = mastra_queue_promote(db, row->id, item.place, run, pool);
+    run = run_of(item, pool);
+    if (run != item->run) {
+        rv = mastra_queue_promote(db, row->id, item->place, run, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_channels_claim(row, db, agent ? agent : "", run, NULL,
@@ -88,10 +81,25 @@ apr_status_t mastra_claim_next(mastra_claim_t **pclaim, mastra_hub_t *hub,
     if (!*pclaim) {
         return APR_ENOMEM;
     }
-    (*pclaim)->place = item.place;
+    (*pclaim)->place = item->place;
     (*pclaim)->item = mastra_json_own(mastra_json_ref(text),
                                       (*pclaim)->pool);
     return APR_SUCCESS;
+}
+
+apr_status_t mastra_claim_next(mastra_claim_t **pclaim, mastra_hub_t *hub,
+                               mastra_agent_env_t *env,
+                               mastra_channel_row_t *row, mastra_db_t *db,
+                               apr_pool_t *pool)
+{
+    mastra_queue_item_t item;
+    apr_status_t rv = mastra_queue_first(&item, db, row->id, pool);
+
+    *pclaim = NULL;
+    if (rv == MASTRA_STORE_NOT_FOUND) {
+        return APR_SUCCESS;
+    }
+    return rv ? rv : claim_item(pclaim, hub, env, row, &item, db, pool);
 }
 
 /* ---- logs that nobody has open ---- */
@@ -130,24 +138,6 @@ static mastra_json_t *lost_chunk(const char *run)
         0);
 }
 
-/* The queue row that a run begins with is gone once its message is stored:
- * until then the run has done nothing, and is begun again. */
-static apr_status_t had_begun(int *pbegun, mastra_db_t *db,
-                              const mastra_channel_row_t *row,
-                              apr_pool_t *pool)
-{
-    mastra_queue_item_t item;
-    apr_status_t rv = mastra_queue_first(&item, db, row->id, pool);
-
-    if (rv == APR_SUCCESS) {
-        *pbegun = strcmp(item.run, row->run)
-                  || strcmp(item.kind, MASTRA_QUEUE_NEXT);
-        return APR_SUCCESS;
-    }
-    *pbegun = 1;
-    return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
-}
-
 /* Claims the dead run itself, so that its owner, should it live after all,
  * writes no more; says chunk (taken over, may be NULL), and is done with it. */
 static apr_status_t bury(mastra_hub_t *hub, mastra_agent_env_t *env,
@@ -180,17 +170,24 @@ apr_status_t mastra_claim_over(mastra_claim_t **pclaim, mastra_hub_t *hub,
                                mastra_channel_row_t *row, mastra_db_t *db,
                                apr_pool_t *pool)
 {
-    int begun = 0;
+    mastra_queue_item_t item;
+    int begun = 1;
     apr_status_t rv = APR_SUCCESS;
 
+    *pclaim = NULL;
     if (*row->run) {
-        rv = had_begun(&begun, db, row, pool);
-        if (rv == APR_SUCCESS) {
-            rv = bury(hub, env, row, begun ? lost_chunk(row->run) : NULL, db, pool);
+        /* gone once its message is stored: until then the run has done
+         * nothing, and is begun again, before what came after it */
+        rv = mastra_queue_of_run(&item, db, row->id, row->run, pool);
+        begun = rv == MASTRA_STORE_NOT_FOUND;
+        if (rv == APR_SUCCESS || begun) {
+            rv = bury(hub, env, row, begun ? lost_chunk(row->run) : NULL, db,
+                      pool);
         }
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_claim_next(pclaim, hub, env, row, db, pool);
+        rv = begun ? mastra_claim_next(pclaim, hub, env, row, db, pool)
+                   : claim_item(pclaim, hub, env, row, &item, db, pool);
     }
     /* one that was left to others, with nothing to do */
     if (rv == APR_SUCCESS && !*pclaim

@@ -58,10 +58,14 @@ static apr_status_t check_answer(mastra_agent_run_t *run,
 
 static const char *not_found(mastra_agent_run_t *run)
 {
-    return apr_psprintf(run->pool, "Agent \"%s\" could not find a suspended run "
-                        "for runId \"%s\". The run may have already completed, "
-                        "never suspended, or the runId is invalid.",
-                        run->agent->name, run->id);
+    const char *call = run->stream ? "resumeStream()" : "resumeGenerate()";
+
+    return apr_psprintf(run->pool, "Agent \"%s\" %s could not find a suspended "
+                        "run for runId \"%s\". The run may have already "
+                        "completed, never suspended, or the runId is invalid. "
+                        "Ensure you are calling %s only with a runId from a "
+                        "currently-suspended run.", run->agent->name, call,
+                        run->id, call);
 }
 
 static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)

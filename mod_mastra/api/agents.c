@@ -23,18 +23,17 @@ static const char get_query[] =
     "\"enum\":[\"draft\",\"published\"]},"
     "\"versionId\":{\"type\":\"string\"}}}";
 
-static const mastra_agent_t *find_agent(mastra_req_t *req)
+const mastra_agent_t *mastra_agents_asked(mastra_req_t *req, int *prc)
 {
-    return mastra_agents_find(req->host->agents,
-                              mastra_req_param(req, "agentId"));
-}
+    const char *id = mastra_req_param(req, "agentId");
+    const mastra_agent_t *agent = mastra_agents_find(req->host->agents, id);
 
-static int no_agent(mastra_req_t *req)
-{
-    return mastra_reply_error(
-        req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
-                                "Agent with id %s not found",
-                                mastra_req_param(req, "agentId")));
+    if (!agent) {
+        *prc = mastra_reply_error(
+            req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
+                                    "Agent with id %s not found", id));
+    }
+    return agent;
 }
 
 mastra_json_t *mastra_agents_listed(mastra_agent_env_t *env, int brief)
@@ -71,11 +70,12 @@ static apr_status_t drop_view(void *view)
 
 static int get_agent(mastra_req_t *req)
 {
-    const mastra_agent_t *agent = find_agent(req);
+    int rc;
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
     mastra_agent_view_t *view;
 
     if (!agent) {
-        return no_agent(req);
+        return rc;
     }
     view = mastra_agent_view(&req->host->agent_env, agent);
     apr_pool_cleanup_register(req->pool, view, drop_view,
@@ -86,12 +86,13 @@ static int get_agent(mastra_req_t *req)
 
 static int run_agent(mastra_req_t *req, mastra_frame_e frame)
 {
-    const mastra_agent_t *agent = find_agent(req);
+    int rc;
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
     mastra_result_t *error = NULL;
     mastra_agent_run_t *run;
 
     if (!agent) {
-        return no_agent(req);
+        return rc;
     }
     run = mastra_agent_run_make(&req->host->agent_env, agent, req->body,
                                 frame != MASTRA_FRAME_JSON, &req->principal,
@@ -138,11 +139,12 @@ static const mastra_tool_t *find_tool(mastra_req_t *req,
 
 static int get_tool(mastra_req_t *req)
 {
-    const mastra_agent_t *agent = find_agent(req);
+    int rc;
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
     const mastra_tool_t *tool;
 
     if (!agent) {
-        return no_agent(req);
+        return rc;
     }
     tool = find_tool(req, agent);
     return tool ? mastra_reply_json(req, mastra_json_ref(tool->describe))
@@ -151,10 +153,11 @@ static int get_tool(mastra_req_t *req)
 
 static int execute_tool(mastra_req_t *req)
 {
-    const mastra_agent_t *agent = find_agent(req);
+    int rc;
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
 
     if (!agent) {
-        return no_agent(req);
+        return rc;
     }
     return mastra_tools_execute(req, find_tool(req, agent));
 }
@@ -168,6 +171,10 @@ const mastra_route_t mastra_api_agents[] = {
       .permission = "agents:read", .query = get_query },
     { .method = "POST", .path = "/agents/:agentId/generate",
       .handler = generate, .summary = "Generate agent response",
+      .tag = "Agents", .permission = "agents:execute",
+      .resource = "body:memory.thread", .body = run_body },
+    { .method = "POST", .path = "/agents/:agentId/generate/vnext",
+      .handler = generate, .summary = "Generate a response from an agent",
       .tag = "Agents", .permission = "agents:execute",
       .resource = "body:memory.thread", .body = run_body },
     { .method = "POST", .path = "/agents/:agentId/stream", .handler = stream,

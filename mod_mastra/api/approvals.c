@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agents.h"
 #include "run_options.h"
 #include "../http/router.h"
 #include "../http/stream.h"
@@ -24,19 +25,6 @@ static const char list_query[] =
     "\"maximum\":9007199254740991},\"page\":{\"type\":\"integer\","
     "\"minimum\":0,\"maximum\":9007199254740991}}}";
 
-static const mastra_agent_t *find_agent(mastra_req_t *req, int *prc)
-{
-    const char *id = mastra_req_param(req, "agentId");
-    const mastra_agent_t *agent = mastra_agents_find(req->host->agents, id);
-
-    if (!agent) {
-        *prc = mastra_reply_error(
-            req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
-                                    "Agent with id %s not found", id));
-    }
-    return agent;
-}
-
 /* ---- deciding ---- */
 
 static int take_up(mastra_req_t *req, mastra_json_t *decision,
@@ -48,7 +36,7 @@ static int take_up(mastra_req_t *req, mastra_json_t *decision,
     int rc;
 
     mastra_json_own(decision, req->pool);
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -136,7 +124,7 @@ static int list_suspended(mastra_req_t *req)
     apr_status_t rv;
     int rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }

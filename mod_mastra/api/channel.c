@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "../agent/hub.h"
+#include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
+#include "agents.h"
 #include "run_options.h"
 
 /* ---- schemas ---- */
@@ -85,19 +87,6 @@ static const char approval_body[] =
 
 /* ---- who is asked for what ---- */
 
-static const mastra_agent_t *find_agent(mastra_req_t *req, int *prc)
-{
-    const char *id = mastra_req_param(req, "agentId");
-    const mastra_agent_t *agent = mastra_agents_find(req->host->agents, id);
-
-    if (!agent) {
-        *prc = mastra_reply_error(
-            req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
-                                    "Agent with id %s not found", id));
-    }
-    return agent;
-}
-
 /* What auth gives goes before what the body says. */
 static const char *resource_of(const mastra_req_t *req)
 {
@@ -141,16 +130,16 @@ static int send_message(mastra_req_t *req, const char *member, int next)
     };
     mastra_principal_t principal = req->principal;
     mastra_result_t *error = NULL;
-    mastra_json_t *answer;
+    mastra_json_t *answer, *context;
     int rc;
 
-    send.agent = find_agent(req, &rc);
+    send.agent = mastra_agents_asked(req, &rc);
     if (!send.agent) {
         return rc;
     }
-    if (mastra_json_get(send.options, "requestContext")) {
-        principal.request_context = mastra_json_get(send.options,
-                                                    "requestContext");
+    context = mastra_json_get(send.options, "requestContext");
+    if (mastra_json_is_object(context)) {
+        principal.request_context = mastra_context_below(req, context);
         send.principal = &principal;
     }
     answer = mastra_hub_send(&send, &error, req->pool);
@@ -181,7 +170,7 @@ static int abort_run(mastra_req_t *req)
     const mastra_agent_t *agent;
     int aborted = 0, rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -217,7 +206,7 @@ static int decide(mastra_req_t *req)
     mastra_verdict_t *verdict;
     int rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -240,7 +229,7 @@ static int subscribe(mastra_req_t *req)
     mastra_subscriber_t *sub;
     int rc;
 
-    agent = find_agent(req, &rc);
+    agent = mastra_agents_asked(req, &rc);
     if (!agent) {
         return rc;
     }
@@ -260,7 +249,7 @@ static int observe(mastra_req_t *req)
     mastra_subscriber_t *sub;
     int rc;
 
-    if (!find_agent(req, &rc)) {
+    if (!mastra_agents_asked(req, &rc)) {
         return rc;
     }
     sub = mastra_hub_observe(&req->host->agent_env, req->principal.resource_id,

@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "agents.h"
 #include "../http/router.h"
 
 static const char set_body[] =
@@ -126,19 +127,6 @@ static int list_providers(mastra_req_t *req)
 
 /* ---- models of agents ---- */
 
-static const mastra_agent_t *find_agent(mastra_req_t *req, int *prc)
-{
-    const char *id = mastra_req_param(req, "agentId");
-    const mastra_agent_t *agent = mastra_agents_find(req->host->agents, id);
-
-    if (!agent) {
-        *prc = mastra_reply_error(
-            req, mastra_result_make(req->pool, 404, "AGENT_NOT_FOUND",
-                                    "Agent with id %s not found", id));
-    }
-    return agent;
-}
-
 static int answer(mastra_req_t *req, const mastra_result_t *error,
                   const char *message)
 {
@@ -150,7 +138,7 @@ static int answer(mastra_req_t *req, const mastra_result_t *error,
 static int set_model(mastra_req_t *req)
 {
     int rc;
-    const mastra_agent_t *agent = find_agent(req, &rc);
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
 
     if (!agent) {
         return rc;
@@ -165,7 +153,7 @@ static int set_model(mastra_req_t *req)
 static int reset_model(mastra_req_t *req)
 {
     int rc;
-    const mastra_agent_t *agent = find_agent(req, &rc);
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
 
     if (!agent) {
         return rc;
@@ -178,7 +166,7 @@ static int reset_model(mastra_req_t *req)
 static int reorder_models(mastra_req_t *req)
 {
     int rc;
-    const mastra_agent_t *agent = find_agent(req, &rc);
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
 
     if (!agent) {
         return rc;
@@ -192,7 +180,7 @@ static int reorder_models(mastra_req_t *req)
 static int change_model(mastra_req_t *req)
 {
     int rc;
-    const mastra_agent_t *agent = find_agent(req, &rc);
+    const mastra_agent_t *agent = mastra_agents_asked(req, &rc);
 
     if (!agent) {
         return rc;

@@ -167,7 +167,9 @@ static int utf8_shape(unsigned char lead, unsigned char *low,
     return 0;
 }
 
-int mastra_utf8_sequence(const unsigned char *text, apr_size_t len, int *pbad)
+/* Length of the valid UTF-8 sequence at text, 0 when there is none; *pbad:
+ * bytes that one U+FFFD stands for then. */
+static int sequence(const unsigned char *text, apr_size_t len, int *pbad)
 {
     unsigned char low, high;
     int i, more;
@@ -231,7 +233,7 @@ apr_size_t mastra_text_utf8_valid(const char *text, apr_size_t len)
     int bad, n;
 
     while (i < len) {
-        n = mastra_utf8_sequence(s + i, len - i, &bad);
+        n = sequence(s + i, len - i, &bad);
         if (!n) {
             break;
         }
@@ -257,7 +259,7 @@ apr_status_t mastra_buf_utf8(mastra_buf_t *buf, const char *text,
         }
         s += n;
         len -= n;
-        mastra_utf8_sequence(s, len, &bad);
+        sequence(s, len, &bad);
         s += bad;
         len -= bad;
         rv = mastra_buf_puts(buf, replacement);

@@ -20,15 +20,8 @@ int mastra_json_is_shared(const mastra_json_t *json);
 apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
                                    apr_size_t len);
 
-/* Appends value as ECMAScript prints it; null for NaN and infinities. */
-apr_status_t mastra_buf_double(mastra_buf_t *buf, double value);
-
 /* strtod as in the "C" locale, whatever the process has set. */
 double mastra_text_to_double(const char *text);
-
-/* Length of the valid UTF-8 sequence at text, 0 when there is none; *pbad:
- * bytes that one U+FFFD stands for then. */
-int mastra_utf8_sequence(const unsigned char *text, apr_size_t len, int *pbad);
 
 /* Writes the character c; returns how many bytes (at most 4). */
 int mastra_utf8_encode(char *out, int c);

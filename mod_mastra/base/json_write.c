@@ -135,7 +135,8 @@ static apr_status_t write_integer(mastra_buf_t *buf, apr_int64_t value)
     return mastra_buf_add(buf, s, text + sizeof(text) - s);
 }
 
-apr_status_t mastra_buf_double(mastra_buf_t *buf, double value)
+/* Appends value as ECMAScript prints it; null for NaN and infinities. */
+static apr_status_t put_double(mastra_buf_t *buf, double value)
 {
     char digits[DIGITS_MAX + 1];
     int len, exponent;
@@ -270,7 +271,7 @@ static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
     case MASTRA_JSON_INTEGER:
         return write_integer(buf, mastra_json_int(json));
     case MASTRA_JSON_REAL:
-        return mastra_buf_double(buf, mastra_json_num(json));
+        return put_double(buf, mastra_json_num(json));
     case MASTRA_JSON_TRUE:
         return mastra_buf_add(buf, "true", 4);
     case MASTRA_JSON_FALSE:

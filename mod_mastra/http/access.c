@@ -115,10 +115,17 @@ static int identify(int *panswer, mastra_full_req_t *full)
 
 int mastra_access_enter(int *panswer, mastra_full_req_t *full)
 {
-    return (full->req.route->flags & MASTRA_ROUTE_PUBLIC)
-           || (mastra_middleware_authenticate(panswer, full)
-               && identify(panswer, full)
-               && mastra_middleware_enter(panswer, full));
+    unsigned flags = full->req.route->flags;
+
+    if (flags & MASTRA_ROUTE_PUBLIC) {
+        /* nobody is asked who they are, so nothing is theirs */
+        return !(flags & MASTRA_ROUTE_CUSTOM)
+               || (set_owner(panswer, &full->req)
+                   && mastra_middleware_enter(panswer, full));
+    }
+    return mastra_middleware_authenticate(panswer, full)
+           && identify(panswer, full)
+           && mastra_middleware_enter(panswer, full);
 }
 
 void mastra_access_context(mastra_full_req_t *full)

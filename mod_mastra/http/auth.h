@@ -97,9 +97,6 @@ int mastra_auth_is_pattern(const char *text);
 apr_status_t mastra_auth_child_init(const mastra_auth_t *auth,
                                     mastra_loop_t *loop, apr_pool_t *pool);
 
-/* While hooks are registered: what providers put into sub-requests. */
-void mastra_auth_register_filters(void);
-
 /* --- requests --------------------------------------------------------------- */
 
 int mastra_auth_is_on(const mastra_auth_t *auth);

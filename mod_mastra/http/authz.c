@@ -48,7 +48,9 @@ int mastra_auth_needs(const mastra_auth_t *auth, const mastra_route_t *route,
                       const char *path)
 {
     return mastra_auth_is_on(auth) && !(route->flags & MASTRA_ROUTE_PUBLIC)
-           && is_shielded(auth, path) && !is_open(auth, path);
+           && ((route->flags & MASTRA_ROUTE_CUSTOM)
+               || is_shielded(auth, path))
+           && !is_open(auth, path);
 }
 
 int mastra_auth_is_needed(const mastra_auth_t *auth,
@@ -233,7 +235,7 @@ int mastra_auth_may(const mastra_auth_t *auth,
     if (!identity) {
         return 0;
     }
-    return identity->system || !auth->roles
+    return identity->system || !auth->roles || !*permission
            || each_role(auth, identity, role_grants, (void *)permission);
 }
 

@@ -55,6 +55,10 @@ const char *mastra_error_text(const mastra_host_t *host,
                    "answered with %d: %s: %s", request_id, result->status,
                    result->message, cause);
     }
+    else {
+        mastra_log(MASTRA_LOG_INFO, 0, "request %s was answered with %d: %s",
+                   request_id, result->status, result->message);
+    }
     return mastra_error_text_logged(host, error_id, result, pool);
 }
 
@@ -63,10 +67,14 @@ int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result)
     const char *text = mastra_error_text(req->host, req->id, result,
                                          req->pool);
     mastra_answered_t instead;
+    int answer;
 
     if (mastra_middleware_error(&instead, req, result)) {
         req->r->status = instead.status;
         return mastra_reply_text(req, instead.type, instead.body, instead.len);
+    }
+    if (mastra_onerror_reply(&answer, req, result, text)) {
+        return answer;
     }
     if (result->retry_after > 0) {
         apr_table_setn(req->r->err_headers_out, "Retry-After",

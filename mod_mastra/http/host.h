@@ -28,6 +28,13 @@ typedef struct mastra_host_t {
     /* where a path has words of its own about that; NULL: as cors says */
     const mastra_cors_t *(*cors_at)(const struct mastra_host_t *host,
                                     const request_rec *r);
+    const struct mastra_router_t *custom;    /* MastraRoute, or NULL */
+    const apr_array_header_t *routes;        /* mastra_custom_t *, as they are
+                                                configured; or NULL */
+    const apr_array_header_t *middleware;    /* mastra_middleware_t *, or
+                                                NULL */
+    const char *on_error;                    /* local path, or NULL */
+    int request_log;
     struct mastra_openapi_t *openapi; /* or NULL */
     struct mastra_studio_t *studio;   /* or NULL */
     struct mastra_site_t *swagger;    /* or NULL */

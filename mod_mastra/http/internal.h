@@ -52,8 +52,12 @@ typedef struct {
     const char *body_fault;
     const char *body_text;   /* for hooks; NULL: not asked for */
     apr_size_t body_len;
+    char *raw;               /* of MASTRA_ROUTE_RAW_BODY: malloc, or NULL */
+    apr_size_t raw_len;
 
     int hooked;              /* 1: hooks have a say in it */
+    apr_array_header_t *passed; /* const mastra_middleware_t *: those that want
+                                to hear of the end, or NULL */
     mastra_stage_e stage;
     mastra_answered_t instead;
     mastra_json_t *own_context; /* what hooks set, over the client's */
@@ -74,6 +78,37 @@ int mastra_validate_body(int *panswer, mastra_full_req_t *full);
 /* middleware.c: as those of validate.c; not for public routes. */
 int mastra_middleware_authenticate(int *panswer, mastra_full_req_t *full);
 int mastra_middleware_enter(int *panswer, mastra_full_req_t *full);
+/* Asks one more; 1: go on. */
+int mastra_middleware_ask(int *panswer, mastra_full_req_t *full,
+                          int (*hook)(void *instance, mastra_req_t *req),
+                          void *instance);
+/* {"error":…} in plain words for a status that is all that somebody said. */
+int mastra_middleware_refuse(mastra_req_t *req, int status);
+
+/* chain.c: MastraMiddleware, as those of validate.c. */
+int mastra_chain_before(int *panswer, mastra_full_req_t *full);
+void mastra_chain_after(mastra_full_req_t *full);
+
+/* context.c: the request context of the handler, as those of validate.c. */
+int mastra_context_take(int *panswer, mastra_full_req_t *full);
+/* Sets the one that is known before the checks: for middleware. */
+void mastra_context_show(mastra_full_req_t *full);
+
+/* told.c: what handlers of httpd are told of a request, in environment and
+ * headers of to. An answer was given: 0. */
+int mastra_told_check(int *panswer, mastra_full_req_t *full);
+void mastra_told_set(mastra_full_req_t *full, request_rec *to);
+
+/* forward.c: the body that was read can be read again. */
+void mastra_forward_body(mastra_full_req_t *full);
+/* Who wants to hear of the end of full hears of it although its
+ * answer is written by somebody else. */
+void mastra_forward_follow(mastra_full_req_t *full);
+
+/* onerror.c: MastraOnError answers in our place. 0: there is none for this. */
+int mastra_onerror_reply(int *panswer, mastra_req_t *req,
+                         const mastra_result_t *error, const char *text);
+
 /* access.c: as those of validate.c. Who asks, before anything of the request
  * is read; what they may do and what is theirs, once it was. */
 int mastra_access_enter(int *panswer, mastra_full_req_t *full);

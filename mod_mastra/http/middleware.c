@@ -129,7 +129,7 @@ int mastra_req_set_answer(mastra_req_t *req, int status, const char *type,
 
 /* --- running them ---------------------------------------------------------- */
 
-static int refuse(mastra_req_t *req, int status)
+int mastra_middleware_refuse(mastra_req_t *req, int status)
 {
     const char *message = ap_get_status_line(status);
 
@@ -157,27 +157,36 @@ static int answer_instead(mastra_req_t *req, int rc)
         return mastra_reply_text(req, instead->type, instead->body,
                                  instead->len);
     }
-    return refuse(req, rc >= 400 && rc <= 599 ? rc
-                                              : HTTP_INTERNAL_SERVER_ERROR);
+    return mastra_middleware_refuse(req, rc >= 400 && rc <= 599
+                                         ? rc : HTTP_INTERNAL_SERVER_ERROR);
 }
 
-/* 1: go on. */
-static int ask(int *panswer, mastra_full_req_t *full, mastra_stage_e stage,
-               int (*hook)(mastra_req_t *req))
+static int judge(int *panswer, mastra_full_req_t *full, int rc)
 {
-    int rc;
-
-    if (!hook) {
-        return 1;
-    }
-    full->stage = stage;
-    rc = hook(&full->req);
     if (rc == OK || rc == DECLINED) {
         full->instead.status = 0;
         return 1;
     }
     *panswer = answer_instead(&full->req, rc);
     return 0;
+}
+
+/* 1: go on. */
+static int ask(int *panswer, mastra_full_req_t *full, mastra_stage_e stage,
+               int (*hook)(mastra_req_t *req))
+{
+    if (!hook) {
+        return 1;
+    }
+    full->stage = stage;
+    return judge(panswer, full, hook(&full->req));
+}
+
+int mastra_middleware_ask(int *panswer, mastra_full_req_t *full,
+                          int (*hook)(void *instance, mastra_req_t *req),
+                          void *instance)
+{
+    return judge(panswer, full, hook(instance, &full->req));
 }
 
 int mastra_middleware_authenticate(int *panswer, mastra_full_req_t *full)
@@ -195,24 +204,38 @@ int mastra_middleware_enter(int *panswer, mastra_full_req_t *full)
 {
     const struct mastra_hooks_t *hooks = full->req.host->hooks;
 
-    if (!hooks) {
-        return 1;
+    if (hooks) {
+        int open = full->req.route->flags & MASTRA_ROUTE_PUBLIC;
+
+        full->hooked = 1;
+        if (!ask(panswer, full, MASTRA_STAGE_AUTHORIZE,
+                 open ? NULL : hooks->authorize)
+            || !ask(panswer, full, MASTRA_STAGE_BEFORE, hooks->before)) {
+            return 0;
+        }
     }
-    if (!ask(panswer, full, MASTRA_STAGE_AUTHORIZE, hooks->authorize)
-        || !ask(panswer, full, MASTRA_STAGE_BEFORE, hooks->before)) {
+    if (!mastra_chain_before(panswer, full)) {
         return 0;
     }
     full->stage = MASTRA_STAGE_WORK;
     return 1;
 }
 
+static int wants_end(const mastra_full_req_t *full)
+{
+    return full->passed || (full->hooked && full->req.host->hooks->after);
+}
+
 void mastra_middleware_after(mastra_req_t *req)
 {
     mastra_full_req_t *full = full_of(req);
 
-    if (full->hooked && req->host->hooks->after
-        && full->stage != MASTRA_STAGE_AFTER) {
-        full->stage = MASTRA_STAGE_AFTER;
+    if (!wants_end(full) || full->stage == MASTRA_STAGE_AFTER) {
+        return;
+    }
+    full->stage = MASTRA_STAGE_AFTER;
+    mastra_chain_after(full);
+    if (full->hooked && req->host->hooks->after) {
         req->host->hooks->after(req);
     }
 }
@@ -224,7 +247,7 @@ static void after_cb(void *baton)
 
 void mastra_middleware_follow(mastra_req_t *req)
 {
-    if (full_of(req)->hooked && req->host->hooks->after) {
+    if (wants_end(full_of(req))) {
         mastra_exchange_on_head(req->r, after_cb, req);
     }
 }

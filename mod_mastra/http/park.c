@@ -376,15 +376,20 @@ static void cut_all_cb(void *baton)
 
 void mastra_park_on_limit(void (*cb)(void *baton), void *baton)
 {
-    mastra_park->limit_cb = cb;
-    mastra_park->limit_baton = baton;
+    mastra_park_t *park = mastra_park;
+
+    ap_assert(park->limits < MASTRA_PARK_LIMITS);
+    park->on_limit[park->limits].cb = cb;
+    park->on_limit[park->limits++].baton = baton;
 }
 
 static void pass_limit(mastra_park_t *park)
 {
+    int i;
+
     park->past_limit = 1;
-    if (park->limit_cb) {
-        park->limit_cb(park->limit_baton);
+    for (i = 0; i < park->limits; i++) {
+        park->on_limit[i].cb(park->on_limit[i].baton);
     }
 }
 

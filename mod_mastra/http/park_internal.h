@@ -58,6 +58,9 @@ typedef struct {
 } mastra_head_hook_t;
 
 typedef struct mastra_block_t mastra_block_t;
+/* Who hears of the limit for answers of a child that stops. */
+#define MASTRA_PARK_LIMITS 4
+
 typedef struct mastra_park_conn_t mastra_park_conn_t;
 
 struct mastra_exchange_t {
@@ -148,8 +151,11 @@ typedef struct {
     apr_uint32_t stop_posted[2];
     char stopping;           /* loop */
     char past_limit;         /* loop */
-    void (*limit_cb)(void *baton); /* of mastra_park_on_limit, or NULL */
-    void *limit_baton;
+    struct {
+        void (*cb)(void *baton);
+        void *baton;
+    } on_limit[MASTRA_PARK_LIMITS]; /* of mastra_park_on_limit */
+    int limits;
     int ended[MASTRA_ENDS];  /* loop, since stopping: by how */
     apr_uint32_t hold;       /* mastra_park_hold_e: the best that works */
     int is_threaded, thread_limit;

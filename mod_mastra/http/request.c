@@ -51,8 +51,10 @@ static int find_internal(void *baton, const char *name, const char *value)
     found_t *found = baton;
 
     if ((*name | 0x20) == 'x'
-        && !ap_cstr_casecmpn(name, MASTRA_HEADER_INTERNAL,
-                             sizeof(MASTRA_HEADER_INTERNAL) - 1)) {
+        && (!ap_cstr_casecmpn(name, MASTRA_HEADER_INTERNAL,
+                              sizeof(MASTRA_HEADER_INTERNAL) - 1)
+            || !ap_cstr_casecmpn(name, MASTRA_HEADER_CONTEXT,
+                                 sizeof(MASTRA_HEADER_CONTEXT) - 1))) {
         if (found->count == (int)(sizeof(found->names) / sizeof(char *))) {
             found->more = 1;
             return 0;
@@ -286,9 +288,16 @@ static int is_fit(const char *id)
 
 const char *mastra_request_id(request_rec *r)
 {
+    mastra_mark_t *mark = mastra_request_mark(r);
     const char *id = apr_table_get(r->headers_in, "X-Request-Id");
 
-    return id && is_fit(id) ? id : mastra_text_uuid_make(r->pool);
+    if (!mark->id) {
+        mark->id = id && is_fit(id) ? id : mastra_text_uuid_make(r->pool);
+        /* for ErrorLogFormat, too */
+        r->log_id = mark->id;
+    }
+    apr_table_setn(r->err_headers_out, "X-Request-Id", mark->id);
+    return mark->id;
 }
 
 /* --- the body -------------------------------------------------------------- */

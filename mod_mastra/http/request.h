@@ -17,15 +17,19 @@
 /* Whose memory a call of this server to itself is about, percent-encoded. */
 #define MASTRA_HEADER_RESOURCE MASTRA_HEADER_INTERNAL "Resource"
 #define MASTRA_MAX_DEPTH 8
+/* Of headers of which each is a value of a request context. */
+#define MASTRA_HEADER_CONTEXT "X-Mastra-Context-"
 
 /* What is remembered of a request between hooks. */
 typedef struct {
     int claimed;             /* 1: our handler answers it */
+    const char *id;          /* of the request, once it has one */
     int internal;            /* 1: it carried this server's secret */
     int depth;               /* of nested calls of this server */
     const char *resource;    /* that a call of this server to itself names */
     int asking;              /* this server asks a path of its own about it */
     const mastra_identity_t *identity; /* who asks, once that is known */
+    struct mastra_forward_t *forward;  /* where it is redirected to */
     const void *page;        /* of a site that answers it: site.c */
 } mastra_mark_t;
 
@@ -73,7 +77,8 @@ typedef enum {
 mastra_path_e mastra_request_path(mastra_path_t *path, request_rec *r,
                                   const char *prefix);
 
-/* x-request-id: the client's when it is fit to be logged, else a new one. */
+/* x-request-id: the client's when it is fit to be logged, else a new one. It is
+ * a header of the answer from then on. */
 const char *mastra_request_id(request_rec *r);
 
 /* Reads the body, at most limit bytes, into malloc memory (free it); *pdata
@@ -85,6 +90,10 @@ int mastra_request_read(char **pdata, apr_size_t *plen,
 
 /* Removes the members of a request context that a client may not set. */
 void mastra_request_context_clean(mastra_json_t *context);
+
+/* A context that the client has put elsewhere in its body, below the one of the
+ * request; lives as long as req. */
+mastra_json_t *mastra_context_below(mastra_req_t *req, mastra_json_t *client);
 
 /* The cross-origin headers of every answer, also those that httpd makes. */
 void mastra_cors_headers(const mastra_cors_t *cors, request_rec *r);

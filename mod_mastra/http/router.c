@@ -16,6 +16,7 @@ typedef struct node_t {
     apr_size_t len;
     struct node_t *literals;     /* children by name */
     struct node_t *param;        /* the child for any segment */
+    struct node_t *rest;         /* the child for all that follows */
     struct node_t *next;         /* sibling */
     mastra_compiled_t *routes;   /* by method */
 } node_t;
@@ -89,6 +90,18 @@ static node_t *child_literal(node_t *node, const char *name, apr_size_t len,
     return child;
 }
 
+/* The child for a parameter, or for a star: the last one of a path takes all
+ * that follows. */
+static node_t *child_open(node_t *node, int is_rest, apr_pool_t *pool)
+{
+    node_t **pchild = is_rest ? &node->rest : &node->param;
+
+    if (!*pchild) {
+        *pchild = apr_pcalloc(pool, sizeof(*node));
+    }
+    return *pchild;
+}
+
 static const char *add_route(node_t *node, mastra_compiled_t *route,
                              apr_pool_t *pool)
 {
@@ -97,17 +110,15 @@ static const char *add_route(node_t *node, mastra_compiled_t *route,
 
     while (*path == '/' && path[1]) {
         apr_size_t len = strcspn(++path, "/");
+        int star = len == 1 && *path == '*';
 
-        if (*path == ':') {
+        if (*path == ':' || star) {
             if (route->nparams == MASTRA_MAX_PARAMS) {
                 return "too many parameters";
             }
-            route->names[route->nparams++] = apr_pstrmemdup(pool, path + 1,
-                                                            len - 1);
-            if (!node->param) {
-                node->param = apr_pcalloc(pool, sizeof(*node));
-            }
-            node = node->param;
+            route->names[route->nparams++] =
+                star ? "*" : apr_pstrmemdup(pool, path + 1, len - 1);
+            node = child_open(node, star && !path[len], pool);
         }
         else {
             node = child_literal(node, path, len, pool);
@@ -124,6 +135,29 @@ static const char *add_route(node_t *node, mastra_compiled_t *route,
     return NULL;
 }
 
+const char *mastra_router_add(mastra_router_t *router,
+                              const mastra_route_t *row, apr_pool_t *pool)
+{
+    mastra_compiled_t *route = apr_pcalloc(pool, sizeof(*route));
+    const char *wrong;
+
+    route->row = row;
+    wrong = compile_schema(&route->query, row->query, "query", pool);
+    if (!wrong) {
+        wrong = compile_schema(&route->body, row->body, "body", pool);
+    }
+    if (!wrong) {
+        wrong = add_route(row->flags & MASTRA_ROUTE_OUTSIDE
+                          ? &router->outside : &router->inside, route, pool);
+    }
+    if (!wrong) {
+        prepare_absent(route, pool);
+        route->permission = mastra_auth_permission(row, pool);
+        APR_ARRAY_PUSH(router->all, const mastra_compiled_t *) = route;
+    }
+    return wrong;
+}
+
 const char *mastra_router_make(mastra_router_t **prouter,
                                const mastra_route_t *const *tables,
                                apr_pool_t *pool)
@@ -134,26 +168,12 @@ const char *mastra_router_make(mastra_router_t **prouter,
     router->all = apr_array_make(pool, 128, sizeof(void *));
     for (; *tables; tables++) {
         for (row = *tables; row->method; row++) {
-            mastra_compiled_t *route = apr_pcalloc(pool, sizeof(*route));
-            const char *wrong;
+            const char *wrong = mastra_router_add(router, row, pool);
 
-            route->row = row;
-            wrong = compile_schema(&route->query, row->query, "query", pool);
-            if (!wrong) {
-                wrong = compile_schema(&route->body, row->body, "body", pool);
-            }
-            if (!wrong) {
-                wrong = add_route(row->flags & MASTRA_ROUTE_OUTSIDE
-                                  ? &router->outside : &router->inside,
-                                  route, pool);
-            }
             if (wrong) {
                 return apr_psprintf(pool, "route %s %s: %s", row->method,
                                     row->path, wrong);
             }
-            prepare_absent(route, pool);
-            route->permission = mastra_auth_permission(row, pool);
-            APR_ARRAY_PUSH(router->all, const mastra_compiled_t *) = route;
         }
     }
     *prouter = router;
@@ -184,7 +204,8 @@ void mastra_router_log(const mastra_router_t *router)
 
         mastra_log(MASTRA_LOG_TRACE1, 0, "route %s %s needs %s, is about %s",
                    route->row->method, route->row->path,
-                   open ? "nothing" : route->permission,
+                   open ? "nothing" : *route->permission ? route->permission
+                                                         : "a known caller",
                    route->row->resource ? route->row->resource : "no owner");
     }
 }
@@ -196,13 +217,15 @@ typedef struct {
     const char *method;
     int params[MASTRA_MAX_SEGMENTS]; /* indexes of segments */
     int nparams;
+    int rest;                    /* index of the first that the last one takes,
+                                    or -1 */
     const node_t *known;         /* first node that has any method */
 } search_t;
 
 static const mastra_compiled_t *by_method(search_t *search,
                                           const node_t *node)
 {
-    const mastra_compiled_t *route;
+    const mastra_compiled_t *route, *all = NULL;
 
     for (route = node->routes; route; route = route->next) {
         /* an older form never answers for the name of a newer one */
@@ -211,11 +234,31 @@ static const mastra_compiled_t *by_method(search_t *search,
                  && (route->row->flags & MASTRA_ROUTE_ALIAS))) {
             return route;
         }
+        if (!strcmp(route->row->method, "ALL")) {
+            all = route;
+        }
     }
-    if (node->routes && !search->known) {
+    if (node->routes && !all && !search->known) {
         search->known = node;
     }
-    return NULL;
+    return all;
+}
+
+/* A star at the end of a path stands for any number of segments. */
+static const mastra_compiled_t *by_rest(search_t *search, const node_t *node,
+                                        int at)
+{
+    const mastra_compiled_t *route;
+
+    if (!node->rest) {
+        return NULL;
+    }
+    route = by_method(search, node->rest);
+    if (route) {
+        search->params[search->nparams++] = at;
+        search->rest = at;
+    }
+    return route;
 }
 
 /* Exact names are tried before parameters, at each segment. */
@@ -227,7 +270,8 @@ static const mastra_compiled_t *search_node(search_t *search,
     const node_t *child;
 
     if (at == search->path->count) {
-        return by_method(search, node);
+        route = by_method(search, node);
+        return route ? route : by_rest(search, node, at);
     }
     for (child = node->literals; child; child = child->next) {
         if (child->len == segment->len
@@ -243,7 +287,7 @@ static const mastra_compiled_t *search_node(search_t *search,
             search->nparams--;
         }
     }
-    return route;
+    return route ? route : by_rest(search, node, at);
 }
 
 static const mastra_compiled_t *find(search_t *search,
@@ -254,6 +298,7 @@ static const mastra_compiled_t *find(search_t *search,
     search->path = path;
     search->method = strcmp(method, "HEAD") ? method : "GET";
     search->nparams = 0;
+    search->rest = -1;
     search->known = NULL;
     return search_node(search, path->outside ? &router->outside
                                              : &router->inside, 0);
@@ -327,6 +372,18 @@ const char *mastra_req_param(const mastra_req_t *req, const char *name)
     return NULL;
 }
 
+mastra_json_t *mastra_req_params(const mastra_req_t *req)
+{
+    const mastra_full_req_t *full = (const mastra_full_req_t *)req;
+    mastra_json_t *params = mastra_json_object();
+    int i;
+
+    for (i = 0; i < full->route->nparams; i++) {
+        mastra_json_set_str(params, full->route->names[i], full->values[i]);
+    }
+    return params;
+}
+
 static void fill_origin(mastra_full_req_t *full)
 {
     const mastra_mark_t *mark = mastra_request_origin(full->req.r);
@@ -335,25 +392,6 @@ static void fill_origin(mastra_full_req_t *full)
         full->req.internal = mark->internal;
         full->req.principal.depth = mark->depth;
     }
-}
-
-static void take_context(mastra_full_req_t *full)
-{
-    mastra_json_t *context = mastra_json_get(full->req.body,
-                                             "requestContext");
-
-    if (mastra_json_is_object(context)) {
-        full->req.principal.request_context = context;
-    }
-    mastra_request_context_clean(full->req.principal.request_context);
-    if (full->own_context) {
-        context = mastra_json_object();
-        mastra_json_merge(context, full->req.principal.request_context);
-        mastra_json_merge(context, full->own_context);
-        full->req.principal.request_context = mastra_json_own(context,
-                                                              full->req.pool);
-    }
-    mastra_access_context(full);
 }
 
 /* The path is there, the method is not; OPTIONS asks for no more than that
@@ -395,7 +433,9 @@ static int run(mastra_full_req_t *full)
         || !mastra_validate_body(&answer, full)) {
         return answer;
     }
-    take_context(full);
+    if (!mastra_context_take(&answer, full)) {
+        return answer;
+    }
     if (!req->host->loop) {
         return mastra_reply_fail(req, HTTP_SERVICE_UNAVAILABLE,
                                  "This process could not start its services");
@@ -404,6 +444,19 @@ static int run(mastra_full_req_t *full)
         return answer;
     }
     return full->route->row->handler(req);
+}
+
+/* The segments from the one at on, with their slashes. */
+static const char *rest_of(const mastra_path_t *path, int at, apr_pool_t *pool)
+{
+    const char *rest = "";
+
+    for (; at < path->count; at++) {
+        rest = apr_pstrcat(pool, rest, *rest ? "/" : "",
+                           apr_pstrmemdup(pool, path->segments[at].text,
+                                          path->segments[at].len), NULL);
+    }
+    return rest;
 }
 
 static void fill_request(mastra_full_req_t *full,
@@ -418,8 +471,9 @@ static void fill_request(mastra_full_req_t *full,
         const mastra_segment_t *segment =
             &search->path->segments[search->params[i]];
 
-        full->values[i] = apr_pstrmemdup(full->req.pool, segment->text,
-                                         segment->len);
+        full->values[i] = search->params[i] == search->rest
+            ? rest_of(search->path, search->rest, full->req.pool)
+            : apr_pstrmemdup(full->req.pool, segment->text, segment->len);
     }
 }
 
@@ -438,7 +492,6 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
     req->pool = r->pool;
     req->host = host;
     req->id = mastra_request_id(r);
-    apr_table_setn(r->err_headers_out, "X-Request-Id", req->id);
     mastra_cors_headers(cors, r);
     if (r->method_number == M_OPTIONS && !cors->off) {
         return mastra_cors_preflight(req);
@@ -451,6 +504,9 @@ int mastra_router_handle(const mastra_router_t *router, mastra_host_t *host,
         return mastra_reply_plain(req, HTTP_NOT_FOUND);
     }
     route = find(&search, router, &path, r->method);
+    if (!route && !search.known && path.outside && host->custom) {
+        route = find(&search, host->custom, &path, r->method);
+    }
     if (!route) {
         return search.known ? not_allowed(req, search.known)
                             : mastra_reply_plain(req, HTTP_NOT_FOUND);

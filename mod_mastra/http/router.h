@@ -17,7 +17,10 @@ enum {
     MASTRA_ROUTE_OUTSIDE = 2,    /* path is not below the API prefix */
     MASTRA_ROUTE_STREAM = 4,     /* answers with a stream */
     MASTRA_ROUTE_ALIAS = 8,      /* an older form: not in OpenAPI */
-    MASTRA_ROUTE_NO_BODY_JSON = 16 /* the handler reads the body itself */
+    MASTRA_ROUTE_NO_BODY_JSON = 16, /* the handler reads the body itself */
+    MASTRA_ROUTE_CUSTOM = 32,    /* of the configuration: custom.h */
+    MASTRA_ROUTE_RAW_BODY = 64   /* the body is kept as it came, and JSON only
+                                    if it happens to be */
 };
 
 typedef struct mastra_route_t {
@@ -26,7 +29,8 @@ typedef struct mastra_route_t {
     mastra_handler *handler;
     const char *summary;
     const char *tag;
-    const char *permission;      /* "agents:execute"; NULL: by the rule */
+    const char *permission;      /* "agents:execute"; NULL: by the rule;
+                                    "": none, any known caller will do */
     const char *resource;        /* how to find what it touches:
                                     "path:threadId", "body:memory.thread",
                                     "query:threadId", or several with
@@ -56,6 +60,8 @@ struct mastra_req_t {
 
 /* Path parameter, decoded; NULL: the route has none such. */
 const char *mastra_req_param(const mastra_req_t *req, const char *name);
+/* All of them as an object; new reference. */
+mastra_json_t *mastra_req_params(const mastra_req_t *req);
 
 /* Answers; return what the handler returns. json is taken over. */
 int mastra_reply_json(mastra_req_t *req, mastra_json_t *json);
@@ -89,6 +95,10 @@ typedef struct mastra_router_t mastra_router_t;
 const char *mastra_router_make(mastra_router_t **prouter,
                                const mastra_route_t *const *tables,
                                apr_pool_t *pool);
+/* Adds one row to a router that was made, whose path may have a star for a
+ * segment, or at its end for the rest, and the method ALL. */
+const char *mastra_router_add(mastra_router_t *router,
+                              const mastra_route_t *row, apr_pool_t *pool);
 /* The row at place i, in the order of the tables, and the permission that its
  * callers need; NULL: there are no more. */
 const mastra_route_t *mastra_router_row(const char **ppermission,
@@ -145,6 +155,8 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
     "\"additionalProperties\":{}}"
 
 extern const mastra_route_t mastra_api_agents[];
+extern const mastra_route_t mastra_api_agents_gone[];
+extern const mastra_route_t mastra_api_enhance[];
 extern const mastra_route_t mastra_api_approvals[];
 extern const mastra_route_t mastra_api_models[];
 extern const mastra_route_t mastra_api_channel[];

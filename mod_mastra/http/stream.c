@@ -3,21 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_atomic.h>
 #include <apr_strings.h>
 
 #include "middleware.h"
+#include "onerror.h"
 #include "park.h"
 #include "stream.h"
-#include "../agent/hub.h"
 #include "../base/text.h"
 
+#define LOOK_EVERY apr_time_from_msec(50)
 #define HEARTBEAT apr_time_from_sec(15)
 #define WATCH_HEARTBEAT apr_time_from_sec(25)
 /* Bytes of a frame or a whole answer. They show messages in several forms, and
  * a question or a tool's answer in it may be some megabytes large. */
 #define FRAME_LIMIT (256 * 1024 * 1024)
 
-typedef struct {
+typedef struct stream_t {
     mastra_sink_t sink;              /* first: the sink is the stream */
     mastra_frame_e frame;
     const mastra_work_vtable_t *vtable;
@@ -30,6 +32,17 @@ typedef struct {
     int head_sent;
     int full;                        /* the client takes less than it is given */
     int ending;                      /* only the end is still to be written */
+    int failed;                      /* words only: an error was among them */
+    int keep;                        /* the work goes on without a client */
+    int kept;                        /* it does now: in the list */
+    struct stream_t *next, *prev;    /* of those */
+    apr_uint32_t refs;               /* the exchange, and work that is kept */
+    mastra_onerror_t *asked;         /* what to say of a failure */
+    const mastra_result_t *error;    /* meanwhile: the failure, */
+    const char *error_text;          /* and what is said otherwise */
+    apr_pool_t *error_pool;
+    mastra_timer_t deadline;
+    apr_interval_time_t timeout;
     apr_time_t spoke_at;
     mastra_timer_t heartbeat;
 } stream_t;
@@ -37,7 +50,8 @@ typedef struct {
 static const char *const content_types[] = { "application/json",
                                              "text/event-stream",
                                              "text/event-stream",
-                                             "text/plain" };
+                                             "text/plain",
+                                             "text/plain; charset=utf-8" };
 
 static int is_sse(const stream_t *stream)
 {
@@ -80,6 +94,37 @@ static int send_frame(stream_t *stream, mastra_buf_t *buf)
     return !stream->full;
 }
 
+static int send_words(stream_t *stream, const char *text, apr_size_t len)
+{
+    send_head(stream);
+    stream->full = !mastra_exchange_write(stream->ex, text, len);
+    return !stream->full;
+}
+
+static void cut(stream_t *stream)
+{
+    mastra_exchange_t *ex = stream->ex;
+
+    stream->ex = NULL;
+    mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
+    mastra_exchange_cut(ex);
+}
+
+/* Words alone cannot say that they are not all: the connection does. */
+static int say_words(stream_t *stream, const mastra_json_t *chunk)
+{
+    const char *type = mastra_json_get_str(chunk, "type");
+    const mastra_json_t *text = mastra_json_path(chunk, "payload", "text",
+                                                 NULL);
+
+    if (type && !strcmp(type, "error")) {
+        stream->failed = 1;
+    }
+    return type && !strcmp(type, "text-delta") && mastra_json_len(text)
+           ? send_words(stream, mastra_json_str(text), mastra_json_len(text))
+           : 1;
+}
+
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     stream_t *stream = (stream_t *)sink;
@@ -87,6 +132,9 @@ static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 
     if (!stream->ex) {
         return 1;
+    }
+    if (stream->frame == MASTRA_FRAME_TEXT) {
+        return say_words(stream, chunk);
     }
     buf = open_frame(stream);
     if (mastra_json_write(buf, chunk)) {
@@ -105,6 +153,9 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 
     if (!stream->ex) {
         return 1;
+    }
+    if (stream->frame == MASTRA_FRAME_TEXT) {
+        return strcmp(type, "text-delta") ? 1 : send_words(stream, text, len);
     }
     buf = open_frame(stream);
     mastra_buf_add(buf, "{\"type\":\"", 9);
@@ -140,50 +191,102 @@ static void send_text(stream_t *stream, int status, const char *type,
     mastra_exchange_write(stream->ex, text, len);
 }
 
-static void send_error(stream_t *stream, const mastra_result_t *error,
-                       const char *log_id)
+static apr_table_t *retry_after(const mastra_result_t *error,
+                                apr_pool_t *pool)
+{
+    apr_table_t *headers = NULL;
+
+    if (error->retry_after) {
+        headers = apr_table_make(pool, 1);
+        apr_table_setn(headers, "Retry-After",
+                       apr_itoa(pool, error->retry_after));
+    }
+    return headers;
+}
+
+static void end_exchange(stream_t *stream)
+{
+    mastra_exchange_t *ex = stream->ex;
+
+    stream->ex = NULL;
+    mastra_exchange_end(ex);
+}
+
+/* What is said of the failure that somebody else was asked about. */
+static void on_asked(void *baton, int status, const char *type,
+                     const char *body, apr_size_t len)
+{
+    stream_t *stream = baton;
+    const mastra_result_t *error = stream->error;
+
+    stream->asked = NULL;
+    if (status) {
+        send_text(stream, status, type, body, len, NULL);
+    }
+    else {
+        send_text(stream, error->status, "application/json",
+                  stream->error_text, strlen(stream->error_text),
+                  retry_after(error, stream->error_pool));
+    }
+    apr_pool_destroy(stream->error_pool);
+    end_exchange(stream);
+}
+
+static void stop_asking(stream_t *stream)
+{
+    mastra_onerror_cancel(stream->asked);
+    stream->asked = NULL;
+    apr_pool_destroy(stream->error_pool);
+}
+
+/* 1: it is sent; 0: it will be, and the end with it. */
+static int send_error(stream_t *stream, const mastra_result_t *error,
+                      const char *log_id, int may_ask)
 {
     mastra_answered_t instead;
-    apr_table_t *headers = NULL;
     apr_pool_t *pool;
     const char *text;
 
     if (apr_pool_create(&pool, NULL)) {
         mastra_exchange_head(stream->ex, error->status, NULL, 0, NULL);
-        return;
-    }
-    if (error->retry_after) {
-        headers = apr_table_make(pool, 1);
-        apr_table_setn(headers, "Retry-After",
-                       apr_itoa(pool, error->retry_after));
+        return 1;
     }
     text = log_id ? mastra_error_text_logged(stream->req->host, log_id, error, pool)
                   : mastra_error_text(stream->req->host, stream->req->id,
                                       error, pool);
     if (mastra_middleware_error(&instead, stream->req, error)) {
         send_text(stream, instead.status, instead.type, instead.body,
-                  instead.len, headers);
+                  instead.len, retry_after(error, pool));
     }
     else {
+        if (may_ask && mastra_onerror_is_for(stream->req)) {
+            stream->error_pool = pool;
+            stream->error = mastra_result_copy(pool, error);
+            stream->error_text = text;
+            stream->asked = mastra_onerror_ask(stream->req, stream->error,
+                                               text, on_asked, stream);
+            if (stream->asked) {
+                return 0;
+            }
+        }
         send_text(stream, error->status, "application/json", text,
-                  strlen(text), headers);
+                  strlen(text), retry_after(error, pool));
     }
     apr_pool_destroy(pool);
+    return 1;
 }
 
-static void send_answer(stream_t *stream, mastra_json_t *answer)
+static int send_answer(stream_t *stream, mastra_json_t *answer)
 {
     mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
                                   .message = "The answer is too large" };
     mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
     if (mastra_json_write(buf, answer)) {
-        send_error(stream, &too_large, NULL);
+        return send_error(stream, &too_large, NULL, 1);
     }
-    else {
-        send_text(stream, 200, "application/json", buf->data, buf->len,
-                  NULL);
-    }
+    send_text(stream, 200, "application/json", buf->data, buf->len, NULL);
+    return 1;
 }
 
 static void send_end(stream_t *stream)
@@ -194,34 +297,136 @@ static void send_end(stream_t *stream)
     }
 }
 
+/* ---- work that goes on without its client ---- */
+
+/* Of this child; on the loop, but n. */
+static struct {
+    stream_t *first;
+    int closed;                      /* the child ends: no more */
+    apr_uint32_t n;
+} left_alone;
+
+/* The exchange is over, or the work that is kept. */
+static void drop(stream_t *stream)
+{
+    if (!apr_atomic_dec32(&stream->refs)) {
+        free(stream);
+    }
+}
+
+static void link_kept(stream_t *stream)
+{
+    stream->kept = 1;
+    stream->next = left_alone.first;
+    if (stream->next) {
+        stream->next->prev = stream;
+    }
+    left_alone.first = stream;
+    apr_atomic_inc32(&left_alone.n);
+}
+
+static void unlink_kept(stream_t *stream)
+{
+    if (!stream->kept) {
+        return;
+    }
+    stream->kept = 0;
+    if (stream->prev) {
+        stream->prev->next = stream->next;
+    }
+    else {
+        left_alone.first = stream->next;
+    }
+    if (stream->next) {
+        stream->next->prev = stream->prev;
+    }
+    apr_atomic_dec32(&left_alone.n);
+}
+
+/* The work is over: its sink is not called any more. */
+static void forget_work(stream_t *stream)
+{
+    mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
+    mastra_loop_timer_stop(stream->loop, &stream->deadline);
+    unlink_kept(stream);
+    if (stream->keep) {
+        drop(stream);
+    }
+}
+
+static void cancel_work(stream_t *stream)
+{
+    if (stream->work) {
+        void *work = stream->work;
+
+        stream->work = NULL;
+        stream->vtable->cancel(work);
+        forget_work(stream);
+    }
+}
+
+void mastra_stream_wait(apr_interval_time_t limit)
+{
+    apr_time_t until = apr_time_now() + limit;
+
+    while (apr_atomic_read32(&left_alone.n) && apr_time_now() < until) {
+        apr_sleep(LOOK_EVERY);
+    }
+}
+
+void mastra_stream_close(void *baton)
+{
+    left_alone.closed = 1;
+    while (left_alone.first) {
+        cancel_work(left_alone.first);
+    }
+}
+
+/* ---- the work's end: loop ---- */
+
+static int say_end(stream_t *stream, mastra_json_t *answer,
+                   const mastra_result_t *error, const char *log_id)
+{
+    static const mastra_result_t no_words = {
+        .status = 424, .code = "RUN_FAILED",
+        .message = "The agent could not answer"
+    };
+
+    if (error) {
+        return send_error(stream, error, log_id, 1);
+    }
+    if (stream->frame == MASTRA_FRAME_JSON) {
+        return send_answer(stream, answer);
+    }
+    if (stream->full) {
+        stream->ending = 1;
+        return 0;
+    }
+    if (stream->failed && !stream->head_sent) {
+        return send_error(stream, &no_words, log_id, 1);
+    }
+    if (stream->failed) {
+        cut(stream);
+        return 0;
+    }
+    send_end(stream);
+    return 1;
+}
+
 static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
                      const mastra_result_t *error)
 {
     stream_t *stream = (stream_t *)sink;
-    mastra_exchange_t *ex = stream->ex;
     void *work = stream->work;
 
     stream->work = NULL;
-    mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
-    if (!ex) {
-        return;
+    if (stream->ex
+        && say_end(stream, answer, error, work && stream->vtable->log_id
+                                              ? stream->vtable->log_id(work)
+                                              : NULL)) {
+        end_exchange(stream);
     }
-    if (error) {
-        send_error(stream, error, work && stream->vtable->log_id
-                                      ? stream->vtable->log_id(work) : NULL);
-    }
-    else if (stream->frame == MASTRA_FRAME_JSON) {
-        send_answer(stream, answer);
-    }
-    else if (stream->full) {
-        stream->ending = 1;
-        return;
-    }
-    else {
-        send_end(stream);
-    }
-    stream->ex = NULL;
-    mastra_exchange_end(ex);
+    forget_work(stream);
 }
 
 static const mastra_sink_vtable_t sink_vtable = {
@@ -255,6 +460,20 @@ static void on_heartbeat(void *baton)
                           heartbeat_of(stream) - silent, on_heartbeat, stream);
 }
 
+static void on_deadline(void *baton)
+{
+    static const mastra_result_t late = {
+        .status = 504, .code = "TIMEOUT",
+        .message = "The answer took longer than this server allows"
+    };
+    stream_t *stream = baton;
+
+    if (stream->ex && send_error(stream, &late, NULL, 0)) {
+        end_exchange(stream);
+    }
+    cancel_work(stream);
+}
+
 /* ---- the exchange's callbacks ---- */
 
 static void on_begin(mastra_exchange_t *ex, void *baton)
@@ -263,10 +482,17 @@ static void on_begin(mastra_exchange_t *ex, void *baton)
 
     stream->ex = ex;
     stream->begun = 1;
+    stream->refs += stream->keep;
     stream->spoke_at = mastra_loop_now(stream->loop);
     if (is_sse(stream)) {
         mastra_loop_timer_set(stream->loop, &stream->heartbeat,
                               heartbeat_of(stream), on_heartbeat, stream);
+    }
+    /* a run keeps the time itself, and tells what it was about */
+    if (stream->frame == MASTRA_FRAME_JSON && stream->timeout
+        && stream->vtable != &mastra_work_agent_run) {
+        mastra_loop_timer_set(stream->loop, &stream->deadline,
+                              stream->timeout, on_deadline, stream);
     }
     if (stream->vtable == &mastra_work_subscriber) {
         /* what is watched may be silent for long */
@@ -278,40 +504,43 @@ static void on_begin(mastra_exchange_t *ex, void *baton)
     stream->vtable->begin(stream->work, &stream->sink);
 }
 
-static void cancel_work(void *baton)
-{
-    stream_t *stream = baton;
-
-    if (stream->work) {
-        void *work = stream->work;
-
-        stream->work = NULL;
-        stream->vtable->cancel(work);
-    }
-}
-
 static void on_gone(void *baton)
 {
     stream_t *stream = baton;
 
     stream->ex = NULL;
+    if (stream->asked) {
+        stop_asking(stream);
+    }
+    if (!stream->work) {
+        return;
+    }
+    if (!stream->keep || left_alone.closed) {
+        cancel_work(stream);
+        return;
+    }
     mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
-    cancel_work(stream);
+    link_kept(stream);
+    if (stream->full) {
+        stream->full = 0;
+        stream->vtable->resume(stream->work);
+    }
 }
 
 static void on_drain(void *baton)
 {
     stream_t *stream = baton;
-    mastra_exchange_t *ex = stream->ex;
 
     stream->full = 0;
-    if (!ex) {
+    if (!stream->ex) {
         return;
     }
-    if (stream->ending) {
+    if (stream->ending && stream->failed) {
+        cut(stream);
+    }
+    else if (stream->ending) {
         send_end(stream);
-        stream->ex = NULL;
-        mastra_exchange_end(ex);
+        end_exchange(stream);
     }
     else if (stream->work) {
         stream->vtable->resume(stream->work);
@@ -329,7 +558,7 @@ static void send_stopping(stream_t *stream)
         stopping.status = 424;
         stopping.retry_after = 0;
     }
-    send_error(stream, &stopping, "");
+    send_error(stream, &stopping, "", 0);
 }
 
 /* The child stops: the client is told in its own terms. */
@@ -348,11 +577,12 @@ static void on_stopping(void *baton)
     if (!ex) {
         return;
     }
+    if (stream->asked) {
+        stop_asking(stream);
+    }
     if (stream->full) {
         /* it would not come to the last words in time */
-        stream->ex = NULL;
-        mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
-        mastra_exchange_cut(ex);
+        cut(stream);
         cancel_work(stream);
         return;
     }
@@ -371,9 +601,8 @@ static void on_stopping(void *baton)
     else if (!stream->head_sent) {
         send_stopping(stream);
     }
-    stream->ex = NULL;
     mastra_loop_timer_stop(stream->loop, &stream->heartbeat);
-    mastra_exchange_end(ex);
+    end_exchange(stream);
     cancel_work(stream);
 }
 
@@ -384,7 +613,7 @@ static void on_release(void *baton)
     if (!stream->begun && stream->work) {
         stream->vtable->discard(stream->work);
     }
-    free(stream);
+    drop(stream);
 }
 
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
@@ -406,8 +635,8 @@ static int refuse(mastra_req_t *req)
     return mastra_reply_text(req, "application/json", text, strlen(text));
 }
 
-int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
-                      const mastra_work_vtable_t *vtable, void *work)
+static int run(mastra_req_t *req, mastra_frame_e frame,
+               const mastra_work_vtable_t *vtable, void *work, int keep)
 {
     stream_t *stream = calloc(1, sizeof(*stream));
     int rc;
@@ -422,6 +651,9 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     stream->work = work;
     stream->req = req;
     stream->loop = req->host->loop;
+    stream->keep = keep;
+    stream->refs = 1;
+    stream->timeout = req->host->timeout;
     if (is_sse(stream)) {
         apr_table_t *headers = apr_table_make(req->pool, 2);
 
@@ -434,92 +666,14 @@ int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
     return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
 }
 
-/* ---- agent runs as work ---- */
-
-static void run_begin(void *work, mastra_sink_t *sink)
+int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
+                      const mastra_work_vtable_t *vtable, void *work)
 {
-    mastra_agent_run_begin(work, sink);
+    return run(req, frame, vtable, work, 0);
 }
 
-static void run_cancel(void *work)
+int mastra_stream_run_kept(mastra_req_t *req, mastra_frame_e frame,
+                           const mastra_work_vtable_t *vtable, void *work)
 {
-    mastra_agent_run_cancel(work);
+    return run(req, frame, vtable, work, 1);
 }
-
-static void run_resume(void *work)
-{
-    mastra_agent_run_resume(work);
-}
-
-static void run_discard(void *work)
-{
-    mastra_agent_run_discard(work);
-}
-
-static const char *run_log_id(const void *work)
-{
-    return mastra_agent_run_id(work);
-}
-
-static int run_may_repeat(const void *work)
-{
-    return mastra_agent_run_may_repeat(work);
-}
-
-const mastra_work_vtable_t mastra_work_agent_run = { run_begin, run_cancel,
-                                                     run_resume, run_discard,
-                                                     run_log_id,
-                                                     run_may_repeat };
-
-/* ---- watching ---- */
-
-static void sub_begin(void *work, mastra_sink_t *sink)
-{
-    mastra_subscriber_begin(work, sink);
-}
-
-static void sub_cancel(void *work)
-{
-    mastra_subscriber_cancel(work);
-}
-
-static void sub_resume(void *work)
-{
-    mastra_subscriber_resume(work);
-}
-
-static void sub_discard(void *work)
-{
-    mastra_subscriber_discard(work);
-}
-
-const mastra_work_vtable_t mastra_work_subscriber = { sub_begin, sub_cancel,
-                                                      sub_resume,
-                                                      sub_discard };
-
-/* ---- decisions: one answer, and the run goes on by itself ---- */
-
-static void verdict_begin(void *work, mastra_sink_t *sink)
-{
-    mastra_verdict_begin(work, sink);
-}
-
-static void verdict_cancel(void *work)
-{
-    mastra_verdict_cancel(work);
-}
-
-static void verdict_resume(void *work)
-{
-    /* it never says anything that the client could be too slow for */
-}
-
-static void verdict_discard(void *work)
-{
-    mastra_verdict_discard(work);
-}
-
-const mastra_work_vtable_t mastra_work_verdict = { verdict_begin,
-                                                   verdict_cancel,
-                                                   verdict_resume,
-                                                   verdict_discard };

@@ -14,7 +14,8 @@ typedef enum {
     MASTRA_FRAME_SSE,        /* "data: …\n\n", [DONE] at the end */
     MASTRA_FRAME_WATCH,      /* the same of a thread: begins with a comment,
                                 lasts until the client leaves */
-    MASTRA_FRAME_RECORD      /* one JSON and 0x1E per chunk, text/plain */
+    MASTRA_FRAME_RECORD,     /* one JSON and 0x1E per chunk, text/plain */
+    MASTRA_FRAME_TEXT        /* the words alone, text/plain */
 } mastra_frame_e;
 
 /* All on the loop, but discard. */
@@ -33,6 +34,15 @@ typedef struct {
 /* Runs work for req; takes it over. Returns what the handler returns. */
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,
                       const mastra_work_vtable_t *vtable, void *work);
+
+/* The same for work that goes on to its end, heard by nobody, when the client
+ * leaves. */
+int mastra_stream_run_kept(mastra_req_t *req, mastra_frame_e frame,
+                           const mastra_work_vtable_t *vtable, void *work);
+/* While the loop runs: lets such work end, so long at most. */
+void mastra_stream_wait(apr_interval_time_t limit);
+/* Loop, for mastra_park_on_limit: the child ends, and so does such work. */
+void mastra_stream_close(void *baton);
 
 extern const mastra_work_vtable_t mastra_work_agent_run;
 extern const mastra_work_vtable_t mastra_work_subscriber;

@@ -18,11 +18,43 @@ static int takes_body(const request_rec *r)
            || r->method_number == M_PATCH || r->method_number == M_DELETE;
 }
 
+/* A handler of whatever kind may take a body with any method. */
+static int has_body(const request_rec *r)
+{
+    return apr_table_get(r->headers_in, "Content-Length")
+           || apr_table_get(r->headers_in, "Transfer-Encoding");
+}
+
 static int is_json(const request_rec *r)
 {
     const char *type = apr_table_get(r->headers_in, "Content-Type");
 
     return type && ap_strcasestr(type, "application/json");
+}
+
+static apr_status_t free_raw(void *data)
+{
+    free(data);
+    return APR_SUCCESS;
+}
+
+/* For a handler that wants the bytes. What is JSON is looked into all the same:
+ * it may have a request context. */
+static void keep_raw(mastra_full_req_t *full, char *data, apr_size_t len)
+{
+    mastra_req_t *req = &full->req;
+
+    if (!data) {
+        return;
+    }
+    full->raw = data;
+    full->raw_len = len;
+    apr_pool_cleanup_register(req->pool, data, free_raw,
+                              apr_pool_cleanup_null);
+    if (is_json(req->r)
+        && mastra_json_parse(&req->body, data, len, 0, NULL) == APR_SUCCESS) {
+        mastra_json_own(req->body, req->pool);
+    }
 }
 
 void mastra_validate_body_load(mastra_full_req_t *full)
@@ -32,9 +64,12 @@ void mastra_validate_body_load(mastra_full_req_t *full)
     apr_size_t limit, len;
     char *data;
 
+    unsigned flags = full->route->row->flags;
+
     full->body_state = MASTRA_BODY_READ;
-    if (!takes_body(req->r)
-        || (full->route->row->flags & MASTRA_ROUTE_NO_BODY_JSON)) {
+    if ((flags & MASTRA_ROUTE_NO_BODY_JSON)
+        || !(flags & MASTRA_ROUTE_RAW_BODY ? has_body(req->r)
+                                           : takes_body(req->r))) {
         return;
     }
     limit = full->route->row->body_limit ? full->route->row->body_limit
@@ -43,6 +78,10 @@ void mastra_validate_body_load(mastra_full_req_t *full)
                                         limit);
     if (full->body_rv != OK) {
         full->body_state = MASTRA_BODY_BAD;
+        return;
+    }
+    if (flags & MASTRA_ROUTE_RAW_BODY) {
+        keep_raw(full, data, len);
         return;
     }
     if (data && is_json(req->r)) {

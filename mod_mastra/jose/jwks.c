@@ -418,8 +418,3 @@ mastra_jwks_t *mastra_jwks_secret(const char *secret, apr_size_t len,
     set->count = 1;
     return set;
 }
-
-int mastra_jwks_count(const mastra_jwks_t *set)
-{
-    return set->count;
-}

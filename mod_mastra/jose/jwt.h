@@ -38,7 +38,6 @@ apr_status_t mastra_jwks_parse(mastra_jwks_t **pset, const char **pwhy,
  * shorter than the digest: that is for whoever configured it to know. */
 mastra_jwks_t *mastra_jwks_secret(const char *secret, apr_size_t len,
                                   apr_pool_t *pool);
-int mastra_jwks_count(const mastra_jwks_t *set);
 
 /* What a token has to meet. */
 typedef struct {

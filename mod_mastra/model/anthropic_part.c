@@ -112,30 +112,20 @@ static void put_file(mastra_writer_t *out, const mastra_json_t *part)
     }
 }
 
+static void put_part(mastra_writer_t *out, const mastra_json_t *part)
+{
+    put_text(out, mastra_json_get(part, "text"), part, 0);
+}
+
 static void put_user(mastra_writer_t *out, const mastra_json_t *message)
 {
     const mastra_json_t *content = mastra_json_get(message, "content");
-    apr_size_t i, n = mastra_json_size(content);
 
     if (mastra_json_is_string(content)) {
         put_text(out, content, message, 0);
         return;
     }
-    for (i = 0; i < n; i++) {
-        const mastra_json_t *part = mastra_json_at(content, i);
-
-        if (mastra_part_type(part, "text")) {
-            put_text(out, mastra_json_get(part, "text"), part, 0);
-        }
-        else if (mastra_part_type(part, "image")
-                 || mastra_part_type(part, "file")) {
-            put_file(out, part);
-        }
-        else {
-            mastra_write_fail(out, MASTRA_FAIL_UNSUPPORTED,
-                              "a part is neither text nor image nor file");
-        }
-    }
+    mastra_write_parts(out, content, put_part, put_file);
 }
 
 static void put_results(mastra_writer_t *out, const mastra_json_t *message)

@@ -221,20 +221,12 @@ static void write_settings(mastra_writer_t *out,
 
 static void write_tool(mastra_writer_t *out, const mastra_json_t *tool)
 {
-    const mastra_json_t *schema = mastra_json_get(tool, "inputSchema");
-
     mastra_write_item(out);
     mastra_write_puts(out, "{");
     mastra_write_member(out, "name", mastra_json_get(tool, "name"));
     mastra_write_member(out, "description",
                         mastra_json_get(tool, "description"));
-    mastra_write_name(out, "input_schema");
-    if (schema) {
-        mastra_write_json(out, schema);
-    }
-    else {
-        mastra_write_puts(out, "{\"type\":\"object\",\"properties\":{}}");
-    }
+    mastra_write_input(out, "input_schema", tool);
     mastra_anthropic_cache(out, tool);
     mastra_write_puts(out, "}");
 }

@@ -136,18 +136,10 @@ static void write_settings(mastra_writer_t *out,
 
 static void write_tool(mastra_writer_t *out, const mastra_json_t *tool)
 {
-    const mastra_json_t *schema = mastra_json_get(tool, "inputSchema");
-
     mastra_write_puts(out, "{\"type\":\"function\",\"function\":{");
     put(out, NULL, "name", mastra_json_get(tool, "name"));
     put(out, NULL, "description", mastra_json_get(tool, "description"));
-    mastra_write_name(out, "parameters");
-    if (schema) {
-        mastra_write_json(out, schema);
-    }
-    else {
-        mastra_write_puts(out, "{\"type\":\"object\",\"properties\":{}}");
-    }
+    mastra_write_input(out, "parameters", tool);
     put(out, NULL, "strict", mastra_json_get(tool, "strict"));
     mastra_write_puts(out, "}}");
 }

@@ -104,10 +104,17 @@ static void put_file(mastra_writer_t *out, const mastra_json_t *part)
     }
 }
 
+static void put_part(mastra_writer_t *out, const mastra_json_t *part)
+{
+    mastra_write_item(out);
+    mastra_write_puts(out, "{\"type\":\"input_text\",\"text\":");
+    mastra_write_str(out, mastra_json_get(part, "text"));
+    mastra_write_puts(out, "}");
+}
+
 static void put_user(mastra_writer_t *out, const mastra_json_t *message)
 {
     const mastra_json_t *content = mastra_json_get(message, "content");
-    apr_size_t i, n = mastra_json_size(content);
 
     if (mastra_json_is_string(content)) {
         put_said(out, "user", "input_text", content);
@@ -115,24 +122,7 @@ static void put_user(mastra_writer_t *out, const mastra_json_t *message)
     }
     mastra_write_item(out);
     mastra_write_puts(out, "{\"role\":\"user\",\"content\":[");
-    for (i = 0; i < n; i++) {
-        const mastra_json_t *part = mastra_json_at(content, i);
-
-        if (mastra_part_type(part, "text")) {
-            mastra_write_item(out);
-            mastra_write_puts(out, "{\"type\":\"input_text\",\"text\":");
-            mastra_write_str(out, mastra_json_get(part, "text"));
-            mastra_write_puts(out, "}");
-        }
-        else if (mastra_part_type(part, "image")
-                 || mastra_part_type(part, "file")) {
-            put_file(out, part);
-        }
-        else {
-            mastra_write_fail(out, MASTRA_FAIL_UNSUPPORTED,
-                              "a part is neither text nor image nor file");
-        }
-    }
+    mastra_write_parts(out, content, put_part, put_file);
     mastra_write_puts(out, "]}");
 }
 
@@ -406,20 +396,13 @@ static void write_tools(mastra_writer_t *out,
     mastra_write_puts(out, "[");
     for (i = 0; i < n; i++) {
         const mastra_json_t *tool = mastra_json_at(request->tools, i);
-        const mastra_json_t *schema = mastra_json_get(tool, "inputSchema");
 
         mastra_write_item(out);
         mastra_write_puts(out, "{\"type\":\"function\"");
         mastra_write_member(out, "name", mastra_json_get(tool, "name"));
         mastra_write_member(out, "description",
                             mastra_json_get(tool, "description"));
-        mastra_write_name(out, "parameters");
-        if (schema) {
-            mastra_write_json(out, schema);
-        }
-        else {
-            mastra_write_puts(out, "{\"type\":\"object\",\"properties\":{}}");
-        }
+        mastra_write_input(out, "parameters", tool);
         mastra_write_member(out, "strict", mastra_json_get(tool, "strict"));
         mastra_write_puts(out, "}");
     }

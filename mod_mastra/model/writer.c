@@ -167,6 +167,42 @@ int mastra_output_is_error(const mastra_json_t *output)
            || mastra_part_type(output, "error-json");
 }
 
+void mastra_write_input(mastra_writer_t *out, const char *name,
+                        const mastra_json_t *tool)
+{
+    const mastra_json_t *schema = mastra_json_get(tool, "inputSchema");
+
+    mastra_write_name(out, name);
+    if (schema) {
+        mastra_write_json(out, schema);
+    }
+    else {
+        mastra_write_puts(out, "{\"type\":\"object\",\"properties\":{}}");
+    }
+}
+
+void mastra_write_parts(mastra_writer_t *out, const mastra_json_t *content,
+                        mastra_write_part_cb *text, mastra_write_part_cb *file)
+{
+    apr_size_t i, n = mastra_json_size(content);
+
+    for (i = 0; i < n; i++) {
+        const mastra_json_t *part = mastra_json_at(content, i);
+
+        if (mastra_part_type(part, "text")) {
+            text(out, part);
+        }
+        else if (mastra_part_type(part, "image")
+                 || mastra_part_type(part, "file")) {
+            file(out, part);
+        }
+        else {
+            mastra_write_fail(out, MASTRA_FAIL_UNSUPPORTED,
+                              "a part is neither text nor image nor file");
+        }
+    }
+}
+
 /* ---- media ---- */
 
 static void set_type(mastra_media_t *media, const char *type, apr_size_t len)

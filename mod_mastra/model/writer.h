@@ -59,6 +59,15 @@ int mastra_message_role(const mastra_json_t *message, const char *role);
 const mastra_json_t *mastra_part_options(const mastra_json_t *part,
                                          const char *name);
 
+/* What a tool takes, as the member name: any object when it does not say. */
+void mastra_write_input(mastra_writer_t *out, const char *name,
+                        const mastra_json_t *tool);
+/* The parts of what a user says, each by its function; others fail. */
+typedef void (mastra_write_part_cb)(mastra_writer_t *out,
+                                    const mastra_json_t *part);
+void mastra_write_parts(mastra_writer_t *out, const mastra_json_t *content,
+                        mastra_write_part_cb *text, mastra_write_part_cb *file);
+
 /* What an image or file part holds, told apart: a URL, or base64 data. */
 typedef struct {
     const char *url;         /* http, https or another scheme; or NULL */

@@ -26,16 +26,17 @@ struct mastra_openapi_t {
 mastra_json_t *mastra_openapi_schema(mastra_openapi_t *openapi,
                                      const char *text, const char *id);
 
-/* operation.c: the operation of a row, and what one of a file lacks. New
- * references. */
+/* operation.c: the operation of a row for a method (in small letters) and a path
+ * with braces. New reference. */
 mastra_json_t *mastra_openapi_operation(mastra_openapi_t *openapi,
                                         const mastra_route_t *row,
                                         const char *permission,
-                                        const char *path);
-mastra_json_t *mastra_openapi_complete(mastra_openapi_t *openapi,
-                                       const mastra_json_t *given,
-                                       const char *method, const char *path,
-                                       int is_public);
+                                        const char *method, const char *path);
+/* Puts what given says over it; takes operation over. */
+mastra_json_t *mastra_openapi_overlay(mastra_openapi_t *openapi,
+                                      mastra_json_t *operation,
+                                      const mastra_json_t *given,
+                                      const char *path);
 /* components.responses and components.securitySchemes */
 mastra_json_t *mastra_openapi_responses(void);
 mastra_json_t *mastra_openapi_schemes(const mastra_openapi_t *openapi);

@@ -66,10 +66,13 @@ static const char *key_of(const mastra_openapi_t *openapi, const char *path)
     return path;
 }
 
-static void put(mastra_openapi_t *openapi, const char *path,
-                const char *method, mastra_json_t *operation)
+/* One method of a row; given: over what the row says, or NULL. */
+static void put(mastra_openapi_t *openapi, const mastra_route_t *row,
+                const char *permission, const char *method,
+                const mastra_json_t *given)
 {
-    mastra_json_t *item = mastra_json_get(openapi->paths, path);
+    const char *path = key_of(openapi, braced(row->path, openapi->pool));
+    mastra_json_t *item = mastra_json_get(openapi->paths, path), *operation;
     char *name = apr_pstrdup(openapi->pool, method);
 
     ap_str_tolower(name);
@@ -78,8 +81,11 @@ static void put(mastra_openapi_t *openapi, const char *path,
         mastra_json_set(openapi->paths, path, item);
     }
     if (mastra_json_get(item, name)) {
-        mastra_json_unref(operation);
         return;
+    }
+    operation = mastra_openapi_operation(openapi, row, permission, name, path);
+    if (given) {
+        operation = mastra_openapi_overlay(openapi, operation, given, path);
     }
     mastra_json_set(item, name, operation);
 }
@@ -87,16 +93,13 @@ static void put(mastra_openapi_t *openapi, const char *path,
 static void add_rows(mastra_openapi_t *openapi, const mastra_router_t *router)
 {
     const mastra_route_t *row;
-    const char *permission, *path;
+    const char *permission;
     int i;
 
     for (i = 0; (row = mastra_router_row(&permission, router, i)); i++) {
-        if (row->flags & MASTRA_ROUTE_ALIAS) {
-            continue;
+        if (!(row->flags & MASTRA_ROUTE_ALIAS)) {
+            put(openapi, row, permission, row->method, NULL);
         }
-        path = key_of(openapi, braced(row->path, openapi->pool));
-        put(openapi, path, row->method,
-            mastra_openapi_operation(openapi, row, permission, path));
     }
 }
 
@@ -119,23 +122,17 @@ mastra_openapi_t *mastra_openapi_make(const mastra_router_t *router,
     return openapi;
 }
 
-void mastra_openapi_add(mastra_openapi_t *openapi, const char *method,
-                        const char *given_path,
-                        const mastra_json_t *operation, int is_public)
+void mastra_openapi_add(mastra_openapi_t *openapi, const mastra_route_t *row,
+                        const mastra_json_t *operation)
 {
     static const char *const all[] = { "GET", "POST", "PUT", "DELETE", "PATCH",
                                        NULL };
-    const char *path = key_of(openapi, braced(given_path, openapi->pool));
+    const char *permission = mastra_auth_permission(row, openapi->pool);
     int i;
 
     for (i = 0; all[i]; i++) {
-        char *name = apr_pstrdup(openapi->pool, all[i]);
-
-        ap_str_tolower(name);
-        if (!strcasecmp(method, all[i]) || !strcasecmp(method, "ALL")) {
-            put(openapi, path, all[i],
-                mastra_openapi_complete(openapi, operation, name, path,
-                                        is_public));
+        if (!strcmp(row->method, all[i]) || !strcmp(row->method, "ALL")) {
+            put(openapi, row, permission, all[i], operation);
         }
     }
 }

@@ -17,13 +17,11 @@ mastra_openapi_t *mastra_openapi_make(const mastra_router_t *router,
                                       const mastra_host_t *host,
                                       apr_pool_t *pool);
 
-/* A route that is no row: method ("GET"; "ALL" for each), path from the root
- * with :parameters, and an operation object as a file has it, or NULL; what it
- * lacks (parameters of the path, answers, security, an id) is filled in.
- * is_public: nobody has to be known. The operation is lent. */
-void mastra_openapi_add(mastra_openapi_t *openapi, const char *method,
-                        const char *path, const mastra_json_t *operation,
-                        int is_public);
+/* A route of the configuration, whose method may be ALL and whose path may have
+ * stars. operation: what a file says of it, an operation object of which
+ * everything may be missing; or NULL. Lent. */
+void mastra_openapi_add(mastra_openapi_t *openapi, const mastra_route_t *row,
+                        const mastra_json_t *operation);
 
 /* After the last one. NULL or what is wrong. */
 const char *mastra_openapi_finish(mastra_openapi_t *openapi);

@@ -245,15 +245,13 @@ static mastra_json_t *servers_root(void)
 mastra_json_t *mastra_openapi_operation(mastra_openapi_t *openapi,
                                         const mastra_route_t *row,
                                         const char *permission,
-                                        const char *path)
+                                        const char *method, const char *path)
 {
-    char *method = apr_pstrdup(openapi->pool, row->method);
     mastra_json_t *made, *parameters = mastra_json_array(), *responses;
     const mastra_auth_t *auth = &openapi->host->auth;
     int outside = row->flags & MASTRA_ROUTE_OUTSIDE, is_needed;
     const char *id;
 
-    ap_str_tolower(method);
     id = make_id(openapi, method, path);
     is_needed = mastra_auth_needs(auth, row,
                                   apr_pstrcat(openapi->pool, outside ? ""
@@ -273,7 +271,7 @@ mastra_json_t *mastra_openapi_operation(mastra_openapi_t *openapi,
     mastra_json_set(made, "responses", responses);
     mastra_json_set(made, "security", is_needed
                     ? mastra_openapi_security(openapi) : mastra_json_array());
-    if (!(row->flags & MASTRA_ROUTE_PUBLIC)) {
+    if (!(row->flags & MASTRA_ROUTE_PUBLIC) && *permission) {
         mastra_json_set_str(made, "x-mastra-permission", permission);
     }
     if (outside) {
@@ -283,54 +281,34 @@ mastra_json_t *mastra_openapi_operation(mastra_openapi_t *openapi,
     return made;
 }
 
-static mastra_json_t *member_or(const mastra_json_t *object, const char *name,
-                                mastra_json_t *otherwise)
+mastra_json_t *mastra_openapi_overlay(mastra_openapi_t *openapi,
+                                      mastra_json_t *operation,
+                                      const mastra_json_t *given,
+                                      const char *path)
 {
-    mastra_json_t *value = mastra_json_get(object, name);
+    mastra_json_t *copy = mastra_json_copy(given), *parameters, *responses;
+    const mastra_json_t *tags = mastra_json_get(copy, "tags");
+    apr_size_t i;
 
-    if (!value) {
-        return otherwise;
+    mastra_json_merge(operation, copy);
+    parameters = mastra_json_get(operation, "parameters");
+    if (!mastra_json_is_array(parameters)) {
+        parameters = mastra_json_array();
+        mastra_json_set(operation, "parameters", parameters);
     }
-    mastra_json_unref(otherwise);
-    return mastra_json_copy(value);
-}
-
-mastra_json_t *mastra_openapi_complete(mastra_openapi_t *openapi,
-                                       const mastra_json_t *given,
-                                       const char *method, const char *path,
-                                       int is_public)
-{
-    mastra_json_t *made = given ? mastra_json_copy(given)
-                                : mastra_json_object();
-    mastra_json_t *parameters, *responses;
-
-    parameters = member_or(made, "parameters", mastra_json_array());
     add_path_parameters(parameters, path, openapi->pool);
-    if (mastra_json_size(parameters)) {
-        mastra_json_set(made, "parameters", mastra_json_ref(parameters));
+    responses = mastra_json_get(operation, "responses");
+    if (!mastra_json_is_object(responses)) {
+        responses = mastra_json_pack("{s:{s:s}}", "200", "description",
+                                     "The answer");
+        mastra_json_set(operation, "responses", responses);
     }
-    responses = member_or(made, "responses", mastra_json_pack(
-                              "{s:{s:s}}", "200", "description",
-                              "The answer"));
     add_failures(responses, 0);
-    mastra_json_set(made, "responses", responses);
-    if (!mastra_json_get(made, "operationId")) {
-        mastra_json_set_str(made, "operationId",
-                            make_id(openapi, method, path));
+    for (i = 0; i < mastra_json_size(tags); i++) {
+        if (mastra_json_is_string(mastra_json_at(tags, i))) {
+            note_tag(openapi, mastra_json_str(mastra_json_at(tags, i)));
+        }
     }
-    if (!mastra_json_get(made, "summary")) {
-        mastra_json_set_str(made, "summary", path);
-    }
-    if (!mastra_json_get(made, "tags")) {
-        mastra_json_set(made, "tags", mastra_json_pack("[s]", "Custom"));
-        note_tag(openapi, "Custom");
-    }
-    if (!mastra_json_get(made, "security")) {
-        mastra_json_set(made, "security", is_public
-                        ? mastra_json_array()
-                        : mastra_openapi_security(openapi));
-    }
-    mastra_json_set(made, "servers", servers_root());
-    mastra_json_unref(parameters);
-    return made;
+    mastra_json_unref(copy);
+    return operation;
 }

@@ -81,7 +81,8 @@ void mastra_log_settle(mastra_log_t *log)
     }
 }
 
-void mastra_log_shrink(mastra_log_t *log)
+/* Drops what need not be in memory. */
+static void shrink(mastra_log_t *log)
 {
     mastra_ring_shrink(&log->ring, MASTRA_LOG_RING,
                        log->owned ? log->written : log->ring.last);
@@ -94,7 +95,7 @@ static void pump(mastra_log_t *log)
     log->busy++;
     mastra_followers_pump(log);
     mastra_remotes_pump(log);
-    mastra_log_shrink(log);
+    shrink(log);
     log->busy--;
 }
 

@@ -80,8 +80,6 @@ void mastra_log_settle(mastra_log_t *log);
 void mastra_log_disown(mastra_log_t *log);
 /* Gives all readers what is new. */
 void mastra_log_pump(mastra_log_t *log);
-/* Drops what need not be in memory. */
-void mastra_log_shrink(mastra_log_t *log);
 
 /* ---- event_flush.c ---- */
 

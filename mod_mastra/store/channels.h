@@ -130,6 +130,10 @@ apr_status_t mastra_queue_push(mastra_db_t *db, const char *channel,
  * NOT_FOUND: nothing waits. */
 apr_status_t mastra_queue_first(mastra_queue_item_t *item, mastra_db_t *db,
                                 const char *channel, apr_pool_t *pool);
+/* The row that a run begins with, until its message is stored. */
+apr_status_t mastra_queue_of_run(mastra_queue_item_t *item, mastra_db_t *db,
+                                 const char *channel, const char *run,
+                                 apr_pool_t *pool);
 /* What is to be delivered, up to 32 of them in order, taken out. */
 apr_status_t mastra_queue_take(mastra_queue_item_t **pitems, int *pn,
                                mastra_db_t *db, const char *channel,

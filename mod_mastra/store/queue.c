@@ -20,6 +20,9 @@ static const char queue_count[] =
 static const char queue_first[] =
     "SELECT place, kind, run, item FROM mastra_x_queue WHERE channel = ? "
     "ORDER BY kind, place LIMIT 1";
+static const char queue_of_run[] =
+    "SELECT place, kind, run, item FROM mastra_x_queue WHERE channel = ? "
+    "AND kind = 'next' AND run = ? ORDER BY place LIMIT 1";
 static const char queue_deliver[] =
     "SELECT place, kind, run, item FROM mastra_x_queue WHERE channel = ? "
     "AND kind = 'deliver' ORDER BY place LIMIT ?";
@@ -64,12 +67,12 @@ static void fill(mastra_queue_item_t *item, const mastra_rows_t *rows, int i)
     item->text = mastra_rows_text(rows, i, 3);
 }
 
-apr_status_t mastra_queue_first(mastra_queue_item_t *item, mastra_db_t *db,
-                                const char *channel, apr_pool_t *pool)
+static apr_status_t read_one(mastra_queue_item_t *item, mastra_db_t *db,
+                             const char *sql, const mastra_bind_t *binds,
+                             int nbinds, apr_pool_t *pool)
 {
     mastra_rows_t *rows;
-    apr_status_t rv = mastra_db_query(&rows, db, queue_first,
-                                      &MASTRA_TEXT(channel), 1, pool);
+    apr_status_t rv = mastra_db_query(&rows, db, sql, binds, nbinds, pool);
 
     if (rv == APR_SUCCESS && !mastra_rows_count(rows)) {
         rv = MASTRA_STORE_NOT_FOUND;
@@ -78,6 +81,21 @@ apr_status_t mastra_queue_first(mastra_queue_item_t *item, mastra_db_t *db,
         fill(item, rows, 0);
     }
     return rv;
+}
+
+apr_status_t mastra_queue_first(mastra_queue_item_t *item, mastra_db_t *db,
+                                const char *channel, apr_pool_t *pool)
+{
+    return read_one(item, db, queue_first, &MASTRA_TEXT(channel), 1, pool);
+}
+
+apr_status_t mastra_queue_of_run(mastra_queue_item_t *item, mastra_db_t *db,
+                                 const char *channel, const char *run,
+                                 apr_pool_t *pool)
+{
+    return read_one(item, db, queue_of_run, (const mastra_bind_t[]) {
+        MASTRA_TEXT(channel), MASTRA_TEXT(run)
+    }, 2, pool);
 }
 
 apr_status_t mastra_queue_take(mastra_queue_item_t **pitems, int *pn,

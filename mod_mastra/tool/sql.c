@@ -8,12 +8,13 @@
 #include "internal.h"
 
 #define MAX_PARAMS 32
+#define CONTEXT "context:"
 
 typedef enum { RESULT_ROWS, RESULT_ROW, RESULT_VALUE } sql_result_e;
 
 typedef struct {
     const char *statement;           /* with "?" for bound values */
-    const char *params[MAX_PARAMS];  /* input fields in order */
+    const char *params[MAX_PARAMS];  /* in order: input fields, context:NAME */
     int nparams;
     sql_result_e result;
     int writes;
@@ -137,6 +138,26 @@ static mastra_bind_t bind_of(const mastra_json_t *value, apr_pool_t *pool)
     return MASTRA_TEXT(mastra_json_text(value, pool));
 }
 
+/* A field of the input, or with "context:" before it a value of the request
+ * context: a.b for what lies deeper. */
+static const mastra_json_t *value_of(const mastra_tool_call_t *call,
+                                     const char *param, apr_pool_t *pool)
+{
+    const mastra_json_t *value = call->args.request_context;
+    const char *dot;
+
+    if (strncmp(param, CONTEXT, sizeof(CONTEXT) - 1)) {
+        return mastra_json_get(call->args.input, param);
+    }
+    param += sizeof(CONTEXT) - 1;
+    while (!mastra_json_get(value, param) && (dot = strchr(param, '.'))) {
+        value = mastra_json_get(value, apr_pstrmemdup(pool, param,
+                                                      dot - param));
+        param = dot + 1;
+    }
+    return mastra_json_get(value, param);
+}
+
 static apr_status_t sql_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_tool_call_t *call = baton;
@@ -148,8 +169,7 @@ static apr_status_t sql_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     int i, changed = 0;
 
     for (i = 0; i < conf->nparams; i++) {
-        binds[i] = bind_of(mastra_json_get(call->args.input, conf->params[i]),
-                           pool);
+        binds[i] = bind_of(value_of(call, conf->params[i], pool), pool);
     }
     mastra_json_unref(state->rows);
     state->rows = NULL;

@@ -147,7 +147,7 @@ AsyncRequestWorkerFactor 20
 END
 MastraEngine On
 MastraProject "@top@/conf/demo"
-MastraRunLease 2s
+MastraRunLease 3s
 <MastraTool slow-tool>
     MastraDescription "Waits so many milliseconds"
     MastraExecute uri uri=/tools/slow.lua
@@ -180,7 +180,7 @@ SKIP: {
 
     # the owner of a run that goes on is stopped past its lease
     my $ask = $server->api_post('/agents/slow-agent/generate', {
-        messages => 'CALL:slow-tool:{"ms":1500}', runId => "$id-8", requireToolApproval => true,
+        messages => 'CALL:slow-tool:{"ms":3000}', runId => "$id-8", requireToolApproval => true,
         memory => { thread => "$id-slow", resource => $id },
     });
     $call = $ask->{json}{suspendPayload}{toolCallId};
@@ -191,7 +191,7 @@ SKIP: {
     sleep 0.5;
     my ($owner) = grep { holds($_, $first->socket) } $server->children;
     ok $owner, '... is approved in one child';
-    kill STOP => $owner;
+    $server->freeze($owner);
     is $server->api_post('/agents/slow-agent/approve-tool-call-generate',
         { runId => "$id-8", toolCallId => $call })->{status}, 409, '... and nowhere else';
     my $second;

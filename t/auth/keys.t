@@ -167,4 +167,18 @@ for (@presets) {
     is status($server, rsa_token($first, { sub => 'u', %$mine, aud => 'other' }, kid => 'one')),
         401, '... nor for another audience';
 }
+
+# where they look when the line does not say; names that nobody has
+for (['auth0 domain=auth0.invalid audience=a', 'https://auth0.invalid/.well-known/jwks.json'],
+    ['clerk domain=clerk.invalid', 'https://clerk.invalid/.well-known/jwks.json'],
+    ['supabase domain=supabase.invalid', 'https://supabase.invalid/auth/v1/.well-known/jwks.json'],
+    ['okta domain=okta.invalid', 'https://okta.invalid/oauth2/default/v1/keys'],
+    ['okta domain=okta.invalid server=s1', 'https://okta.invalid/oauth2/s1/v1/keys']) {
+    my ($line, $address) = @$_;
+    my $server = server($line);
+    $server->expect_log(qr/MA641:/);
+    is status($server, rsa_token($first, { sub => 'u' }, kid => 'one')), 503, "$line: keys that are away";
+    like $server->log, qr{MA641: the keys at \Q$address\E cannot be had}, "... from $address";
+    $server->stop;
+}
 done_testing;

@@ -144,6 +144,65 @@ for my $case (['send-message', message => 'x'], ['queue-message', message => 'x'
         404, "$path to a run of somebody else's";
 }
 
+# --- messages by their ids ----------------------------------------------------------
+
+as(two => POST => '/memory/threads?agentId=weather-agent', json => { threadId => 'of-two' });
+as(two => POST => '/memory/save-messages?agentId=weather-agent', json => { messages => [{ role => 'user',
+    content => 'mine', threadId => 'of-two', resourceId => 'two', id => 'mine-1', type => 'text',
+    createdAt => '2026-01-01T00:00:00.000Z' }] });
+my @foreign = map { $_->{id} } @$before;
+my $ids     = join '&', map { "messageIds=$_" } @foreign;
+my $include = JSON::PP::encode_json([map { { id => $_, threadId => 'thread-1', withPreviousMessages => 5,
+    withNextMessages => 5 } } @foreign]);
+$include =~ s/([^\w.-])/sprintf '%%%02X', ord $1/ge;
+for my $path ('threads/of-two/messages', 'network/threads/of-two/messages') {
+    for my $query ('perPage=50', $ids, "messageIds=" . join(',', @foreign), "include=$include",
+        "include=$include&resourceId=one") {
+        my $answer = as(two => GET => "/memory/$path?agentId=weather-agent&$query");
+        unlike $answer->{body}, qr/\Q$mark\E/, "$path: nothing of others by " . substr $query, 0, 12;
+    }
+}
+for my $options ({ messageFilter => { messageIds => \@foreign } }, {}) {
+    my $answer = as(two => POST => '/memory/threads/of-two/clone?agentId=weather-agent',
+        json => { options => $options });
+    unlike $answer->{body}, qr/\Q$mark\E/, 'a clone takes nothing from others';
+}
+as(two => POST => '/memory/messages/delete?agentId=weather-agent', json => { messageIds => [@foreign, 'mine-1'] });
+is_deeply [map { $_->{id} } @{ messages_of_one() }[0 .. $#foreign]], \@foreign, 'nor are messages of others deleted';
+for my $body ({ role => 'user', content => 'x', threadId => 'of-two', resourceId => 'two', id => $foreign[0],
+        type => 'text', createdAt => '2026-01-01T00:00:00.000Z' },
+    { role => 'user', content => 'x', threadId => 'thread-1', resourceId => 'two', id => 'new', type => 'text',
+        createdAt => '2026-01-01T00:00:00.000Z' }) {
+    my $answer = as(two => POST => '/memory/save-messages?agentId=weather-agent', json => { messages => [$body] });
+    like $answer->{status}, qr/^4/, "nor written: $body->{id}" =~ s/\Q$foreign[0]\E/theirs/r or diag $answer->{body};
+}
+is messages_of_one()->[0]{content}{content} // '', $before->[0]{content}{content} // '', '... and they are as they were';
+
+# --- runs that go on -----------------------------------------------------------------
+
+for my $memory ({}, { memory => { thread => 'thread-live', resource => 'one' } }) {
+    my $run  = %$memory ? 'live-1' : 'live-2';
+    my $name = %$memory ? 'in a thread' : 'without a thread';
+    my $live = $server->stream('/agents/weather-agent/stream', { messages => "SLOW $mark a b c d e", runId => $run,
+        %$memory }, headers => $headers{one}, timeout => 10);
+    $live->next_frame for 1 .. 3;
+    unlike peek(two => '/agents/weather-agent/observe', { runId => $run, offset => 0 })->{body}, qr/\Q$mark\E/,
+        "a live run $name is watched by nobody else";
+    for my $case (['threads/abort', runId => $run], ['threads/abort', threadId => 'thread-live', resourceId => 'one'],
+        ['send-message', runId => $run, message => 'x'], ['signals', runId => $run,
+            signal => { type => 'user', contents => 'x' }]) {
+        my ($path, %body) = @$case;
+        my $answer = as(two => POST => "/agents/weather-agent/$path", json => \%body);
+        unlike $answer->{body}, qr/"(?:aborted|accepted)":true/, "... nor reached by $path" or diag $answer->{body};
+    }
+    my $refused = as(two => POST => '/agents/weather-agent/generate', json => { messages => 'x', runId => $run });
+    unlike $refused->{body}, qr/\Q$mark\E/, '... nor taken over by its id';
+    my @rest = $live->frames;
+    is $rest[-1]{data}, '[DONE]', '... and comes to its end';
+    ok scalar(grep { ref $_->{json} && $_->{json}{type} eq 'finish'
+            && $_->{json}{payload}{stepResult}{reason} eq 'stop' } @rest), '... as one asked for it';
+}
+
 # --- claims ----------------------------------------------------------------------
 
 for my $claims ({ name => 'no subject' }, { sub => '' }, { sub => ['one'] }, { sub => true },

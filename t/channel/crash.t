@@ -8,29 +8,36 @@ use Channel qw(said types runs_of);
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 28;
+plan tests => 29;
 
 my $httpd = Channel->start(name => 'crash', conf => 'MastraRunLease 4');
 $httpd->expect_log(qr/MA3007|MA3001|AH00052|AH00051/);
 my $n = 0;
 sub thread { return "crash-$$-" . ++$n }
 
-# Subscribers in several children, with a run going on in the first of them; the pid of its owner
-# is found by aborting nothing: only a child that is not the owner has a mirror.
+# Subscribers in several children, with a run going on in the first of them. A child of prefork has
+# room for one connection: there it goes on in a child without subscribers.
+my $alone = mpm() eq 'prefork';
+
 sub scene {
     my ($thread) = @_;
-    my %client = $httpd->connections(3);
+    my %client = $httpd->connections($alone ? 2 : 3);
     my %watch  = map { $_ => $httpd->watch($thread, client => $client{$_}) } keys %client;
     my ($owner) = sort keys %watch;
-    my $sender = $httpd->connection_to(sub { $_[0] == $owner });
+    my $sender;
+    if ($alone) {
+        ($sender, $owner) = @{ $httpd->connection }{qw(client pid)};
+    }
+    else {
+        $sender = $httpd->connection_to(sub { $_[0] == $owner });
+    }
     my $answer = $httpd->say($thread, 'SLOW one two three four five six seven eight nine ten',
         client => $sender);
-    my ($other) = grep { $_ != $owner } keys %watch;
     my %seen = map { $_ => [$httpd->until_frame($watch{$_},
         sub { ($_[0]{payload}{text} // '') eq 'two ' })] } keys %watch;
     my $into   = $httpd->say($thread, 'into', client => $httpd->connection_to(sub { $_[0] != $owner }));
     my $behind = $httpd->call('queue-message', $thread, message => 'behind');
-    return { owner => $owner, watch => \%watch, seen => \%seen, run => $answer->{json}{runId},
+    return { owner => $owner, sender => $sender, watch => \%watch, seen => \%seen, run => $answer->{json}{runId},
         others => [grep { $_ != $owner } keys %watch], behind => $behind->{json}{runId},
         into => $into->{json}{runId} };
 }
@@ -73,13 +80,18 @@ $_->leave for values %{ $scene->{watch} };
 
 $thread = thread();
 $scene  = scene($thread);
-kill STOP => $scene->{owner};
+$httpd->freeze($scene->{owner});
 check_others($scene, 'asleep');
 kill CONT => $scene->{owner};
-my @late = eval { $httpd->until_finish($scene->{watch}{ $scene->{owner} }, 2, 20) };
-is join('|', grep { /^user|Echo: (?:into|behind)/ } said(@late)),
-    'user: into|model: Echo: into|user: behind|model: Echo: behind',
-    'subscribers of the one that wakes up see the same';
+SKIP: {
+    skip 'a child of prefork that works has no subscribers', 2 if $alone;
+    my @late = eval { $httpd->until_finish($scene->{watch}{ $scene->{owner} }, 2, 20) };
+    is join('|', grep { /^user|Echo: (?:into|behind)/ } said(@late)),
+        'user: into|model: Echo: into|user: behind|model: Echo: behind',
+        'subscribers of the one that wakes up see the same';
+    is scalar(grep { ($_->{json}{payload}{error}{code} // '') eq 'RUN_LOST' } @late), 1,
+        '... and are told that the run was lost';
+}
 sleep 2;
 @stored = $httpd->stored($thread);
 is_deeply [@stored], ['signal: SLOW one two three four five six seven eight nine ten',

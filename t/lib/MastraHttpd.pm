@@ -210,6 +210,21 @@ sub replaced {
     }, $seconds // 15);
 }
 
+# Stops a child as a debugger would, but not while it has the database's lock: then all others
+# would wait for it, with SQLite.
+sub freeze {
+    my ($self, $pid) = @_;
+    for my $round (1 .. 20) {
+        kill STOP => $pid;
+        my $answer = eval { $self->request(POST => '/api/memory/threads?agentId=weather-agent',
+            json => { threadId => "freeze-$$-$pid-$round", resourceId => 'freeze' }, timeout => 1) };
+        return if $answer && $answer->{status} == 200;
+        kill CONT => $pid;
+        sleep 0.02;
+    }
+    croak "process $pid always has the database's lock";
+}
+
 sub graceful_stop { my $self = shift; kill WINCH => $self->{pid} }
 
 # Waits for the parent to leave; its status, or undef after so many seconds.

@@ -123,7 +123,7 @@ sub chosen_tests {
 # The programs that test storage do so on PostgreSQL too, on one of their own.
 sub on_postgres {
     my $file = shift;
-    return ($ENV{DB} || '') eq 'pgsql' && $file =~ m{/t/unit/store/};
+    return ($ENV{DB} || '') eq 'pgsql' && $file =~ m{/t/unit/(?:store|run)/};
 }
 
 sub run_tests {

@@ -452,6 +452,129 @@ static int on_error(mastra_req_t *req, int status, const char *message)
                       text, sizeof(text) - 1);
 }
 
+/* ---- a route and middleware ---- */
+
+/* What the instance of a route is. */
+typedef struct {
+    const char *path;
+    int inits;
+} route_t;
+
+static const char *configure_route(void **pinstance, const char *path,
+                                   server_rec *s, apr_pool_t *pool)
+{
+    route_t *route = apr_pcalloc(pool, sizeof(*route));
+
+    if (strstr(path, "refuse")) {
+        return "the sample refuses this path";
+    }
+    route->path = apr_pstrdup(pool, path);
+    *pinstance = route;
+    return NULL;
+}
+
+static apr_status_t init_route(void *instance, server_rec *s,
+                               apr_pool_t *pool)
+{
+    route_t *route = instance;
+
+    route->inits++;
+    return strstr(route->path, "lame") ? APR_EGENERAL : APR_SUCCESS;
+}
+
+/* Reads as a handler of httpd does. */
+static int write_body(request_rec *r)
+{
+    char buffer[512];
+    long n;
+
+    ap_set_content_type(r, "text/plain");
+    if (ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK)
+        || !ap_should_client_block(r)) {
+        ap_rputs("no body", r);
+        return OK;
+    }
+    while ((n = ap_get_client_block(r, buffer, sizeof(buffer))) > 0) {
+        ap_rwrite(buffer, (int)n, r);
+    }
+    return OK;
+}
+
+static int handle_route(void *instance, mastra_req_t *req)
+{
+    const route_t *route = instance;
+    request_rec *r = req_rec(req);
+    const char *what = req_param(req, "what"), *text;
+
+    if (what && !strcmp(what, "write")) {
+        return write_body(r);
+    }
+    if (what && !strcmp(what, "status")) {
+        return HTTP_CONFLICT;
+    }
+    if (what && !strcmp(what, "ask")) {
+        mastra_ask_t ask = { MASTRA_API_HEAD(mastra_ask_t) };
+        const mastra_reply_t *reply;
+
+        ask.server = r->server;
+        ask.r = r;
+        ask.id = "plain";
+        ask.json = "{\"messages\":\"from a route\"}";
+        ask.len = strlen(ask.json);
+        return generate(&reply, &ask, r->pool)
+               ? HTTP_BAD_GATEWAY
+               : req_answer(req, reply->status, "application/json",
+                            reply->json, reply->len);
+    }
+    text = apr_psprintf(r->pool, "{\"path\":%s,\"route\":%s,\"what\":%s,"
+                        "\"inits\":%d,\"body\":%s,\"user\":%s,"
+                        "\"color\":%s,\"stage\":%d}",
+                        quoted(r->pool, route->path),
+                        quoted(r->pool, req_route(req)),
+                        quoted(r->pool, what), route->inits,
+                        or_null(req_body(req, NULL)),
+                        or_null(user_get(req)),
+                        or_null(context_get(req, "color")), req_status(req));
+    return req_answer(req, 201, "application/json", text, strlen(text));
+}
+
+static const mastra_provider_route_t sample_route = {
+    MASTRA_API_HEAD(mastra_provider_route_t), configure_route, init_route,
+    handle_route
+};
+static const mastra_provider_route_t empty_route = {
+    MASTRA_API_HEAD(mastra_provider_route_t), NULL, NULL, NULL
+};
+
+static const char *configure_ring(void **pinstance, const char *path,
+                                  server_rec *s, apr_pool_t *pool)
+{
+    *pinstance = (void *)apr_pstrdup(pool, path ? path : "all");
+    return NULL;
+}
+
+static int ring_before(void *instance, mastra_req_t *req)
+{
+    const char *what = req_header(req, "X-Ring");
+
+    header_set(req, "X-Ring-Before", instance);
+    context_set(req, "color", "\"ringed\"");
+    return what && !strcmp(what, "stop") ? HTTP_PAYMENT_REQUIRED : OK;
+}
+
+static int ring_after(void *instance, mastra_req_t *req)
+{
+    header_set(req, "X-Ring-After", req_status(req) == 201 ? "created"
+                                    : req_status(req) == 200 ? "fine"
+                                                             : "not fine");
+    return OK;
+}
+
+static const mastra_provider_middleware_t ring = {
+    MASTRA_API_HEAD(mastra_provider_middleware_t), configure_ring, ring_before,
+    ring_after
+};
+
 /* ---- the handler ---- */
 
 static apr_status_t write_chunk(void *baton, const char *json, apr_size_t len)
@@ -879,6 +1002,12 @@ static void register_hooks(apr_pool_t *pool)
                          MASTRA_PROVIDER_VERSION, &model);
     ap_register_provider(pool, MASTRA_PROVIDER_MODEL, "sample-other-major",
                          MASTRA_PROVIDER_VERSION, &other_major_model);
+    ap_register_provider(pool, MASTRA_PROVIDER_ROUTE, "sample",
+                         MASTRA_PROVIDER_VERSION, &sample_route);
+    ap_register_provider(pool, MASTRA_PROVIDER_ROUTE, "sample-empty",
+                         MASTRA_PROVIDER_VERSION, &empty_route);
+    ap_register_provider(pool, MASTRA_PROVIDER_MIDDLEWARE, "ring",
+                         MASTRA_PROVIDER_VERSION, &ring);
     ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample",
                          MASTRA_PROVIDER_VERSION, &known_auth);
     ap_register_provider(pool, MASTRA_PROVIDER_AUTH, "sample-judge",

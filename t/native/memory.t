@@ -67,6 +67,8 @@ END
     like $memory->(GET => '/threads/w/working-memory?resourceId=me', '', id => 'keeper')->{json}{workingMemory}, qr/likes tea/,
         $says->('... and read');
 
+    is $memory->(DELETE => '/threads/w', '', id => 'keeper')->{status}, 200, $says->('... and go with their thread');
+
     # --- the rest
     is $memory->(DELETE => '/threads/t%2F1%20%25')->{status}, 200, $says->('a thread is deleted');
     is $memory->(GET => '/threads/t%2F1%20%25')->{status}, 404, $says->('... for good');

@@ -20,6 +20,11 @@ Listen 127.0.0.1:$tokens
 <VirtualHost 127.0.0.1:$tokens>
     MastraAuth simple token=env:OPENAPI_TOKEN
     MastraAuthPublic /api/tools
+    MastraRoute GET /greet/:name /scripts/none auth=off "openapi=\@top\@/t/openapi/greet.json"
+    MastraRoute ALL /any/:thing/* /scripts/none
+    MastraRoute POST /ask agent:weather-agent as=sse
+    MastraRoute GET /agents /scripts/none
+    MastraRoute POST /agents /scripts/none
 </VirtualHost>
 END
 
@@ -61,7 +66,9 @@ for (['a parameter that is not told', sub { delete $_[0]{paths}{'/agents/{agentI
 
 my %served;
 for my $line (split /\n/, $server->log) {
-    $served{"$1 $2"} = $3 if $line =~ /route (\w+) (\S+) needs (\S+),/;
+    # without those of the other host
+    $served{"$1 $2"} = $3
+        if $line =~ m{route (\w+) (?!/(?:greet|any|ask)\b)(\S+) needs (\S+),} && $1 ne 'ALL';
 }
 cmp_ok scalar(keys %served), '>', 50, 'the server tells its routes';
 my (%told, @ids, @silent);
@@ -117,6 +124,32 @@ is_deeply $paths->{'/health'}{get}{security}, [], 'where it is';
 is_deeply $paths->{'/auth/me'}{get}{security}, [], 'some routes are open to all';
 is_deeply $paths->{'/tools'}{get}{security}, [], 'and what the administrator has opened';
 is $closed->{json}{components}{securitySchemes}{bearer}{scheme}, 'bearer', 'how a token is sent';
+
+# --- routes of the configuration ---
+
+my $greet = $paths->{'/greet/{name}'}{get};
+is $greet->{summary}, 'Greets somebody', 'what a file says of a route is told';
+is $greet->{parameters}[0]{schema}{maxLength}, 20, 'with its parameters';
+is_deeply [map { $_->{name} } @{ $greet->{parameters} }], ['name', 'loud'], 'each once';
+is_deeply $greet->{security}, [], 'it is open';
+is $greet->{servers}[0]{url}, '/', 'and not below the prefix';
+is $greet->{responses}{200}{description}, 'A greeting', 'its answer is what the file says';
+ok $greet->{responses}{default}, 'beside which it may fail';
+my $any = $paths->{'/any/{thing}/{path}'};
+is_deeply [sort keys %$any], [qw(delete get patch post put)], 'ALL is each method';
+is_deeply [map { $_->{name} } @{ $any->{put}{parameters} }], ['thing', 'path'], 'a star is a parameter';
+is_deeply $any->{get}{security}, [{ bearer => [] }, { apiKey => [] }], 'it is for known callers';
+my $ask = $paths->{'/ask'}{post};
+is $ask->{'x-mastra-permission'}, 'agents:execute', 'a route to an agent takes its permission';
+ok $ask->{requestBody}{content}{'application/json'}{schema}{properties}, 'and its body';
+ok $ask->{responses}{200}{content}{'text/event-stream'}, 'and tells how it answers';
+is $paths->{'/agents'}{get}{summary}, 'List all agents', 'a path can be that of the API';
+is $paths->{'/agents'}{post}{servers}[0]{url}, '/', 'with methods of its own';
+my %ids;
+for my $path (values %$paths) {
+    $ids{ $_->{operationId} }++ for values %$path;
+}
+is_deeply [grep { $ids{$_} > 1 } sort keys %ids], [], 'ids are not used twice';
 
 # --- what is told is there ---
 

@@ -21,7 +21,8 @@ my $httpd = Served->start(name => 'kill', limits => $limits->{ mpm() });
 
 # --- one child
 
-my $words = 'one two three four five six seven eight PACE:300';
+# long enough for a machine that is busy to kill its child in their middle
+my $words = 'one two three four five six seven eight nine ten PACE:600';
 my %open;
 for my $n (1 .. 8) {
     $open{$n} = $httpd->ask('/agents/memory-agent/stream', { messages => $words, memory("s$n") });
@@ -44,10 +45,10 @@ for my $n (sort keys %open) {
     $open{$n}{ended} = types(@frames[-1, -1]) if @frames;
 }
 is join(' ', @cut), join(' ', sort keys %hit), 'streams of a killed child break';
-is join(' ', grep { $open{$_}{text} !~ /eight/ } @whole), '', '... and the others come to their end';
+is join(' ', grep { $open{$_}{text} !~ /ten/ } @whole), '', '... and the others come to their end';
 ok wait_for(sub { eval { $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' })
     ->{status} } == 200 }), 'the server goes on';
-is join(' ', grep { my @said = $httpd->said("s$_"); @said != 2 || $said[1] !~ /eight/ } @whole), '',
+is join(' ', grep { my @said = $httpd->said("s$_"); @said != 2 || $said[1] !~ /ten/ } @whole), '',
     'whole answers are stored';
 is join(' ', grep { ($httpd->said("s$_"))[0] ne "user: $words" } @cut), '',
     'of broken ones the question is';

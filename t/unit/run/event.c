@@ -125,6 +125,16 @@ static void close_now(void *baton)
     mastra_log_close(w->child->log, w->ended);
 }
 
+static void lose_now(void *baton)
+{
+    mastra_log_lose(((writing_t *)baton)->child->log);
+}
+
+static void leave_now(void *baton)
+{
+    mastra_events_leave_bus(((writing_t *)baton)->child->events);
+}
+
 static void stats_now(void *baton)
 {
     writing_t *w = baton;
@@ -236,28 +246,28 @@ static void test_here(child_t *a)
     early = follow(a, "one", NULL, 0, 0);
     gone = follow(a, "one", NULL, 0, 0);
     write_frames(a, 1, 10, 0);
-    is_int(wait_for(early, 10, 0), 10, "a reader gets what is written");
+    IS_INT(wait_for(early, 10, 0), 10, "a reader gets what is written");
     late = follow(a, "one", NULL, 0, 0);
     middle = follow(a, "one", NULL, 5, 0);
-    is_int(wait_for(late, 10, 0), 10, "one that comes late, too");
-    is_int(wait_for(middle, 10, 0), 10, "... or a part of it");
+    IS_INT(wait_for(late, 10, 0), 10, "one that comes late, too");
+    IS_INT(wait_for(middle, 10, 0), 10, "... or a part of it");
     on_loop(a->loop, stop_now, gone);
     write_frames(a, 11, 20, 0);
     close_log(a, 1);
-    is_int(wait_for(early, 20, 1), 20, "and the rest");
-    is_int(early->ended + wait_for(late, 20, 1) + wait_for(middle, 20, 1), 41,
+    IS_INT(wait_for(early, 20, 1), 20, "and the rest");
+    IS_INT(early->ended + wait_for(late, 20, 1) + wait_for(middle, 20, 1), 41,
            "all hear of the end");
-    is_int(early->rv, APR_SUCCESS, "... a good one");
-    is_int(early->disorder + late->disorder + middle->disorder, 0,
+    IS_INT(early->rv, APR_SUCCESS, "... a good one");
+    IS_INT(early->disorder + late->disorder + middle->disorder, 0,
            "nothing is out of order");
-    is_int(gone->ended, 0, "one that has left hears nothing");
+    IS_INT(gone->ended, 0, "one that has left hears nothing");
     late = follow(a, "one", NULL, 0, 0);
-    is_int(wait_for(late, 20, 1), 20, "after the end it can be read");
+    IS_INT(wait_for(late, 20, 1), 20, "after the end it can be read");
     apr_sleep(2200000);
-    is_int(logs_of(a), 0, "then it leaves memory");
+    IS_INT(logs_of(a), 0, "then it leaves memory");
     late = follow(a, "one", NULL, 0, 0);
-    is_int(wait_for(late, 20, 1), 20, "and can be read from storage");
-    is_int(late->disorder, 0, "... in order");
+    IS_INT(wait_for(late, 20, 1), 20, "and can be read from storage");
+    IS_INT(late->disorder, 0, "... in order");
 }
 
 static void test_slow(child_t *a)
@@ -270,18 +280,18 @@ static void test_slow(child_t *a)
     quick = follow(a, "slow", NULL, 0, 0);
     wait_for(slow, 0, 0);
     write_frames(a, 1, 100, 30000);
-    is_int(wait_for(slow, 3, 0), 3, "a slow reader is left in peace");
-    is_int(wait_for(quick, 100, 0), 100, "... and holds up nobody");
+    IS_INT(wait_for(slow, 3, 0), 3, "a slow reader is left in peace");
+    IS_INT(wait_for(quick, 100, 0), 100, "... and holds up nobody");
     apr_sleep(1000000);
     write_frames(a, 101, 101, 30000);
     on_loop(a->loop, stats_now, &w);
-    ok(w.stats.bytes < 1200000, "memory does not grow with it");
+    OK(w.stats.bytes < 1200000, "memory does not grow with it");
     on_loop(a->loop, resume_now, slow);
-    is_int(wait_for(slow, 101, 0), 101, "it gets the rest from storage");
-    is_int(slow->disorder, 0, "... in order");
+    IS_INT(wait_for(slow, 101, 0), 101, "it gets the rest from storage");
+    IS_INT(slow->disorder, 0, "... in order");
     close_log(a, 1);
     wait_for(slow, 101, 1);
-    is_int(slow->ended, 1, "... and the end");
+    IS_INT(slow->ended, 1, "... and the end");
 }
 
 /* ---- two children ---- */
@@ -295,26 +305,26 @@ static void test_mirror(child_t *a, child_t *b)
     open_log(a, "two", 1, 0);
     write_frames(a, 1, 5, 0);
     far = follow(b, "two", owner, 0, 0);
-    is_int(wait_for(far, 5, 0), 5, "another child's reader gets what is there");
+    IS_INT(wait_for(far, 5, 0), 5, "another child's reader gets what is there");
     begun = apr_time_now();
     write_frames(a, 6, 6, 0);
     while (far->count < 6 && apr_time_now() - begun < apr_time_from_sec(2)) {
         apr_sleep(100);
     }
-    ok(apr_time_now() - begun < 20000, "what comes takes less than 20 ms");
+    OK(apr_time_now() - begun < 20000, "what comes takes less than 20 ms");
     write_frames(a, 7, 3000, 20);
-    is_int(wait_for(far, 3000, 0), 3000, "much at once comes as well");
+    IS_INT(wait_for(far, 3000, 0), 3000, "much at once comes as well");
     second = follow(b, "two", owner, 0, 0);
-    is_int(wait_for(second, 3000, 0), 3000, "a second reader there");
+    IS_INT(wait_for(second, 3000, 0), 3000, "a second reader there");
     huge = follow(b, "two", owner, 3000, 0);
     write_frames(a, 3001, 3001, 400000);
-    is_int(wait_for(huge, 3001, 0), 3001, "a frame too large for the bus");
+    IS_INT(wait_for(huge, 3001, 0), 3001, "a frame too large for the bus");
     write_frames(a, 3002, 3010, 0);
     close_log(a, 1);
-    is_int(wait_for(far, 3010, 1), 3010, "and what follows it");
-    is_int(wait_for(second, 3010, 1) + second->ended, 3011, "... to the end");
-    is_int(far->disorder + second->disorder + huge->disorder, 0, "in order");
-    is_int(far->bytes, second->bytes, "whole");
+    IS_INT(wait_for(far, 3010, 1), 3010, "and what follows it");
+    IS_INT(wait_for(second, 3010, 1) + second->ended, 3011, "... to the end");
+    IS_INT(far->disorder + second->disorder + huge->disorder, 0, "in order");
+    IS_INT(far->bytes, second->bytes, "whole");
 }
 
 static void test_slow_mirror(child_t *a, child_t *b)
@@ -325,13 +335,13 @@ static void test_slow_mirror(child_t *a, child_t *b)
     far = follow(b, "far", mastra_bus_address(a->bus), 0, 2);
     wait_for(far, 0, 0);
     write_frames(a, 1, 120, 30000);
-    is_int(wait_for(far, 2, 0), 2, "a slow reader of another child's log");
+    IS_INT(wait_for(far, 2, 0), 2, "a slow reader of another child's log");
     apr_sleep(500000);
     on_loop(b->loop, resume_now, far);
-    is_int(wait_for(far, 120, 0), 120, "... gets it all");
+    IS_INT(wait_for(far, 120, 0), 120, "... gets it all");
     close_log(a, 1);
     wait_for(far, 120, 1);
-    is_int(far->disorder, 0, "... in order");
+    IS_INT(far->disorder, 0, "... in order");
 }
 
 /* A run that is suspended here and goes on there. */
@@ -346,19 +356,64 @@ static void test_moves(child_t *a, child_t *b)
     wait_for(there, 3, 0);
     close_log(a, 0);
     apr_sleep(2500000);
-    is_int(here->ended + there->ended, 0, "a log that is left has not ended");
+    IS_INT(here->ended + there->ended, 0, "a log that is left has not ended");
     open_log(b, "moves", 2, 3);
     write_frames(b, 4, 6, 0);
-    is_int(wait_for(there, 6, 0), 6, "the new owner's readers go on");
+    IS_INT(wait_for(there, 6, 0), 6, "the new owner's readers go on");
     here->owner = mastra_bus_address(b->bus);
     on_loop(a->loop, stop_now, here);
     here = follow(a, "moves", mastra_bus_address(b->bus), 3, 0);
-    is_int(wait_for(here, 6, 0), 6, "... and those of the old one");
+    IS_INT(wait_for(here, 6, 0), 6, "... and those of the old one");
     close_log(b, 1);
     wait_for(here, 6, 1);
     wait_for(there, 6, 1);
-    is_int(here->ended + there->ended, 2, "both hear of the end");
-    is_int(here->disorder + there->disorder, 0, "... in order");
+    IS_INT(here->ended + there->ended, 2, "both hear of the end");
+    IS_INT(here->disorder + there->disorder, 0, "... in order");
+}
+
+/* A run whose owner slept too long: another child has gone on with its log. */
+static void test_lost(child_t *a, child_t *b, int unwritten)
+{
+    const char *key = unwritten ? "lost-in-hand" : "lost";
+    writing_t w = { .child = a };
+    reader_t *here;
+
+    open_log(a, key, 1, 0);
+    here = follow(a, key, NULL, 0, 0);
+    write_frames(a, 1, 3, 0);
+    wait_for(here, 3, 0);
+    apr_sleep(400000);
+    open_log(b, key, 2, 3);
+    write_frames(b, 4, 6, 0);
+    close_log(b, 1);
+    apr_sleep(400000);
+    if (unwritten) {
+        write_frames(a, 4, 4, 0);
+    }
+    on_loop(a->loop, lose_now, &w);
+    IS_INT(wait_for(here, 6 + unwritten, 1), 6 + unwritten,
+           "who follows a log that was lost goes on with the new owner's");
+    IS(here->text, "6 ", "... to its last frame");
+    IS_INT(here->ended, 1, "... and its end");
+    IS_INT(here->disorder, unwritten ? 3 : 0, "... in order");
+}
+
+/* Without the bus all is found in storage. */
+static void test_alone(child_t *a, child_t *b)
+{
+    writing_t w = { .child = b };
+    reader_t *far;
+
+    open_log(a, "alone", 1, 0);
+    far = follow(b, "alone", mastra_bus_address(a->bus), 0, 0);
+    write_frames(a, 1, 2, 0);
+    wait_for(far, 2, 0);
+    on_loop(b->loop, leave_now, &w);
+    write_frames(a, 3, 5, 0);
+    IS_INT(wait_for(far, 5, 0), 5, "who has left the bus reads storage");
+    close_log(a, 1);
+    wait_for(far, 5, 1);
+    IS_INT(far->ended + far->disorder, 1, "... to the end");
 }
 
 static void test_dead(child_t *a, child_t *b)
@@ -369,39 +424,43 @@ static void test_dead(child_t *a, child_t *b)
     write_frames(a, 1, 4, 0);
     apr_sleep(300000);
     far = follow(b, "dead", "node.1-0", 0, 0);
-    is_int(wait_for(far, 4, 0), 4, "without its owner a log is in storage");
-    is_str(b->dead, "node.1-0", "... and the owner is reported");
+    IS_INT(wait_for(far, 4, 0), 4, "without its owner a log is in storage");
+    IS(b->dead, "node.1-0", "... and the owner is reported");
     on_loop(b->loop, stop_now, far);
     close_log(a, 1);
 }
 
-int main(void)
+static void test(const mastra_store_conf_t *conf)
 {
-    mastra_store_conf_t conf;
-    child_t *a, *b;
-    int status;
+    child_t *a = make_child(conf), *b = make_child(conf);
 
-    test_start();
-    if (!mkdtemp(dir)) {
-        return 1;
-    }
-    conf = test_sqlite3("events.db");
-    test_migrate(&conf);
-    a = make_child(&conf);
-    b = make_child(&conf);
     test_here(a);
     test_slow(a);
     test_mirror(a, b);
     test_slow_mirror(a, b);
     test_moves(a, b);
     test_dead(a, b);
+    test_lost(a, b, 0);
+    test_lost(a, b, 1);
+    test_alone(a, b);
     apr_sleep(2300000);
-    is_int(logs_of(a) + logs_of(b), 0, "nothing is left behind");
-    is_int(test_errors, 0, "nothing was wrong");
+    IS_INT(logs_of(a) + logs_of(b), 0, "nothing is left behind");
+    IS_INT(test_errors, 0, "nothing was wrong");
     mastra_store_close(a->store);
     mastra_store_close(b->store);
     mastra_loop_stop(a->loop);
     mastra_loop_stop(b->loop);
+}
+
+int main(void)
+{
+    int status;
+
+    test_start();
+    if (!mkdtemp(dir)) {
+        return 1;
+    }
+    test_each("events", test);
     status = test_end();
     rmdir(dir);
     return status;

@@ -71,6 +71,7 @@ STEP(claims_of, mastra_channels_claims(&s->claims, &s->n, db, s->id, s->epoch,
                                        pool))
 STEP(push_it, mastra_queue_push(db, s->id, s->owner, "run", s->text, pool))
 STEP(first_it, mastra_queue_first(&s->item, db, s->id, pool))
+STEP(of_run_it, mastra_queue_of_run(&s->item, db, s->id, s->text, pool))
 STEP(take_it, mastra_queue_take(&s->items, &s->n, db, s->id, pool))
 STEP(drop_it, mastra_queue_drop(db, s->id, s->n, pool))
 STEP(promote_it, mastra_queue_promote(db, s->id, s->n, s->text, pool))
@@ -189,6 +190,13 @@ static void test_queue(void)
     push(row.id, MASTRA_QUEUE_DELIVER, "d1");
     push(row.id, MASTRA_QUEUE_NEXT, "n2");
     push(row.id, MASTRA_QUEUE_DELIVER, "d2");
+    step.call = of_run_it;
+    step.text = "other";
+    IS_INT(go(&step), MASTRA_STORE_NOT_FOUND, "no run of that name begins");
+    step.text = "run";
+    go(&step);
+    IS(step.item.text, "n1", "... what one begins with is found");
+    step.call = first_it;
     go(&step);
     IS(step.item.text, "d1", "what is for the run goes first");
     step.call = take_it;

@@ -153,6 +153,48 @@ static void locked(void)
     mastra_store_close(store);
 }
 
+typedef struct {
+    row_t row;                   /* first: what add knows */
+    volatile apr_status_t rv;
+} late_t;
+
+static void told(void *baton, apr_status_t rv)
+{
+    ((late_t *)baton)->rv = rv;
+}
+
+/* How a job ends that waits for another process when its store is closed. */
+static int closed_while(const char *path, int milliseconds)
+{
+    mastra_store_conf_t conf = fresh(path);
+    foreign_t other = { &conf, "INSERT INTO x_test (id) VALUES (2)",
+                        milliseconds };
+    late_t late = { { 3, 10, 0 }, APR_INCOMPLETE };
+    mastra_store_job_t job = { .mode = MASTRA_STORE_WRITE, .run = add,
+                               .done = told, .baton = &late };
+    pthread_t thread;
+    apr_time_t start;
+
+    conf.patience = apr_time_from_sec(20);
+    open_store(&conf);
+    add_row(1, 1);
+    foreign(&thread, &other);
+    start = apr_time_now();
+    mastra_store_submit(store, &job);
+    mastra_store_close(store);
+    OK(since(start) < 4, "a store closes in time");
+    pthread_join(thread, NULL);
+    return late.rv;
+}
+
+static void closing(void)
+{
+    IS_INT(closed_while("closing", 700), APR_SUCCESS,
+           "... but lets what waits for another process have its turn");
+    OK(closed_while("closed", 5000) != APR_SUCCESS,
+       "... if that comes soon");
+}
+
 /* Another child of ours was stopped while it held the lock. */
 static void stopped(void)
 {
@@ -453,6 +495,7 @@ int main(void)
     test_start();
     test_label = "sqlite3: ";
     locked();
+    closing();
     stopped();
     changed_schema();
     read_only();
