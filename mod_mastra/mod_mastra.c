@@ -117,7 +117,9 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
-        mastra_api_system, mastra_api_lists, mastra_openapi_routes, NULL
+        mastra_api_workflows, mastra_api_workflow_runs,
+        mastra_api_workflow_stored, mastra_api_system, mastra_api_lists,
+        mastra_openapi_routes, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -248,6 +250,12 @@ static apr_status_t stop_child(void *baton)
     }
     mastra_stream_wait(shared->graceful ? shared->stop_limit : 0);
     mastra_park_end();
+    for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_workflows_stop(&APR_ARRAY_IDX(shared->hosts, i,
+                                             mastra_host_t *)->workflow_env,
+                              shared->graceful ? shared->stop_limit
+                                               : STOP_AT_ONCE);
+    }
     if (shared->hub) {
         mastra_hub_stop(shared->hub, shared->graceful ? shared->stop_limit
                                                       : STOP_AT_ONCE);
@@ -310,6 +318,17 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->agent_env.max_steps = MAX_STEPS;
     host->hooks = hooks;
     mastra_hub_add(shared->hub, &host->agent_env);
+    host->workflow_env.host = host->agent_env.host;
+    host->workflow_env.loop = shared->loop;
+    host->workflow_env.store = host->store;
+    host->workflow_env.tools = &host->tool_env;
+    host->workflow_env.agents = &host->agent_env;
+    host->workflow_env.workflows = host->workflows;
+    host->workflow_env.all_tools = host->tools;
+    host->workflow_env.hub = shared->hub;
+    host->workflow_env.lease = host->run_lease;
+    host->workflow_env.timeout = host->timeout;
+    mastra_workflows_start(&host->workflow_env, pool);
     /* last: requests are refused without it */
     host->loop = shared->loop;
 }

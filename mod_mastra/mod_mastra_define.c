@@ -1,4 +1,4 @@
-/* Containers of httpd.conf that define agents and tools: their directives
+/* Containers of httpd.conf that define agents, tools and workflows: their directives
  * build the same documents as the files of a project do. */
 #include <string.h>
 
@@ -32,7 +32,9 @@ const char *mastra_define_open(cmd_parms *cmd, void *dir, const char *arg)
                            "> takes one argument: the id", NULL);
     }
     document->kind = !strcasecmp(cmd->cmd->name, MASTRA_DIR_TOOL)
-                     ? MASTRA_DOCUMENT_TOOL : MASTRA_DOCUMENT_AGENT;
+                     ? MASTRA_DOCUMENT_TOOL
+                     : !strcasecmp(cmd->cmd->name, MASTRA_DIR_WORKFLOW)
+                     ? MASTRA_DOCUMENT_WORKFLOW : MASTRA_DOCUMENT_AGENT;
     document->json = mastra_json_own(mastra_json_object(), cmd->pool);
     mastra_json_set_str(document->json, "id", document->key);
     document->file = cmd->directive->filename;
@@ -47,19 +49,36 @@ const char *mastra_define_open(cmd_parms *cmd, void *dir, const char *arg)
     return wrong;
 }
 
+/* In which containers a directive may stand. */
+enum { IN_AGENT = 1, IN_TOOL = 2, IN_WORKFLOW = 4 };
+
+static int container_of(const mastra_document_t *document)
+{
+    return document->kind == MASTRA_DOCUMENT_AGENT ? IN_AGENT
+           : document->kind == MASTRA_DOCUMENT_TOOL ? IN_TOOL : IN_WORKFLOW;
+}
+
+static const char *misplaced(cmd_parms *cmd, int in)
+{
+    return apr_pstrcat(
+        cmd->pool, cmd->cmd->name, " can only stand in ",
+        in & IN_AGENT ? MASTRA_DIR_AGENT ">" : "",
+        in & IN_AGENT && in & IN_TOOL ? ", " : "",
+        in & IN_TOOL ? MASTRA_DIR_TOOL ">" : "",
+        in & IN_WORKFLOW && in & ~IN_WORKFLOW ? " and " : "",
+        in & IN_WORKFLOW ? MASTRA_DIR_WORKFLOW ">" : "", NULL);
+}
+
 /* Sets a member of the open container's document; value is taken over. */
-static const char *set_member(cmd_parms *cmd, mastra_document_e kind, int both,
-                              const char *member, mastra_json_t *value)
+static const char *set_member(cmd_parms *cmd, int in, const char *member,
+                              mastra_json_t *value)
 {
     mastra_document_t *document = mastra_config_of(cmd->server)->open;
     int *line;
 
-    if (!document || (!both && document->kind != kind)) {
+    if (!document || !(container_of(document) & in)) {
         mastra_json_unref(value);
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " can only stand in ",
-                           both ? MASTRA_DIR_AGENT "> and " MASTRA_DIR_TOOL
-                           : kind == MASTRA_DOCUMENT_AGENT ? MASTRA_DIR_AGENT
-                           : MASTRA_DIR_TOOL, ">", NULL);
+        return misplaced(cmd, in);
     }
     mastra_json_set(document->json, member, value);
     line = apr_palloc(cmd->pool, sizeof(*line));
@@ -70,7 +89,7 @@ static const char *set_member(cmd_parms *cmd, mastra_document_e kind, int both,
 
 const char *mastra_define_text(cmd_parms *cmd, void *dir, const char *arg)
 {
-    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, cmd->info,
+    return set_member(cmd, IN_AGENT, cmd->info,
                       mastra_json_string(arg));
 }
 
@@ -89,12 +108,12 @@ const char *mastra_define_model(cmd_parms *cmd, void *dir, int argc,
     for (i = 0; argc > 1 && i < argc; i++) {
         mastra_json_append(model, mastra_json_pack("{s:s}", "model", argv[i]));
     }
-    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "model", model);
+    return set_member(cmd, IN_AGENT, "model", model);
 }
 
 const char *mastra_define_description(cmd_parms *cmd, void *dir, const char *arg)
 {
-    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 1, "description",
+    return set_member(cmd, IN_AGENT | IN_TOOL | IN_WORKFLOW, "description",
                       mastra_json_string(arg));
 }
 
@@ -107,7 +126,7 @@ const char *mastra_define_tools(cmd_parms *cmd, void *dir, int argc,
     for (i = 0; i < argc; i++) {
         mastra_json_append(tools, mastra_json_string(argv[i]));
     }
-    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "tools", tools);
+    return set_member(cmd, IN_AGENT, "tools", tools);
 }
 
 /* A number, true, false, null, array or object by its looks; else a string. */
@@ -155,7 +174,7 @@ const char *mastra_define_memory(cmd_parms *cmd, void *dir, int argc,
     int i;
 
     if (argc == 1 && !strcasecmp(argv[0], "off")) {
-        return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "memory",
+        return set_member(cmd, IN_AGENT, "memory",
                           mastra_json_bool(0));
     }
     options = mastra_json_object();
@@ -170,7 +189,7 @@ const char *mastra_define_memory(cmd_parms *cmd, void *dir, int argc,
     }
     memory = mastra_json_object();
     mastra_json_set(memory, "options", options);
-    return set_member(cmd, MASTRA_DOCUMENT_AGENT, 0, "memory", memory);
+    return set_member(cmd, IN_AGENT, "memory", memory);
 }
 
 const char *mastra_define_schema(cmd_parms *cmd, void *dir, const char *arg)
@@ -183,7 +202,29 @@ const char *mastra_define_schema(cmd_parms *cmd, void *dir, const char *arg)
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " is not JSON: ",
                            fault.message, NULL);
     }
-    return set_member(cmd, MASTRA_DOCUMENT_TOOL, 0, "inputSchema", schema);
+    return set_member(cmd, cmd->info && !strcmp(cmd->info, "outputSchema")
+                               ? IN_WORKFLOW : IN_TOOL | IN_WORKFLOW,
+                      cmd->info, schema);
+}
+
+/* One entry of the graph after the other. */
+const char *mastra_define_step(cmd_parms *cmd, void *dir, const char *arg)
+{
+    mastra_document_t *document = mastra_config_of(cmd->server)->open;
+    mastra_json_t *entry, *graph = NULL;
+    mastra_json_error_t fault;
+
+    if (mastra_json_parse(&entry, arg, strlen(arg), 0, &fault)
+        != APR_SUCCESS) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " is not JSON: ",
+                           fault.message, NULL);
+    }
+    if (document) {
+        graph = mastra_json_ref(mastra_json_get(document->json, "graph"));
+    }
+    graph = graph ? graph : mastra_json_array();
+    mastra_json_append(graph, entry);
+    return set_member(cmd, IN_WORKFLOW, "graph", graph);
 }
 
 /* "params=a,b" of kind sql is a list of names. */
@@ -226,5 +267,5 @@ const char *mastra_define_execute(cmd_parms *cmd, void *dir, int argc,
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", wrong,
                            " after the kind", NULL);
     }
-    return set_member(cmd, MASTRA_DOCUMENT_TOOL, 0, "execute", execute);
+    return set_member(cmd, IN_TOOL, "execute", execute);
 }

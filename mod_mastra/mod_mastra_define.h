@@ -17,6 +17,7 @@ const char *mastra_define_tools(cmd_parms *cmd, void *dir, int argc,
 const char *mastra_define_memory(cmd_parms *cmd, void *dir, int argc,
                                  char *const argv[]);
 const char *mastra_define_schema(cmd_parms *cmd, void *dir, const char *arg);
+const char *mastra_define_step(cmd_parms *cmd, void *dir, const char *arg);
 const char *mastra_define_execute(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
 

@@ -93,6 +93,9 @@ static void add_documents(mastra_host_t *host,
         wrong = kind == MASTRA_DOCUMENT_TOOL
                 ? mastra_tools_add(host->tools, document->key,
                                    json_of(document, pool))
+                : kind == MASTRA_DOCUMENT_WORKFLOW
+                ? mastra_workflows_add(host->workflows, document->key,
+                                       json_of(document, pool))
                 : mastra_agents_add(host->agents, document->key,
                                     json_of(document, pool), host->models,
                                     host->tools);
@@ -116,6 +119,28 @@ static void check_tools(mastra_host_t *host,
             ? mastra_tools_find(host->tools, document->key) : NULL;
         const mastra_result_t *wrong =
             tool ? mastra_agents_check_tool(host->agents, tool, pool) : NULL;
+
+        if (wrong) {
+            mastra_project_fault(faults, document, wrong, pool);
+        }
+    }
+}
+
+/* Workflows name tools, agents, and each other. */
+static void link_workflows(mastra_host_t *host,
+                           const apr_array_header_t *documents,
+                           mastra_faults_t *faults, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < documents->nelts; i++) {
+        const mastra_document_t *document =
+            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
+        const mastra_result_t *wrong =
+            document->kind == MASTRA_DOCUMENT_WORKFLOW
+                ? mastra_workflows_link(host->workflows, document->key,
+                                        host->tools, host->agents)
+                : NULL;
 
         if (wrong) {
             mastra_project_fault(faults, document, wrong, pool);
@@ -160,6 +185,9 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);
     add_documents(host, documents, MASTRA_DOCUMENT_AGENT, faults, pool);
     check_tools(host, documents, faults, pool);
+    host->workflows = mastra_workflows_make(pool);
+    add_documents(host, documents, MASTRA_DOCUMENT_WORKFLOW, faults, pool);
+    link_workflows(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
     wrong = mastra_pages_fill(host, &conf->pages, shared->router, shared->node,
@@ -254,10 +282,12 @@ void mastra_host_announce(const mastra_host_t *host, apr_pool_t *pool)
     const char *self = host->tool_env.self_url;
 
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
-                 "%s%s serves %d agents and %d tools, database %s, itself at "
-                 "%s", where(s, pool), host->prefix,
+                 "%s%s serves %d agents, %d tools and %d workflows, database "
+                 "%s, itself at %s", where(s, pool), host->prefix,
                  mastra_agents_count(host->agents),
-                 mastra_tools_count(host->tools), host->store_conf.driver,
+                 mastra_tools_count(host->tools),
+                 mastra_workflows_count(host->workflows),
+                 host->store_conf.driver,
                  self ? self : "no address");
     if (!self && calls_itself(host)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, MASTRA_ID(634)

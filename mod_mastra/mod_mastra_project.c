@@ -329,10 +329,12 @@ static apr_array_header_t *list(const char *path, apr_filetype_e type,
     return names;
 }
 
-static void read_tools(apr_array_header_t *documents, const char *dir,
-                       mastra_faults_t *faults, apr_pool_t *pool)
+/* The files NAME.json of a folder of the project. */
+static void read_folder(apr_array_header_t *documents, const char *dir,
+                        const char *folder, mastra_document_e kind,
+                        mastra_faults_t *faults, apr_pool_t *pool)
 {
-    const char *path = apr_pstrcat(pool, dir, "/tools", NULL);
+    const char *path = apr_pstrcat(pool, dir, "/", folder, NULL);
     apr_array_header_t *names = list(path, APR_REG, faults, pool);
     mastra_document_t *document;
     int i;
@@ -346,7 +348,7 @@ static void read_tools(apr_array_header_t *documents, const char *dir,
                        name);
             continue;
         }
-        document = read_document(MASTRA_DOCUMENT_TOOL,
+        document = read_document(kind,
                                  apr_pstrmemdup(pool, name, len - 5),
                                  apr_pstrcat(pool, path, "/", name, NULL),
                                  faults, pool);
@@ -409,7 +411,9 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
                           "(MastraProject)", dir);
         return;
     }
-    read_tools(documents, dir, faults, pool);
+    read_folder(documents, dir, "tools", MASTRA_DOCUMENT_TOOL, faults, pool);
+    read_folder(documents, dir, "workflows", MASTRA_DOCUMENT_WORKFLOW, faults,
+                pool);
     dir = apr_pstrcat(pool, dir, "/agents", NULL);
     names = list(dir, APR_DIR, faults, pool);
     for (i = 0; i < names->nelts; i++) {

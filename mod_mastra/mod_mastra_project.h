@@ -8,10 +8,12 @@
 #include "base/result.h"
 
 /*
- * Definitions of tools and agents, from files of a project directory or from
+ * Definitions of tools, agents and workflows, from files of a project directory or from
  * containers in httpd.conf, and what is wrong with them.
  */
-typedef enum { MASTRA_DOCUMENT_TOOL, MASTRA_DOCUMENT_AGENT } mastra_document_e;
+typedef enum {
+    MASTRA_DOCUMENT_TOOL, MASTRA_DOCUMENT_AGENT, MASTRA_DOCUMENT_WORKFLOW
+} mastra_document_e;
 
 typedef struct {
     mastra_document_e kind;
@@ -32,8 +34,9 @@ mastra_faults_t *mastra_faults_make(apr_pool_t *pool);
 void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Reads dir/tools/<id>.json and dir/agents/<id>/agent.json with its
- * instructions.md, in the order of names, onto documents. */
+/* Reads dir/tools/<id>.json, dir/workflows/<id>.json and
+ * dir/agents/<id>/agent.json with its instructions.md, in the order of names,
+ * onto documents. */
 void mastra_project_read(apr_array_header_t *documents, const char *dir,
                          mastra_faults_t *faults, apr_pool_t *pool);
 

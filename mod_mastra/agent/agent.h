@@ -175,6 +175,8 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run);
 void mastra_agent_run_abort(mastra_agent_run_t *run);
 /* Loop: the sink takes chunks again. */
 void mastra_agent_run_resume(mastra_agent_run_t *run);
+/* Loop: 1 until it is begun. */
+int mastra_agent_run_is_new(const mastra_agent_run_t *run);
 /* Frees a run that was never begun. */
 void mastra_agent_run_discard(mastra_agent_run_t *run);
 

@@ -23,6 +23,29 @@ void mastra_hub_start(mastra_hub_t *hub);
  * leaves the bus. Not on the loop. */
 void mastra_hub_stop(mastra_hub_t *hub, apr_interval_time_t limit);
 
+/* ---- for areas above that share its bus and its logs ---- */
+
+struct mastra_events_t;
+struct mastra_events_t *mastra_hub_events(const mastra_hub_t *hub);
+/* The child's address, under which it claims. */
+const char *mastra_hub_address(const mastra_hub_t *hub);
+/* Messages of kinds from this on are the areas' above. */
+#define MASTRA_BUS_ABOVE 20
+typedef struct mastra_hub_peer_t {
+    struct mastra_hub_peer_t *next;      /* the hub's */
+    /* Loop: a message of such a kind; lent. */
+    void (*message)(void *baton, const char *from,
+                    const mastra_bus_msg_t *msg);
+    /* Loop: a child cannot be reached any more. */
+    void (*dead)(void *baton, const char *address);
+    void *baton;
+} mastra_hub_peer_t;
+/* Before the hub is started; peer lives as long as the hub. */
+void mastra_hub_join(mastra_hub_t *hub, mastra_hub_peer_t *peer);
+/* Loop: a hint to a child of this server; to itself, too. */
+void mastra_hub_tell(mastra_hub_t *hub, const char *to,
+                     const mastra_bus_msg_t *msg);
+
 /* ---- request threads: these wait for storage ---- */
 
 typedef enum {

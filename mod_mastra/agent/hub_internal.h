@@ -69,6 +69,7 @@ struct mastra_hub_t {
     apr_interval_time_t lease;       /* the longest of the hosts' */
     mastra_events_t *events;
     apr_array_header_t *envs;        /* mastra_agent_env_t * */
+    mastra_hub_peer_t *peers;
     apr_hash_t *owned;               /* mastra_channel_t by id */
     apr_hash_t *watched;             /* subscribers, lists by id */
     int nsubscribers;

@@ -454,6 +454,11 @@ int mastra_agent_run_may_repeat(const mastra_agent_run_t *run)
     return !run->tools_ran;
 }
 
+int mastra_agent_run_is_new(const mastra_agent_run_t *run)
+{
+    return run->state == MASTRA_RUN_NEW && !run->sink;
+}
+
 const char *mastra_agent_run_id(const mastra_agent_run_t *run)
 {
     return run->id;

@@ -9,6 +9,7 @@
 
 #include <apr_strings.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "internal.h"
@@ -80,6 +81,21 @@ void mastra_text_hex(char *out, const unsigned char *data, apr_size_t len)
         *out++ = hex_digits[data[i] & 15];
     }
     *out = '\0';
+}
+
+const char *mastra_text_sha256(const char *data, apr_size_t len,
+                               apr_pool_t *pool)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int n = 0;
+    char *out;
+
+    if (!EVP_Digest(data, len, digest, &n, EVP_sha256(), NULL)) {
+        abort();
+    }
+    out = apr_palloc(pool, 2 * n + 1);
+    mastra_text_hex(out, digest, n);
+    return out;
 }
 
 void mastra_text_random_hex(char *out, apr_size_t n)

@@ -51,6 +51,10 @@ const char *mastra_text_uuid_make(apr_pool_t *pool);
 /* n random bytes as 2n lower-case hex digits and NUL. */
 void mastra_text_random_hex(char *out, apr_size_t n);
 
+/* The SHA-256 of data in lower-case hex. */
+const char *mastra_text_sha256(const char *data, apr_size_t len,
+                               apr_pool_t *pool);
+
 void mastra_text_hex(char *out, const unsigned char *data, apr_size_t len);
 /* base64url without padding; strict decoding (RFC 4648 section 5): APR_EINVAL
  * for foreign characters, padding or non-zero trailing bits. */

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "../store/channels.h"
+#include "../store/flows.h"
 #include "../store/runs.h"
 #include "../store/threads.h"
 #include "auth.h"
@@ -191,6 +192,7 @@ static const char *named(const mastra_req_t *req, const char *where)
 typedef struct {
     const char *id, *host, *owner;
     int foreign;
+    int workflow;                    /* it is about a run of one */
 } question_t;
 
 static void compare(question_t *question, const char *resource)
@@ -226,6 +228,7 @@ static apr_status_t read_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
         rv = mastra_runs_get(&run, db, question->host, question->id, pool);
         if (rv == APR_SUCCESS) {
             compare(question, run.resource_id);
+            question->workflow = !strcmp(run.kind, MASTRA_FLOW_KIND);
         }
     }
     return rv;
@@ -277,6 +280,12 @@ static int is_theirs(int *panswer, mastra_full_req_t *full, const char *where)
     if (rv && rv != MASTRA_STORE_NOT_FOUND) {
         *panswer = mastra_reply_error(req, mastra_store_result(
                                           req->pool, rv, "ask whose this is"));
+        return 0;
+    }
+    if (rv == APR_SUCCESS && question.foreign && question.workflow) {
+        *panswer = mastra_reply_fail(req, HTTP_FORBIDDEN, "Access denied: "
+                                     "workflow run belongs to a different "
+                                     "resource");
         return 0;
     }
     if (rv == APR_SUCCESS && question.foreign) {

@@ -10,6 +10,7 @@
 #include "../net/jobs.h"
 #include "../store/store.h"
 #include "../tool/tool.h"
+#include "../workflow/workflow.h"
 
 /*
  * One virtual host with MastraEngine: its registries (made when the
@@ -42,6 +43,7 @@ typedef struct mastra_host_t {
     mastra_models_t *models;
     mastra_tools_t *tools;
     mastra_agents_t *agents;
+    mastra_workflows_t *workflows;
     mastra_guard_t *guard;
     mastra_store_conf_t store_conf;
 
@@ -51,6 +53,7 @@ typedef struct mastra_host_t {
     mastra_store_t *store;
     mastra_tool_env_t tool_env;
     mastra_agent_env_t agent_env;
+    mastra_workflow_env_t workflow_env;
     const struct mastra_hooks_t *hooks;  /* of other modules, or NULL */
 } mastra_host_t;
 

@@ -167,6 +167,9 @@ extern const mastra_route_t mastra_api_memory_messages[];
 extern const mastra_route_t mastra_api_memory_working[];
 extern const mastra_route_t mastra_api_memory_copy[];
 extern const mastra_route_t mastra_api_memory_search[];
+extern const mastra_route_t mastra_api_workflows[];
+extern const mastra_route_t mastra_api_workflow_runs[];
+extern const mastra_route_t mastra_api_workflow_stored[];
 extern const mastra_route_t mastra_api_lists[];
 extern const mastra_route_t mastra_api_system[];
 

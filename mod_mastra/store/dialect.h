@@ -25,10 +25,46 @@ typedef struct {
     "epoch INTEGER NOT NULL, " \
     "lease BIGINT NOT NULL, " \
     "changed BIGINT NOT NULL, " \
-    "summary TEXT NOT NULL)"
+    "summary TEXT NOT NULL, " \
+    "owner VARCHAR(255) NOT NULL DEFAULT '', " \
+    "halt INTEGER NOT NULL DEFAULT 0, " \
+    "wake BIGINT NOT NULL DEFAULT 0, " \
+    "taken INTEGER NOT NULL DEFAULT 0, " \
+    "segment INTEGER NOT NULL DEFAULT 0)"
 #define MASTRA_RUNS_INDEX \
     "CREATE INDEX IF NOT EXISTS mastra_x_runs_status " \
     "ON mastra_x_runs (host, kind, status, changed)"
+/* Columns that databases of before workflows lack: name and type. */
+#define MASTRA_RUNS_COLUMNS(COLUMN) \
+    COLUMN("mastra_x_runs", "owner", "VARCHAR(255) NOT NULL DEFAULT ''"), \
+    COLUMN("mastra_x_runs", "halt", "INTEGER NOT NULL DEFAULT 0"), \
+    COLUMN("mastra_x_runs", "wake", "BIGINT NOT NULL DEFAULT 0"), \
+    COLUMN("mastra_x_runs", "taken", "INTEGER NOT NULL DEFAULT 0"), \
+    COLUMN("mastra_x_runs", "segment", "INTEGER NOT NULL DEFAULT 0")
+
+/* What steps of workflows have come to, and the graphs that runs keep. */
+#define MASTRA_STEPS_TABLE \
+    "CREATE TABLE IF NOT EXISTS mastra_x_steps (" \
+    "run VARCHAR(255) NOT NULL, " \
+    "place VARCHAR(255) NOT NULL, " \
+    "made BIGINT NOT NULL, " \
+    "record TEXT NOT NULL, " \
+    "PRIMARY KEY (run, place))"
+#define MASTRA_GRAPHS_TABLE \
+    "CREATE TABLE IF NOT EXISTS mastra_x_graphs (" \
+    "hash VARCHAR(64) NOT NULL PRIMARY KEY, " \
+    "graph TEXT NOT NULL)"
+#define MASTRA_FLOW_TABLES MASTRA_STEPS_TABLE, MASTRA_GRAPHS_TABLE
+/* Few runs are somebody's or wait for their time, and are looked for often. */
+#define MASTRA_FLOW_INDEXES \
+    "CREATE INDEX IF NOT EXISTS mastra_x_runs_lease " \
+    "ON mastra_x_runs (host, lease) WHERE status = 'running'", \
+    "CREATE INDEX IF NOT EXISTS mastra_x_runs_owner " \
+    "ON mastra_x_runs (owner) WHERE status = 'running'", \
+    "CREATE INDEX IF NOT EXISTS mastra_x_runs_wake " \
+    "ON mastra_x_runs (host, wake) WHERE status = 'waiting'", \
+    "CREATE INDEX IF NOT EXISTS mastra_x_runs_name " \
+    "ON mastra_x_runs (host, name)"
 
 /* Threads as channels: who works for one, what waits, what its runs say. */
 #define MASTRA_CHANNELS_TABLE \

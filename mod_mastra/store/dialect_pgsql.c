@@ -92,7 +92,25 @@ static const char *const tables[] = {
     "\"updatedAtZ\" timestamp with time zone DEFAULT now(), "
     "CONSTRAINT public_mastra_workflow_snapshot_workflow_name_run_id_key "
     "UNIQUE (workflow_name, run_id))",
+    "CREATE TABLE IF NOT EXISTS mastra_workflow_definitions ("
+    "id text NOT NULL PRIMARY KEY, "
+    "description text, "
+    "metadata jsonb, "
+    "\"inputSchema\" jsonb NOT NULL, "
+    "\"outputSchema\" jsonb NOT NULL, "
+    "\"stateSchema\" jsonb, "
+    "\"requestContextSchema\" jsonb, "
+    "graph jsonb NOT NULL, "
+    "schedule jsonb, "
+    "status text NOT NULL, "
+    "source text NOT NULL, "
+    "\"authorId\" text, "
+    "\"createdAt\" timestamp without time zone NOT NULL, "
+    "\"updatedAt\" timestamp without time zone NOT NULL, "
+    "\"createdAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"updatedAtZ\" timestamp with time zone DEFAULT now())",
     MASTRA_RUNS_TABLE,
+    MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
     "CREATE TABLE IF NOT EXISTS mastra_x_commits ("
     "session text NOT NULL PRIMARY KEY, "
@@ -107,6 +125,7 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS mastra_threads_resourceid_createdat_idx "
     "ON mastra_threads (\"resourceId\", \"createdAt\" DESC)",
     MASTRA_RUNS_INDEX,
+    MASTRA_FLOW_INDEXES,
     MASTRA_CHANNEL_INDEXES,
     NULL
 };
@@ -127,6 +146,7 @@ static const mastra_column_t columns[] = {
     COLUMN("mastra_threads", "updatedAtZ", ZONED),
     COLUMN("mastra_resources", "createdAtZ", ZONED),
     COLUMN("mastra_resources", "updatedAtZ", ZONED),
+    MASTRA_RUNS_COLUMNS(COLUMN),
     { NULL, NULL }
 };
 

@@ -65,7 +65,23 @@ static const char *const tables[] = {
     "\"createdAt\" TEXT, "
     "\"updatedAt\" TEXT, "
     "UNIQUE (workflow_name, run_id))",
+    "CREATE TABLE IF NOT EXISTS mastra_workflow_definitions ("
+    "\"id\" TEXT NOT NULL PRIMARY KEY, "
+    "\"description\" TEXT, "
+    "\"metadata\" TEXT, "
+    "\"inputSchema\" TEXT NOT NULL, "
+    "\"outputSchema\" TEXT NOT NULL, "
+    "\"stateSchema\" TEXT, "
+    "\"requestContextSchema\" TEXT, "
+    "\"graph\" TEXT NOT NULL, "
+    "\"schedule\" TEXT, "
+    "\"status\" TEXT NOT NULL, "
+    "\"source\" TEXT NOT NULL, "
+    "\"authorId\" TEXT, "
+    "\"createdAt\" TEXT NOT NULL, "
+    "\"updatedAt\" TEXT NOT NULL)",
     MASTRA_RUNS_TABLE,
+    MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
     NULL
 };
@@ -79,14 +95,19 @@ static const char *const indexes[] = {
     "CREATE INDEX IF NOT EXISTS mastra_x_threads_resource_created_at "
     "ON mastra_threads (\"resourceId\", \"createdAt\")",
     MASTRA_RUNS_INDEX,
+    MASTRA_FLOW_INDEXES,
     MASTRA_CHANNEL_INDEXES,
     NULL
 };
 
+#define COLUMN(table, column, type) \
+    { "SELECT 1 FROM pragma_table_info('" table "') " \
+      "WHERE name = '" column "'", \
+      "ALTER TABLE " table " ADD COLUMN \"" column "\" " type }
+
 static const mastra_column_t columns[] = {
-    { "SELECT 1 FROM pragma_table_info('mastra_messages') "
-      "WHERE name = 'resourceId'",
-      "ALTER TABLE mastra_messages ADD COLUMN \"resourceId\" TEXT" },
+    COLUMN("mastra_messages", "resourceId", "TEXT"),
+    MASTRA_RUNS_COLUMNS(COLUMN),
     { NULL, NULL }
 };
 

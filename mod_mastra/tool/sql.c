@@ -140,14 +140,15 @@ static mastra_bind_t bind_of(const mastra_json_t *value, apr_pool_t *pool)
 
 /* A field of the input, or with "context:" before it a value of the request
  * context: a.b for what lies deeper. */
-static const mastra_json_t *value_of(const mastra_tool_call_t *call,
+static const mastra_json_t *value_of(const mastra_json_t *input,
+                                     const mastra_json_t *context,
                                      const char *param, apr_pool_t *pool)
 {
-    const mastra_json_t *value = call->args.request_context;
+    const mastra_json_t *value = context;
     const char *dot;
 
     if (strncmp(param, CONTEXT, sizeof(CONTEXT) - 1)) {
-        return mastra_json_get(call->args.input, param);
+        return mastra_json_get(input, param);
     }
     param += sizeof(CONTEXT) - 1;
     while (!mastra_json_get(value, param) && (dot = strchr(param, '.'))) {
@@ -158,35 +159,45 @@ static const mastra_json_t *value_of(const mastra_tool_call_t *call,
     return mastra_json_get(value, param);
 }
 
-static apr_status_t sql_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+static apr_status_t execute(mastra_json_t **prows, const sql_conf_t *conf,
+                            const mastra_json_t *input,
+                            const mastra_json_t *context, mastra_db_t *db,
+                            apr_pool_t *pool)
 {
-    mastra_tool_call_t *call = baton;
-    const sql_conf_t *conf = call->tool->conf;
-    sql_call_t *state = call->state;
     mastra_bind_t binds[MAX_PARAMS];
     mastra_rows_t *rows;
     apr_status_t rv;
     int i, changed = 0;
 
     for (i = 0; i < conf->nparams; i++) {
-        binds[i] = bind_of(value_of(call, conf->params[i], pool), pool);
+        binds[i] = bind_of(value_of(input, context, conf->params[i], pool),
+                           pool);
     }
-    mastra_json_unref(state->rows);
-    state->rows = NULL;
     if (conf->writes) {
         rv = mastra_db_execute(&changed, db, conf->statement, binds,
                                conf->nparams, pool);
         if (!rv) {
-            state->rows = mastra_json_pack("[{s:i}]", "changed", changed);
+            *prows = mastra_json_pack("[{s:i}]", "changed", changed);
         }
         return rv;
     }
     rv = mastra_db_query(&rows, db, conf->statement, binds, conf->nparams,
                          pool);
     if (!rv) {
-        state->rows = mastra_rows_objects(rows);
+        *prows = mastra_rows_objects(rows);
     }
     return rv;
+}
+
+static apr_status_t sql_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_tool_call_t *call = baton;
+    sql_call_t *state = call->state;
+
+    mastra_json_unref(state->rows);
+    state->rows = NULL;
+    return execute(&state->rows, call->tool->conf, call->args.input,
+                   call->args.request_context, db, pool);
 }
 
 static void sql_job_done(void *baton, apr_status_t rv)
@@ -316,5 +327,24 @@ static void sql_cancel(mastra_tool_call_t *call)
     (void)call;
 }
 
-const mastra_tool_kind_t mastra_tool_sql = { "sql", sql_parse, sql_start,
-                                             sql_cancel };
+static apr_status_t sql_inside(mastra_json_t **poutput,
+                               const mastra_tool_t *tool,
+                               const mastra_json_t *input,
+                               const mastra_json_t *request_context,
+                               mastra_db_t *db, apr_pool_t *pool)
+{
+    mastra_json_t *rows = NULL;
+    apr_status_t rv = execute(&rows, tool->conf, input, request_context, db,
+                              pool);
+
+    if (rv == APR_SUCCESS) {
+        *poutput = shape(tool, rows);
+    }
+    mastra_json_unref(rows);
+    return rv;
+}
+
+const mastra_tool_kind_t mastra_tool_sql = {
+    .name = "sql", .parse = sql_parse, .start = sql_start,
+    .cancel = sql_cancel, .inside = sql_inside
+};

@@ -108,12 +108,12 @@ static mastra_result_t *read_schemas(mastra_tool_t *tool, apr_pool_t *pool)
                                          tool, "inputSchema", pool);
 
     if (!error) {
-        error = read_schema(&tool->output_schema, NULL, tool, "outputSchema",
-                            pool);
+        error = read_schema(&tool->output_schema, &tool->output, tool,
+                            "outputSchema", pool);
     }
     if (!error) {
-        error = read_schema(&tool->suspend_schema, NULL, tool, "suspendSchema",
-                            pool);
+        error = read_schema(&tool->suspend_schema, &tool->suspend, tool,
+                            "suspendSchema", pool);
     }
     if (!error) {
         error = read_schema(&tool->resume_schema, &tool->resume, tool,

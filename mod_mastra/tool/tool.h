@@ -46,7 +46,8 @@ struct mastra_tool_t {
     mastra_json_t *suspend_schema;
     mastra_json_t *resume_schema;
     const mastra_schema_t *input;    /* compiled, or NULL: anything goes */
-    const mastra_schema_t *resume;   /* compiled, or NULL */
+    const mastra_schema_t *resume;   /* compiled, or NULL; so these */
+    const mastra_schema_t *output, *suspend;
     int require_approval;
     const struct mastra_tool_kind_t *kind;
     void *conf;                      /* the kind's, from its parse */
@@ -90,6 +91,12 @@ typedef struct mastra_tool_kind_t {
     const char *default_input;
     void (*resume)(mastra_tool_call_t *call);
     mastra_json_t *(*model_output)(const mastra_json_t *result);
+    /* Inside a store job: does all of it in the transaction there. The output
+     * is a new reference; it is run again when the job is. */
+    apr_status_t (*inside)(mastra_json_t **poutput, const mastra_tool_t *tool,
+                           const mastra_json_t *input,
+                           const mastra_json_t *request_context,
+                           mastra_db_t *db, apr_pool_t *pool);
 } mastra_tool_kind_t;
 
 /* Base of a running call: made by mastra_tool_start, from malloc. */

@@ -1,0 +1,451 @@
+/* What steps come to is stored before it is told: one row each, in a
+ * transaction with the run's own row, and the end with its snapshot. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "engine.h"
+#include "../base/log.h"
+#include "../base/pool.h"
+
+/* One transaction: belongs to its job until that is done. */
+struct mastra_batch_t {
+    apr_pool_t *pool;
+    mastra_workflow_run_t *run;
+    mastra_flow_row_t row;
+    apr_interval_time_t lease;
+    mastra_write_t *writes;
+    int nwrites;
+
+    /* a tool that runs along */
+    mastra_task_t *inside;
+    const mastra_tool_t *tool;
+    const char *place;
+    mastra_json_t *input, *context;  /* copies: other threads read them */
+    apr_int64_t started_at;
+    int attempt;
+    mastra_json_t *output;           /* what it came to */
+    mastra_json_t *invalid;          /* why that is no output */
+    int tool_failed;
+
+    /* the end of the run */
+    const char *status;
+    apr_int64_t wake;
+    mastra_json_t *snapshot;
+
+    apr_status_t rv;
+    mastra_store_job_t job;
+    mastra_msg_t msg;
+};
+
+/* ---- store thread ---- */
+
+static mastra_json_t *inside_record(const mastra_batch_t *batch)
+{
+    mastra_json_t *made = mastra_json_pack("{s:I, s:s}", "startedAt",
+                                           batch->started_at, "status",
+                                           batch->invalid ? "failed"
+                                                          : "success");
+
+    if (batch->invalid) {
+        mastra_json_set(made, "error", mastra_json_ref(batch->invalid));
+    }
+    else {
+        mastra_json_set(made, "output", mastra_json_ref(batch->output));
+    }
+    if (batch->attempt) {
+        mastra_json_set_int(made, "attempts", batch->attempt);
+    }
+    mastra_json_set_int(made, "endedAt", mastra_text_now_ms());
+    return made;
+}
+
+static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
+                               apr_pool_t *pool)
+{
+    mastra_json_t *output = NULL, *record;
+    apr_status_t rv;
+
+    mastra_json_unref(batch->output);
+    mastra_json_unref(batch->invalid);
+    batch->output = batch->invalid = NULL;
+    rv = batch->tool->kind->inside(&output, batch->tool, batch->input,
+                                   batch->context, db, pool);
+    batch->tool_failed = rv != APR_SUCCESS;
+    if (rv) {
+        return rv;
+    }
+    batch->output = output;
+    if (batch->tool->output) {
+        batch->invalid = mastra_step_invalid(
+            batch->tool->output, output,
+            apr_psprintf(pool, "Tool output validation failed for %s",
+                         batch->tool->id),
+            "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED", pool);
+    }
+    record = inside_record(batch);
+    rv = mastra_flows_put_step(db, batch->row.id, batch->place,
+                               mastra_json_text(record, pool), pool);
+    mastra_json_unref(record);
+    return rv;
+}
+
+static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
+                           apr_pool_t *pool)
+{
+    apr_int64_t wake = 0;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (batch->wake) {
+        /* by the database's clock */
+        mastra_flow_row_t now;
+
+        rv = mastra_flows_get(&now, db, batch->row.host, NULL, batch->row.id,
+                              0, pool);
+        if (rv == APR_SUCCESS) {
+            wake = now.now + batch->wake - mastra_text_now_ms();
+        }
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_flows_settle(db, &batch->row, batch->status, wake, pool);
+    }
+    return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
+                                           pool);
+}
+
+static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_batch_t *batch = baton;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    batch->tool_failed = 0;
+    if (!batch->status) {
+        rv = mastra_flows_advance(db, &batch->row, batch->lease, pool);
+    }
+    for (i = 0; i < batch->nwrites && rv == APR_SUCCESS; i++) {
+        rv = mastra_flows_put_step(db, batch->row.id, batch->writes[i].place,
+                                   batch->writes[i].record, pool);
+    }
+    if (rv == APR_SUCCESS && batch->inside) {
+        rv = run_inside(batch, db, pool);
+    }
+    return rv || !batch->status ? rv : settle(batch, db, pool);
+}
+
+static void batch_done(void *baton, apr_status_t rv)
+{
+    mastra_batch_t *batch = baton;
+
+    batch->rv = rv;
+    mastra_loop_post(batch->run->env->loop, &batch->msg);
+}
+
+/* ---- loop ---- */
+
+static void free_batch(mastra_batch_t *batch)
+{
+    mastra_json_unref(batch->input);
+    mastra_json_unref(batch->context);
+    mastra_json_unref(batch->output);
+    mastra_json_unref(batch->invalid);
+    mastra_json_unref(batch->snapshot);
+    apr_pool_destroy(batch->pool);
+}
+
+static void next_inside(mastra_workflow_run_t *run)
+{
+    run->inside = run->inside_line;
+    if (run->inside) {
+        run->inside_line = run->inside->next_inside;
+    }
+}
+
+/* The tool's statement failed, and with it all of the batch: its rows are
+ * stored without it. */
+static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
+{
+    mastra_task_t *task = batch->inside;
+    int i;
+
+    for (i = 0; i < batch->nwrites; i++) {
+        mastra_write_t *write = apr_array_push(run->writes);
+
+        *write = batch->writes[i];
+        write->record = apr_pstrdup(run->pool, write->record);
+    }
+    next_inside(run);
+    mastra_step_came(task, NULL, mastra_error_make(
+        batch->rv == MASTRA_STORE_EXISTS
+            ? "the tool's statement breaks a rule of its table"
+            : "the tool's statement failed"));
+}
+
+static void tell_writes(mastra_batch_t *batch)
+{
+    int i;
+
+    for (i = 0; i < batch->nwrites; i++) {
+        if (batch->writes[i].task) {
+            mastra_step_stored(batch->writes[i].task);
+        }
+    }
+}
+
+/* Its row is there already: it is told as if it had been stored later. */
+static void tell_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
+{
+    mastra_task_t *task = batch->inside;
+    mastra_json_t *record;
+
+    if (!task) {
+        return;
+    }
+    next_inside(run);
+    record = mastra_json_pack("{s:O}", "payload", task->input);
+    batch->output = batch->output ? batch->output : mastra_json_null();
+    mastra_json_merge(record, mastra_json_own(inside_record(batch),
+                                              batch->pool));
+    mastra_json_del(record, "attempts");
+    task->record = mastra_json_own(record, run->pool);
+    mastra_step_stored(task);
+}
+
+static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
+{
+    const mastra_json_t *snapshot = batch->snapshot;
+    int waits = !strcmp(batch->status, "waiting");
+
+    if (waits) {
+        mastra_owner_sleeps(run->env, batch->wake);
+    }
+    else {
+        const mastra_json_t *error = mastra_json_get(snapshot, "error");
+
+        /* a failed step has told its error itself */
+        mastra_say_finish(run, batch->status,
+                          mastra_json_get(snapshot, "result"),
+                          mastra_json_size(run->order) ? NULL : error);
+    }
+    if (run->log) {
+        mastra_log_close(run->log, !waits);
+        run->log = NULL;
+    }
+    if (!waits) {
+        mastra_waits_tell(run, snapshot);
+    }
+    run->over = 1;
+    mastra_run_free(run);
+}
+
+static void lost(mastra_workflow_run_t *run, apr_status_t rv)
+{
+    if (rv == MASTRA_STORE_STALE) {
+        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3201) "run %s was taken "
+                   "over by another process, or deleted: this one stops",
+                   run->row.id);
+    }
+    else {
+        mastra_log(MASTRA_LOG_ERR, rv, MASTRA_ID(3202) "what run %s has done "
+                   "cannot be stored: it goes on when its lease has ended",
+                   run->row.id);
+    }
+    mastra_commit_drop(run);
+}
+
+static void after_batch(void *baton)
+{
+    mastra_batch_t *batch = baton;
+    mastra_workflow_run_t *run = batch->run;
+
+    run->batch = NULL;
+    if (run->over) {
+        mastra_run_free(run);
+    }
+    else if (batch->rv && batch->tool_failed
+             && batch->rv != MASTRA_STORE_BUSY
+             && batch->rv != APR_ECONNRESET) {
+        undo_inside(run, batch);
+        mastra_run_pump(run);
+    }
+    else if (batch->rv) {
+        lost(run, batch->rv);
+    }
+    else if (batch->status) {
+        ended(run, batch);
+    }
+    else if (run->halted) {
+        mastra_commit_end(run, "canceled");
+    }
+    else {
+        run->row.taken = 0;
+        run->pumping = 1;
+        tell_writes(batch);
+        tell_inside(run, batch);
+        run->pumping = 0;
+        mastra_run_pump(run);
+    }
+    free_batch(batch);
+}
+
+static mastra_batch_t *make_batch(mastra_workflow_run_t *run)
+{
+    mastra_batch_t *batch;
+    apr_pool_t *pool;
+    int i;
+
+    if (mastra_pool_make(&pool, "mastra_batch")) {
+        abort();
+    }
+    batch = apr_pcalloc(pool, sizeof(*batch));
+    batch->pool = pool;
+    batch->run = run;
+    batch->row = run->row;
+    batch->lease = run->env->lease;
+    batch->nwrites = run->writes->nelts;
+    batch->writes = apr_pmemdup(pool, run->writes->elts,
+                                sizeof(*batch->writes)
+                                    * (apr_size_t)(batch->nwrites + 1));
+    for (i = 0; i < batch->nwrites; i++) {
+        batch->writes[i].record = apr_pstrdup(pool, batch->writes[i].record);
+    }
+    apr_array_clear(run->writes);
+    return batch;
+}
+
+static void take_inside(mastra_batch_t *batch, mastra_task_t *task)
+{
+    if (!task) {
+        return;
+    }
+    batch->inside = task;
+    batch->tool = task->node->tool;
+    batch->place = task->place;
+    /* another thread reads it */
+    batch->input = mastra_json_copy(task->input);
+    batch->context = mastra_json_copy(mastra_json_get(batch->run->begin,
+                                                      "requestContext"));
+    batch->started_at = task->started_at;
+    batch->attempt = task->attempt;
+}
+
+static void submit(mastra_batch_t *batch)
+{
+    mastra_workflow_run_t *run = batch->run;
+    apr_status_t rv;
+
+    run->batch = batch;
+    batch->job.mode = MASTRA_STORE_WRITE;
+    batch->job.run = run_batch;
+    batch->job.done = batch_done;
+    batch->job.baton = batch;
+    batch->msg.cb = after_batch;
+    batch->msg.baton = batch;
+    rv = mastra_store_submit(run->env->store, &batch->job);
+    if (rv) {
+        batch->rv = rv;
+        mastra_loop_defer(run->env->loop, &batch->msg);
+    }
+}
+
+void mastra_commit(mastra_workflow_run_t *run, const char *place,
+                   const mastra_json_t *record, mastra_task_t *task)
+{
+    mastra_write_t *write = apr_array_push(run->writes);
+
+    write->place = place;
+    write->record = mastra_json_text(record, run->pool);
+    write->task = task;
+}
+
+void mastra_commit_inside(mastra_task_t *task)
+{
+    mastra_workflow_run_t *run = task->run;
+    mastra_task_t **end = &run->inside_line;
+
+    task->next_inside = NULL;
+    if (!run->inside) {
+        run->inside = task;
+        mastra_commit_flush(run);
+        return;
+    }
+    while (*end) {
+        end = &(*end)->next_inside;
+    }
+    *end = task;
+}
+
+/* Mappings alone can wait for what comes after them. */
+static int is_worth_it(const mastra_workflow_run_t *run)
+{
+    int i;
+
+    for (i = 0; i < run->writes->nelts; i++) {
+        if (APR_ARRAY_IDX(run->writes, i, mastra_write_t).task) {
+            return 1;
+        }
+    }
+    return run->inside != NULL;
+}
+
+void mastra_commit_flush(mastra_workflow_run_t *run)
+{
+    mastra_batch_t *batch;
+
+    if (run->pumping || run->batch || run->over || !is_worth_it(run)) {
+        return;
+    }
+    batch = make_batch(run);
+    take_inside(batch, run->inside);
+    submit(batch);
+}
+
+void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
+{
+    mastra_batch_t *batch = make_batch(run);
+
+    batch->status = status;
+    batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
+    batch->snapshot = mastra_run_snapshot(run, status);
+    submit(batch);
+}
+
+/* ---- ends ---- */
+
+void mastra_commit_drop(mastra_workflow_run_t *run)
+{
+    run->over = 1;
+    while (run->live) {
+        mastra_step_cancel(run->live);
+    }
+    if (run->log) {
+        mastra_log_close(run->log, 0);
+        run->log = NULL;
+    }
+    mastra_run_free(run);
+}
+
+static void free_now(void *baton)
+{
+    mastra_workflow_run_t *run = baton;
+
+    mastra_json_unref(run->begin);
+    mastra_json_unref(run->rows);
+    mastra_json_unref(run->usage);
+    mastra_held_unref(run->held);
+    apr_pool_destroy(run->pool);
+}
+
+/* Callbacks of this turn may still name it, and its job must come back. */
+void mastra_run_free(mastra_workflow_run_t *run)
+{
+    mastra_owner_forget(run);
+    if (run->batch) {
+        return;
+    }
+    run->msg.cb = free_now;
+    run->msg.baton = run;
+    mastra_loop_defer(run->env->loop, &run->msg);
+}
