@@ -152,9 +152,7 @@ static const char memory_network_threads_messages[] =
     "'anyOf':[{'type':'number'},{'type':'boolean','const':false}]},"
     "'hasMore':{'type':'boolean'}},'required':['messages','uiMessages']}";
 
-static const struct {
-    const char *method, *path, *schema;
-} answers[] = {
+static const mastra_answer_t answers[] = {
     { "GET", "/agents",
       "{'type':'object','propertyNames':{'type':'string'},"
       "'additionalProperties':"
@@ -162,6 +160,10 @@ static const struct {
     { "GET", "/agents/:agentId", AGENT },
     { "POST", "/agents/:agentId/approve-tool-call", agents_approve_tool_call },
     { "POST", "/agents/:agentId/decline-tool-call", agents_approve_tool_call },
+    { "POST", "/agents/:agentId/instructions/enhance",
+      "{'type':'object','properties':{'explanation':{'type':'string'},"
+      "'new_prompt':{'type':'string'}},'required':['explanation',"
+      "'new_prompt']}" },
     { "POST", "/agents/:agentId/model", agents_model },
     { "POST", "/agents/:agentId/model/reset", agents_model },
     { "POST", "/agents/:agentId/models/:modelConfigId", agents_model },
@@ -546,20 +548,32 @@ static const struct {
     { NULL }
 };
 
-const char *mastra_openapi_answer(const mastra_route_t *row, apr_pool_t *pool)
+static const mastra_answer_t *find(const mastra_answer_t *answer,
+                                   const mastra_route_t *row)
 {
-    char *schema, *at;
-    int i;
-
-    for (i = 0; answers[i].method; i++) {
-        if (!strcmp(answers[i].method, row->method)
-            && !strcmp(answers[i].path, row->path)) {
-            schema = apr_pstrdup(pool, answers[i].schema);
-            for (at = schema; (at = strchr(at, '\'')); at++) {
-                *at = '"';
-            }
-            return schema;
+    for (; answer->method; answer++) {
+        if (!strcmp(answer->method, row->method)
+            && !strcmp(answer->path, row->path)) {
+            return answer;
         }
     }
     return NULL;
+}
+
+const char *mastra_openapi_answer(const mastra_route_t *row, apr_pool_t *pool)
+{
+    const mastra_answer_t *answer = find(answers, row);
+    char *schema, *at;
+
+    if (!answer) {
+        answer = find(mastra_answers_workflows, row);
+    }
+    if (!answer) {
+        return NULL;
+    }
+    schema = apr_pstrdup(pool, answer->schema);
+    for (at = schema; (at = strchr(at, '\'')); at++) {
+        *at = '"';
+    }
+    return schema;
 }

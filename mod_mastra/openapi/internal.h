@@ -46,4 +46,10 @@ mastra_json_t *mastra_openapi_security(const mastra_openapi_t *openapi);
 /* answers.c: the JSON Schema of what a route answers, or NULL. */
 const char *mastra_openapi_answer(const mastra_route_t *row, apr_pool_t *pool);
 
+/* Its lists; the schema has apostrophes for quotes. NULL ends one. */
+typedef struct {
+    const char *method, *path, *schema;
+} mastra_answer_t;
+extern const mastra_answer_t mastra_answers_workflows[];
+
 #endif

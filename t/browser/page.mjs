@@ -21,7 +21,7 @@ const normal = [
 
 // {page, faults, strangers, asked}: faults are errors on the console and of scripts, strangers
 // hosts that were asked for something, asked what was asked of our own.
-export async function newPage(origin, { unserved = [], headers } = {}) {
+export async function newPage(origin, { headers } = {}) {
   const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
   const faults = [];
   const strangers = new Set();
@@ -41,8 +41,7 @@ export async function newPage(origin, { unserved = [], headers } = {}) {
     const status = response.status();
     if (from !== origin) return;
     asked.push(`${status} ${response.request().method()} ${pathname}`);
-    if (status >= 400 && (normal.some(one => one.status === status && one.path.test(pathname))
-      || (status === 404 && unserved.some(path => pathname.startsWith(path))))) {
+    if (normal.some(one => one.status === status && one.path.test(pathname))) {
       expected.push(response.url());
     }
   });

@@ -7,10 +7,6 @@ const WAIT = { timeout: 15000 };
 
 await open();
 
-// routes that this build has none of yet
-const { paths } = await (await fetch(`${PLAIN}/api/openapi.json`)).json();
-const unserved = paths['/workflows'] ? [] : ['/api/workflows', '/api/schedules', '/ai/api/workflows'];
-
 const composer = page => page.locator('textarea[data-slot=composer-input]');
 
 async function say(page, text) {
@@ -27,7 +23,7 @@ const shows = (page, text) => page.getByText(text).first().waitFor(WAIT);
 
 // --- as "make run" serves it ---
 
-const { page, faults, strangers, asked } = await newPage(PLAIN, { unserved });
+const { page, faults, strangers, asked } = await newPage(PLAIN);
 const base = `${PLAIN}/studio`;
 
 await test('agents are listed', async () => {
@@ -96,6 +92,27 @@ await test('a tool is run from its page', async () => {
   assert.ok(asked.includes('200 POST /api/tools/weather-tool/execute'));
 });
 
+await test('a workflow is run from its page', async () => {
+  await page.goto(`${base}/workflows`);
+  await shows(page, 'simple-workflow');
+  await page.goto(`${base}/workflows/simple-workflow/graph`);
+  await page.getByRole('button', { name: 'Run', exact: true }).waitFor(WAIT);
+  await page.locator('input[type=number]').first().fill('4');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByText('Success').first().waitFor(WAIT);
+});
+
+await test('a workflow that waits is resumed there', async () => {
+  await page.goto(`${base}/workflows/suspend-workflow/graph`);
+  await page.getByRole('button', { name: 'Run', exact: true }).waitFor(WAIT);
+  await page.locator('textarea').first().fill('to see whether it waits');
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await page.getByRole('button', { name: 'Resume' }).waitFor(WAIT);
+  await page.getByRole('checkbox').first().click();
+  await page.getByRole('button', { name: 'Resume' }).click();
+  await page.getByText('Success').first().waitFor(WAIT);
+});
+
 await test('no fault has been told up to here', () => assert.deepEqual(faults, []));
 
 for (const name of ['workflows', 'request-context', 'scorers', 'datasets', 'experiments', 'mcps',
@@ -118,7 +135,7 @@ await test('nobody else was asked for anything but pictures of models', () => {
 // --- elsewhere ---
 
 await test('at the root of a host', async () => {
-  const { page, faults } = await newPage(ROOT, { unserved });
+  const { page, faults } = await newPage(ROOT);
   await page.goto(ROOT);
   await page.getByRole('link', { name: 'Agents' }).first().click();
   await shows(page, 'Weather Agent');
@@ -129,7 +146,7 @@ await test('at the root of a host', async () => {
 });
 
 await test('behind a proxy that has put a path before it', async () => {
-  const { page, faults, asked } = await newPage(PROXY, { unserved });
+  const { page, faults, asked } = await newPage(PROXY);
   await page.goto(`${PROXY}/ai/studio/agents`);
   await shows(page, 'Weather Agent');
   await newChat(page, `${PROXY}/ai/studio`, 'plain-agent');
@@ -140,11 +157,11 @@ await test('behind a proxy that has put a path before it', async () => {
 });
 
 await test('with a token, where one is needed', async () => {
-  const { page } = await newPage(USERS, { unserved });
+  const { page } = await newPage(USERS);
   await page.goto(`${USERS}/studio/agents`);
   await page.waitForTimeout(2000);
   assert.equal(await page.getByText('Weather Agent').count(), 0, 'shown to nobody');
-  const known = await newPage(USERS, { unserved, headers: { Authorization: 'Bearer let-me-in-to-studio' } });
+  const known = await newPage(USERS, { headers: { Authorization: 'Bearer let-me-in-to-studio' } });
   await known.page.goto(`${USERS}/studio/agents`);
   await shows(known.page, 'Weather Agent');
   assert.deepEqual(known.faults, []);

@@ -173,6 +173,11 @@ check_answer('/memory/config',                 $server->api_get('/memory/config?
 check_answer('/stored/agents/{agentId}/versions', $server->api_get('/stored/agents/x/versions'));
 check_answer('/workspaces/{workspaceId}',      $server->api_get('/workspaces/x'));
 check_answer('/scores/scorer/{scorerId}',      $server->api_get('/scores/scorer/x'));
+check_answer('/workflows/{workflowId}',        $server->api_get('/workflows/control-flow-workflow'));
+my $ran = $server->api_post('/workflows/simple-workflow/start-async?runId=r1', { inputData => { n => 1 } });
+check_answer('/workflows/{workflowId}/start-async', $ran, 'post');
+check_answer('/workflows/{workflowId}/runs',   $server->api_get('/workflows/simple-workflow/runs'));
+check_answer('/workflows/{workflowId}/runs/{runId}', $server->api_get('/workflows/simple-workflow/runs/r1'));
 for my $query ({}, { pagination => {} }, { mode => 'delta' }, { group => { by => ['threadId'] } }) {
     check_answer('/observability/traces/query', $server->api_post('/observability/traces/query',
         { timeRange => { from => 'a', to => 'b' }, %$query }), 'post');

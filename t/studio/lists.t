@@ -24,6 +24,7 @@ for (
     ['/editor/builder/models/available', { providers => [] }],
     ['/channels/platforms',            []],
     ['/tool-providers',                { providers => [] }],
+    ['/schedules?workflowId=simple-workflow', { schedules => [] }],
     ['/agents/weather-agent/voice/speakers', []],
     ['/stored/agents/weather-agent/versions', { %page, perPage => 20, versions => [] }],
     ['/stored/prompt-blocks?perPage=50', { %page, perPage => 50, promptBlocks => [] }],
