@@ -45,6 +45,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->documents = apr_array_make(pool, 0, sizeof(void *));
     mastra_access_create(&conf->access);
     mastra_routes_create(&conf->custom, pool);
+    mastra_pages_create(&conf->pages);
     return conf;
 }
 
@@ -135,6 +136,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     conf->documents = merge_documents(pool, base->documents, add->documents);
     mastra_access_merge(&conf->access, &base->access, &add->access);
     mastra_routes_merge(&conf->custom, &base->custom, &add->custom, pool);
+    mastra_pages_merge(&conf->pages, &base->pages, &add->pages);
     return conf;
 }
 
@@ -534,15 +536,8 @@ const command_rec mastra_commands[] = {
                  NULL, ANYWHERE, "whether they may send cookies and the like"),
     AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_cors_set_max_age, NULL,
                   ANYWHERE, "how long browsers may rely on a preflight"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_ROUTE, mastra_routes_add, NULL, RSRC_CONF,
-                      "METHOD PATH TARGET and options: a route of your own"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_MIDDLEWARE, mastra_routes_add_middleware,
-                      NULL, RSRC_CONF,
-                      "[path=PATTERN] TARGET: asked before handlers"),
-    AP_INIT_TAKE1(MASTRA_DIR_ON_ERROR, mastra_routes_set_on_error, NULL,
-                  RSRC_CONF, "local path that answers for errors, or None"),
-    AP_INIT_FLAG(MASTRA_DIR_REQUEST_LOG, mastra_routes_set_request_log, NULL,
-                 RSRC_CONF, "whether requests are written to the error log"),
+    MASTRA_ROUTES_COMMANDS,
+    MASTRA_PAGES_COMMANDS,
     AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
                      "an agent, as a file of the project would define it"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_TOOL, mastra_define_open, NULL, RSRC_CONF,

@@ -36,6 +36,9 @@ typedef struct mastra_host_t {
                                                 NULL */
     const char *on_error;                    /* local path, or NULL */
     int request_log;
+    struct mastra_openapi_t *openapi; /* or NULL */
+    struct mastra_studio_t *studio;   /* or NULL */
+    struct mastra_site_t *swagger;    /* or NULL */
 
     mastra_models_t *models;
     mastra_tools_t *tools;
