@@ -180,6 +180,19 @@ const char *mastra_router_make(mastra_router_t **prouter,
     return NULL;
 }
 
+const mastra_route_t *mastra_router_row(const char **ppermission,
+                                        const mastra_router_t *router, int i)
+{
+    const mastra_compiled_t *route;
+
+    if (i >= router->all->nelts) {
+        return NULL;
+    }
+    route = APR_ARRAY_IDX(router->all, i, const mastra_compiled_t *);
+    *ppermission = route->permission;
+    return route->row;
+}
+
 void mastra_router_log(const mastra_router_t *router)
 {
     int i;
