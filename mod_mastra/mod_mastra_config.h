@@ -89,6 +89,10 @@ typedef struct {
 
 extern const command_rec mastra_commands[];
 
+/* Setter of MastraModelProvider. */
+const char *mastra_provider_add(cmd_parms *cmd, void *dir, int argc,
+                                char *const argv[]);
+
 void *mastra_config_create_server(apr_pool_t *pool, server_rec *s);
 void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv);
 void *mastra_config_create_dir(apr_pool_t *pool, char *dir);

@@ -55,6 +55,8 @@ typedef struct mastra_host_t {
     mastra_agent_env_t agent_env;
     mastra_workflow_env_t workflow_env;
     const struct mastra_hooks_t *hooks;  /* of other modules, or NULL */
+    int errors_asked;                /* loop: about how many on_error is being
+                                        asked */
 } mastra_host_t;
 
 #endif

@@ -170,9 +170,7 @@ typedef struct op_t {
     mastra_msg_t msg;
 
     const char *dead, *id;           /* of a search, of a claim */
-    const char **ids;
-    int n;
-    apr_int64_t next, now;
+    mastra_flows_due_t due;
     mastra_launch_t *launch;
     apr_hash_t *before, *after_hash, *halts;
 } op_t;
@@ -301,20 +299,29 @@ static void take_over(struct mastra_owner_t *owner, const char *id,
     submit(op, MASTRA_STORE_WRITE, claim, after_claim);
 }
 
+static const char *const *keep(const char *const *texts, int n,
+                               apr_pool_t *pool)
+{
+    const char **made = apr_palloc(pool, sizeof(*made) * (apr_size_t)(n + 1));
+    int i;
+
+    for (i = 0; i < n; i++) {
+        made[i] = apr_pstrdup(pool, texts[i]);
+    }
+    return made;
+}
+
 static apr_status_t find_due(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     op_t *op = baton;
-    const char *const *ids;
-    int i, n = 0;
-    apr_status_t rv = mastra_flows_due(&ids, &n, &op->next, &op->now, db,
-                                       op->owner->env->host, op->dead, pool);
+    mastra_flows_due_t due;
+    apr_status_t rv = mastra_flows_due(&due, db, op->owner->env->host,
+                                       op->dead, pool);
 
     if (rv == APR_SUCCESS) {
-        op->ids = apr_palloc(op->pool, sizeof(*ids) * (apr_size_t)(n + 1));
-        for (i = 0; i < n; i++) {
-            op->ids[i] = apr_pstrdup(op->pool, ids[i]);
-        }
-        op->n = n;
+        op->due = due;
+        op->due.ids = keep(due.ids, due.nids, op->pool);
+        op->due.owners = keep(due.owners, due.nowners, op->pool);
     }
     return rv;
 }
@@ -343,11 +350,22 @@ static void after_search(op_t *op)
     int i;
 
     op->owner->searching--;
-    for (i = 0; op->rv == APR_SUCCESS && i < op->n; i++) {
-        take_over(op->owner, op->ids[i], op->dead);
+    if (op->rv) {
+        return;
     }
-    if (op->rv == APR_SUCCESS && op->next > op->now) {
-        set_alarm(op->owner, (op->next - op->now) * 1000);
+    for (i = 0; i < op->due.nids; i++) {
+        take_over(op->owner, op->due.ids[i], op->dead);
+    }
+    if (op->due.next > op->due.now) {
+        set_alarm(op->owner, (op->due.next - op->due.now) * 1000);
+    }
+    /* the hub notices who is not there any more */
+    for (i = 0; i < op->due.nowners && !op->dead; i++) {
+        mastra_bus_msg_t ping = { .kind = MASTRA_BUS_RUN_PING, .key = "" };
+
+        if (strcmp(op->due.owners[i], op->owner->address)) {
+            mastra_hub_tell(op->owner->env->hub, op->due.owners[i], &ping);
+        }
     }
 }
 

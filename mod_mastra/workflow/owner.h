@@ -9,7 +9,10 @@
  * Inside workflow/: what a child has of a host's runs, and what it looks after
  * from time to time. Loop thread.
  */
-#define MASTRA_BUS_RUN_HALT (MASTRA_BUS_ABOVE + 0)   /* key: id of a run */
+enum {
+    MASTRA_BUS_RUN_HALT = MASTRA_BUS_ABOVE,  /* key: id of a run */
+    MASTRA_BUS_RUN_PING                      /* are you there? */
+};
 
 struct mastra_owner_t {
     mastra_workflow_env_t *env;
