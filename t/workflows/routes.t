@@ -220,6 +220,7 @@ is_deeply $run->{steps}{'add-one'}{output}, { n => 10 }, '... as if the step bef
 is_deeply $run->{stepExecutionPath}, ['add-one', 'double', 'double'], '... and remembers both ways';
 is_deeply api_post("/workflows/simple-workflow/time-travel?runId=$id-r", { step => 'add-one' })->{json},
     { message => 'Workflow run time travel started' }, 'nobody need wait';
+wait_for(sub { api_get("/workflows/simple-workflow/runs/$id-r")->{json}{status} eq 'success' }, 5);
 $answer = api_post("/workflows/simple-workflow/time-travel-async?runId=$id-r", { step => 'nope' });
 like $answer->{json}{error}, qr/^Cannot time travel to step 'nope'.*recorded in the snapshot: add-one, double/,
     'to a step that is not there no run goes';
