@@ -240,7 +240,7 @@ install: $(MODULE) $(TOOLS)
 	install -d $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 include/mod_mastra.h $(DESTDIR)$(INCLUDEDIR)/mod_mastra.h
 	@for d in $(wildcard share/*); do set -x; install -d $(DESTDIR)$(SHAREDIR) && \
-	    cp -r $$d $(DESTDIR)$(SHAREDIR)/ || exit 1; { set +x; } 2>/dev/null; done
+	    rm -rf $(DESTDIR)$(SHAREDIR)/$${d#share/} && cp -r $$d $(DESTDIR)$(SHAREDIR)/ || exit 1; { set +x; } 2>/dev/null; done
 	@if [ -d '$(AVAILABLE)' ]; then set -x; \
 	    install -m 644 conf/mastra.load '$(AVAILABLE)/mastra.load' && \
 	    { [ -e '$(AVAILABLE)/mastra.conf' ] || \

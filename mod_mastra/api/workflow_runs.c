@@ -202,10 +202,16 @@ static int execute_step(mastra_req_t *req)
                   : mastra_reply_error(req, error);
 }
 
-/* Brokers that push events belong to an engine that this server has not: its
- * runs need none, so an event is taken and nothing follows from it. */
+/* What brokers push belongs to another engine's queue. Runs here go on from
+ * storage alone: an event is acknowledged, as it need not be sent again. */
 static int take_event(mastra_req_t *req)
 {
+    apr_time_t when;
+
+    if (mastra_text_iso_parse(&when, mastra_json_get_str(
+            mastra_json_get(req->body, "event"), "createdAt"))) {
+        return mastra_reply_fail(req, 400, "Invalid createdAt");
+    }
     return mastra_reply_json(req, mastra_json_pack("{s:b}", "ok", 1));
 }
 

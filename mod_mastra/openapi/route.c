@@ -38,7 +38,8 @@ static const char page_format[] =
     "<div id=\"swagger-ui\"></div>\n"
     "<script src=\"%sswagger-ui/swagger-ui-bundle.js\"></script>\n"
     "<script>SwaggerUIBundle({ url: '%s%s" MASTRA_OPENAPI_PATH "', "
-    "dom_id: '#swagger-ui', deepLinking: true });</script>\n"
+    "dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });"
+    "</script>\n"
     "</body>\n"
     "</html>\n";
 

@@ -58,6 +58,10 @@ apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
 apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
                                  const char *status, apr_int64_t wake,
                                  apr_pool_t *pool);
+/* The owner cannot go on with it: others may, at once. */
+apr_status_t mastra_flows_hand_back(mastra_db_t *db,
+                                    const mastra_flow_row_t *row,
+                                    apr_pool_t *pool);
 /* A run that nobody owns gets another status, if nothing has happened. */
 apr_status_t mastra_flows_mark(mastra_db_t *db, const mastra_flow_row_t *row,
                                const char *status, apr_pool_t *pool);
@@ -78,6 +82,7 @@ apr_status_t mastra_flows_renew(mastra_flow_row_t **prows, int *pn,
                                 apr_interval_time_t lease, apr_pool_t *pool);
 typedef struct {
     const char *const *ids;      /* of runs to go on with, nids of them */
+    const char *const *graphs;   /* and theirs */
     int nids;
     const char *const *owners;   /* of all that are running */
     int nowners;

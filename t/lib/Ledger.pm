@@ -49,6 +49,7 @@ sub chain {
 sub start {
     my ($class, %opt) = @_;
     my $steps = $opt{steps} || 20;
+    my $setup = delete $opt{setup};
     my $conf  = delete $opt{conf} // '';
     my $self  = $class->new(%opt, conf => '');
     $self->{project} = "$self->{dir}/state/project";
@@ -68,6 +69,8 @@ sub start {
         run => { template => '${initData.run}' }, step => { value => 1 } }) },
         { type => 'tool', id => 'f', toolId => 'fail', options => { retries => 2 } });
     $self->workflow('nap', { type => 'sleep', id => 'z', duration => 3000 }, chain('write', 1));
+    $self->tool('slow', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua?slow=1' });
+    $setup->($self) if $setup;
     mkdir "$self->{dir}/scripts";
     write_file("$self->{dir}/scripts/ledger.lua", $self->script);
     chmod 0755, "$self->{dir}/scripts";
@@ -100,6 +103,9 @@ function handle(r)
     file:setvbuf('full')
     file:write(r.headers_in['Idempotency-Key'], ' ', input.run, ' ', input.step, '\\n')
     file:close()
+    if r.args and r.args:find('slow') then
+        r.usleep(400000)
+    end
     r.content_type = 'application/json'
     if r.args and r.args:find('fail') then
         r.status = 500

@@ -96,7 +96,8 @@ $httpd->kill_all;
 sleep 0.3;
 $httpd->up;
 $view = $httpd->wait_end('uri-chain', $run, 30);
-is $view->{status}, 'success', 'after the death of the whole server a run goes on';
+is $view->{status}, 'success', 'after the death of the whole server a run goes on'
+    or diag explain $view->{error};
 check_uri($run, 'the whole server');
 
 # --- attempts
@@ -117,7 +118,7 @@ $httpd->begin('nap', $run);
 ok wait_for(sub { ($httpd->view('nap', $run)->{status} // '') eq 'waiting' }, 5), 'a run sleeps';
 kill_children();
 $view = $httpd->wait_end('nap', $run, 20);
-is $view->{status}, 'success', '... and wakes up in another process';
+is $view->{status}, 'success', '... and wakes up in another process' or diag explain $view->{error};
 is_deeply $httpd->written($run), { 1 => 1 }, '... and goes on';
 
 # --- a process that was stopped past its lease

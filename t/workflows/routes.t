@@ -7,7 +7,7 @@ use JSON::PP ();
 use MastraTest;
 use Time::HiRes qw(sleep);
 
-plan tests => 96;
+plan tests => 102;
 
 my $id = "routes-$$";
 
@@ -220,6 +220,7 @@ is_deeply $run->{steps}{'add-one'}{output}, { n => 10 }, '... as if the step bef
 is_deeply $run->{stepExecutionPath}, ['add-one', 'double', 'double'], '... and remembers both ways';
 is_deeply api_post("/workflows/simple-workflow/time-travel?runId=$id-r", { step => 'add-one' })->{json},
     { message => 'Workflow run time travel started' }, 'nobody need wait';
+wait_for(sub { api_get("/workflows/simple-workflow/runs/$id-r")->{json}{status} eq 'success' }, 5);
 $answer = api_post("/workflows/simple-workflow/time-travel-async?runId=$id-r", { step => 'nope' });
 like $answer->{json}{error}, qr/^Cannot time travel to step 'nope'.*recorded in the snapshot: add-one, double/,
     'to a step that is not there no run goes';
@@ -227,3 +228,20 @@ $run = api_post("/workflows/simple-workflow/restart-async?runId=$id-r", {})->{js
 is $run->{status}, 'success', 'restarting a finished run shows its end';
 is_deeply api_post('/workflows/simple-workflow/restart-all-active-workflow-runs', {})->{json},
     { message => 'All active workflow runs restarted' }, 'what is active goes on by itself';
+
+# --- one step, events, the older form
+
+$answer = api_post("/workflows/simple-workflow/runs/$id-c/steps/execute", { stepId => 'double',
+    executionPath => [0], stepResults => {}, state => {}, requestContext => {}, input => { n => 2 } });
+is_deeply [@{ $answer->{json} }{qw(status output payload __state)}],
+    ['success', { n => 3 }, { n => 2 }, {}], 'one step is done by itself';
+is api_post("/workflows/simple-workflow/runs/$id-c/steps/execute", {})->{json}{issues}[0]{field}, 'stepId',
+    '... when it is said which';
+is api_post("/workflows/simple-workflow/runs/$id-c/steps/execute", { stepId => 'x', executionPath => [7],
+    stepResults => {}, state => {}, requestContext => {} })->{status}, 400, '... and it is there';
+is api_post('/workflows/events', {})->{json}{issues}[0]{field}, 'event', 'an event has a form';
+is_deeply api_post('/workflows/events', { event => { id => '1', type => 'x', data => {}, runId => 'r',
+    createdAt => '2026-01-01T00:00:00Z' } })->{json}, { ok => true }, '... and is acknowledged';
+$run = api_post('/workflows/simple-workflow/execute', { triggerData => { n => 3 } })->{json};
+is_deeply [$run->{result}, $run->{results}{double}{output}], [{ d => 8 }, { d => 8 }],
+    'the older form of running has its results';
