@@ -48,6 +48,7 @@ struct mastra_channel_t {
     mastra_log_t *log;
     int quiet;                       /* the end was told: log no more */
     int lost;                        /* another process has it */
+    int refused;                     /* what it begins with goes along */
     int pending;                     /* the queue may have something */
 
     /* The work of store jobs: belongs to a job while one is open. */
