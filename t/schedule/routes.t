@@ -3,10 +3,11 @@ use strict;
 use warnings FATAL => 'all';
 
 use Apache::Test '-withtestmore';
+use JSON::PP ();
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 54;
+plan tests => 60;
 
 my $id = "r$$";
 
@@ -111,6 +112,22 @@ $claim = api_post("/schedules/$agent->{id}/run", {})->{json};
 like $claim->{claimId}, qr/^manual_$agent->{id}_\d+$/, 'an agent is asked by hand';
 $triggers = settled($agent->{id});
 is $triggers->[0]{outcome}, 'succeeded', '... and answers';
+
+# --- an agent in a thread
+
+my $threaded = api_post('/schedules', { agentId => 'weather-agent', prompt => 'Anything new?', cron => '@daily',
+    threadId => "t$id", resourceId => "u$id", signalType => 'notification' })->{json};
+is $threaded->{threadId}, "t$id", 'an agent is asked in a thread';
+api_post("/schedules/$threaded->{id}/run", {});
+is api_get("/schedules/$threaded->{id}/triggers")->{json}{triggers}[0]{outcome}, 'delivered', '... which is noted';
+my $messages;
+ok wait_for(sub {
+    $messages = api_get("/memory/threads/t$id/messages?agentId=weather-agent&resourceId=u$id")->{json}{messages};
+    return $messages && @$messages >= 2;
+}, 15), '... and it answers there';
+like(JSON::PP->new->encode($messages), qr{Anything new}, '... to what the schedule says');
+is api_patch("/schedules/$threaded->{id}", { prompt => 'And now?' })->{json}{prompt}, 'And now?', '... and may say else';
+is api_delete("/schedules/$threaded->{id}")->{status}, 200, '... until it is deleted';
 
 # --- gone
 
