@@ -112,6 +112,7 @@ static const char *const tables[] = {
     MASTRA_RUNS_TABLE,
     MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
+    MASTRA_SCHEDULE_TABLES("jsonb"),
     "CREATE TABLE IF NOT EXISTS mastra_x_commits ("
     "session text NOT NULL PRIMARY KEY, "
     "number bigint NOT NULL, "
@@ -127,6 +128,7 @@ static const char *const indexes[] = {
     MASTRA_RUNS_INDEX,
     MASTRA_FLOW_INDEXES,
     MASTRA_CHANNEL_INDEXES,
+    MASTRA_SCHEDULE_INDEXES,
     NULL
 };
 
@@ -147,6 +149,7 @@ static const mastra_column_t columns[] = {
     COLUMN("mastra_resources", "createdAtZ", ZONED),
     COLUMN("mastra_resources", "updatedAtZ", ZONED),
     MASTRA_RUNS_COLUMNS(COLUMN),
+    COLUMN("mastra_schedules", "host", "TEXT"),
     { NULL, NULL }
 };
 
