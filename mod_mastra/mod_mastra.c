@@ -119,6 +119,7 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_workflows, mastra_api_workflow_runs,
         mastra_api_workflow_stored, mastra_api_schedules,
+        mastra_api_background_tasks,
         mastra_api_system, mastra_api_lists, mastra_openapi_routes, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));

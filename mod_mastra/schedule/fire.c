@@ -113,7 +113,7 @@ static void fire_row(mastra_schedule_env_t *env,
                      const mastra_schedule_row_t *row, apr_int64_t now,
                      apr_pool_t *pool)
 {
-    mastra_firing_t firing = { .scheduled = row->next };
+    mastra_firing_t firing = { .scheduled = row->next, .now = now };
     mastra_result_t *error;
     const char *wrong = mastra_plan_next(&firing.next, row->cron,
                                          row->timezone, now, pool);

@@ -41,7 +41,8 @@ typedef struct {
     apr_int64_t scheduled;
     apr_int64_t next;                /* 0: by hand, the rest stays */
     const char *wrong;               /* why nothing can be begun, or NULL */
-    int taken;                       /* somebody else has it */
+    apr_int64_t now;                 /* by the database's clock */
+    int taken;                       /* somebody else has it, or is to have */
 } mastra_firing_t;
 /* Fires a schedule that was read: the claim, the note of it and what it begins
  * are one transaction. NULL: done, or taken; else an error whose status is 503

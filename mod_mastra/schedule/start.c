@@ -7,6 +7,11 @@
 #include "internal.h"
 #include "../agent/hub.h"
 
+/* What is not there may be on another server, which has newer definitions:
+ * so long, in ms, it has the time to fire. */
+#define PATIENCE 60000
+#define NO_TARGET "SCHEDULE_TARGET"
+
 typedef struct {
     mastra_schedule_env_t *env;
     mastra_firing_t *firing;
@@ -39,7 +44,7 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
 static mastra_result_t *gone(apr_pool_t *pool, const char *what,
                              const char *id)
 {
-    return mastra_result_make(pool, 404, "SCHEDULE_TARGET", "%s \"%s\" not "
+    return mastra_result_make(pool, 404, NO_TARGET, "%s \"%s\" not "
                               "found", what, id);
 }
 
@@ -230,6 +235,10 @@ mastra_result_t *mastra_schedule_fire(mastra_firing_t *firing,
     else {
         error = mastra_plan_is_agent(row->target)
                     ? start_agent(&all, pool) : start_workflow(&all, pool);
+    }
+    if (error && firing->next && !strcmp(error->code, NO_TARGET)
+        && firing->now - firing->scheduled < PATIENCE) {
+        firing->taken = 1;
     }
     if (firing->taken) {
         return NULL;

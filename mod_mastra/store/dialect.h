@@ -143,6 +143,28 @@ typedef struct {
     "trigger_kind TEXT NOT NULL, " \
     "parent_trigger_id TEXT, " \
     "metadata " json ")"
+/* Work in the background, as the Node server keeps it; zones: more columns. */
+#define MASTRA_BACKGROUND_TABLE(json, time, zones) \
+    "CREATE TABLE IF NOT EXISTS mastra_background_tasks (" \
+    "id TEXT NOT NULL PRIMARY KEY, " \
+    "tool_call_id TEXT NOT NULL, " \
+    "tool_name TEXT NOT NULL, " \
+    "agent_id TEXT NOT NULL, " \
+    "run_id TEXT NOT NULL, " \
+    "thread_id TEXT, " \
+    "resource_id TEXT, " \
+    "status TEXT NOT NULL, " \
+    "args " json " NOT NULL, " \
+    "result " json ", " \
+    "error " json ", " \
+    "suspend_payload " json ", " \
+    "retry_count INTEGER NOT NULL, " \
+    "max_retries INTEGER NOT NULL, " \
+    "timeout_ms INTEGER NOT NULL, " \
+    "\"createdAt\" " time " NOT NULL, " \
+    "\"startedAt\" " time ", " \
+    "\"suspendedAt\" " time ", " \
+    "\"completedAt\" " time zones ")"
 #define MASTRA_SCHEDULE_INDEXES \
     "CREATE INDEX IF NOT EXISTS mastra_x_schedules_next " \
     "ON mastra_schedules (status, next_fire_at)", \

@@ -113,6 +113,11 @@ static const char *const tables[] = {
     MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
     MASTRA_SCHEDULE_TABLES("jsonb"),
+    MASTRA_BACKGROUND_TABLE("jsonb", "timestamp without time zone", ", "
+    "\"createdAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"startedAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"suspendedAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"completedAtZ\" timestamp with time zone DEFAULT now()"),
     "CREATE TABLE IF NOT EXISTS mastra_x_commits ("
     "session text NOT NULL PRIMARY KEY, "
     "number bigint NOT NULL, "

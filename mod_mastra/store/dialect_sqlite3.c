@@ -84,6 +84,7 @@ static const char *const tables[] = {
     MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
     MASTRA_SCHEDULE_TABLES("TEXT"),
+    MASTRA_BACKGROUND_TABLE("TEXT", "TEXT", ""),
     NULL
 };
 

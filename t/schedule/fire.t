@@ -36,6 +36,8 @@ my $httpd = Ledger->start(name => 'schedule', steps => 2, limits => $limits, set
         timezone => 'Europe/Berlin', inputData => { run => 'yearly' }, metadata => { why => 'test' } }));
 }, conf => <<'END');
 MastraRunLease 2
+# other servers of these tests have the same database
+ServerName schedules.test
 <MastraWorkflow contained>
     MastraInputSchema "{\"type\":\"object\"}"
     MastraOutputSchema "{\"type\":\"object\"}"
