@@ -15,7 +15,7 @@ TESTPORT ?= $(shell echo $$((10000 + $$(pwd | cksum | cut -d' ' -f1) % 2000 * 10
 
 BUILD_PKGS = apache2-bin apache2-dev gcc libapr1-dev libaprutil1-dev \
              libcurl4-openssl-dev libjansson-dev libjose-dev libpcre2-dev libssl-dev pkg-config
-RUN_PKGS   = libaprutil1-dbd-sqlite3 lua-cjson curl
+RUN_PKGS   = libaprutil1-dbd-sqlite3 lua-cjson curl tzdata
 TEST_PKGS  = libapache2-mod-perl2 libaprutil1-dbd-pgsql postgresql openssl procps
 
 # $(call need,PACKAGES): installs those that are missing, or names them
