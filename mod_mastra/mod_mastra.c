@@ -326,6 +326,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.hub = shared->hub;
     host->workflow_env.lease = host->run_lease;
     host->workflow_env.timeout = host->timeout;
+    host->tool_env.workflows = &host->workflow_env;
     mastra_workflows_start(&host->workflow_env, pool);
     /* last: requests are refused without it */
     host->loop = shared->loop;
