@@ -111,7 +111,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
 {
     static const mastra_route_t *const tables[] = {
         mastra_api_models, mastra_api_agents, mastra_api_agents_gone,
-        mastra_api_enhance, mastra_api_approvals, mastra_api_channel,
+        mastra_api_enhance, mastra_api_approvals, mastra_api_networks,
+        mastra_api_channel,
         mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
