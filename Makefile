@@ -6,6 +6,8 @@ BUILD  ?= build
 APXS   ?= apxs
 CFLAGS ?= -O2 -g
 JOBS   ?= $(shell nproc)
+# where installed files of Studio and Swagger UI are looked for
+SHAREDIR ?= /usr/share/mod_mastra
 # one base port per checkout (ten in a row), as two checkouts may test at once
 TESTPORT ?= $(shell echo $$((10000 + $$(pwd | cksum | cut -d' ' -f1) % 2000 * 10)))
 
@@ -50,7 +52,8 @@ LIBS       = $(call once,LIBS,$(call ask,pkg-config --libs $(PKGS)) -lm -pthread
 
 WARN       = -std=gnu11 -Wall -Wextra -Wshadow -Wno-unused-parameter \
              -Wno-missing-field-initializers
-CPPFLAGS   = -I$(INCLUDEDIR) -Iinclude -Imod_mastra $(PKG_CFLAGS)
+CPPFLAGS   = -I$(INCLUDEDIR) -Iinclude -Imod_mastra $(PKG_CFLAGS) \
+             -DMASTRA_SHARE_DIR='"$(SHAREDIR)"'
 ALL_CFLAGS = $(WARN) $(CPPFLAGS) -fPIC -pthread $(CFLAGS)
 
 export MPM DB BUILD
@@ -128,6 +131,10 @@ test-deps:
 	$(call need,$(BUILD_PKGS) $(RUN_PKGS) $(TEST_PKGS))
 	@sh t/client/install
 
+# web pages that are npm's to bring, into share: Mastra's Studio, and Swagger UI
+studio swagger-ui:
+	@sh conf/pages $@
+
 # --- tests -------------------------------------------------------------------
 
 # the modules that the tests use, and no others of this machine
@@ -174,6 +181,13 @@ valgrind: test-deps
 # the same questions to the real Mastra server and to this one; its npm packages are large
 differential: all
 	HTTPD='$(HTTPD)' MODDIR='$(MODDIR)' BUILD='$(BUILD)' bash t/differential/run
+
+# Studio and Swagger UI in a real browser, which is large
+test-studio: deps studio swagger-ui
+	$(call need,chromium)
+	@sh t/client/install t/browser
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	HTTPD='$(HTTPD)' MODDIR='$(MODDIR)' BUILD='$(BUILD)' bash t/browser/run
 
 # umask 0: the parent creates the .gcda files as root, its children add to them
 coverage: test-deps
@@ -225,6 +239,8 @@ install: $(MODULE) $(TOOLS)
 	install -m 644 $(MODULE) $(DESTDIR)$(MODDIR)/mod_mastra.so
 	install -d $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 include/mod_mastra.h $(DESTDIR)$(INCLUDEDIR)/mod_mastra.h
+	@for d in $(wildcard share/*); do set -x; install -d $(DESTDIR)$(SHAREDIR) && \
+	    rm -rf $(DESTDIR)$(SHAREDIR)/$${d#share/} && cp -r $$d $(DESTDIR)$(SHAREDIR)/ || exit 1; { set +x; } 2>/dev/null; done
 	@if [ -d '$(AVAILABLE)' ]; then set -x; \
 	    install -m 644 conf/mastra.load '$(AVAILABLE)/mastra.load' && \
 	    { [ -e '$(AVAILABLE)/mastra.conf' ] || \
@@ -240,5 +256,5 @@ clean:
 -include bench/bench.mk
 
 FORCE:
-.PHONY: all run deps test-deps test check check-build test-prefork test-worker asan valgrind coverage lint \
+.PHONY: all run deps studio swagger-ui test-deps test check check-build test-prefork test-worker test-studio asan valgrind coverage lint \
         fuzz bench differential install clean FORCE

@@ -20,11 +20,13 @@
 #include "http/custom.h"
 #include "http/park.h"
 #include "http/request.h"
+#include "http/site.h"
 #include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
+#include "openapi/openapi.h"
 
 #define HANDLER "mastra"
 #define MAX_QUEUED_JOBS 1024
@@ -117,8 +119,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_workflows, mastra_api_workflow_runs,
-        mastra_api_workflow_stored,
-        mastra_api_system, NULL
+        mastra_api_workflow_stored, mastra_api_system, mastra_api_lists,
+        mastra_openapi_routes, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -508,11 +510,18 @@ static int translate(request_rec *r)
 {
     const mastra_host_t *host = mastra_config_of(r->server)->host;
 
-    if (!host || !mastra_path_below(r->uri, host->prefix)
-        || !mastra_config_host(r)) {
+    if (!host || !mastra_config_host(r)) {
         return DECLINED;
     }
-    claim(r);
+    if (mastra_pages_claim_probe(host, r)) {
+        mastra_request_mark(r)->claimed = 1;
+    }
+    else if (mastra_path_below(r->uri, host->prefix)) {
+        claim(r);
+    }
+    else {
+        return DECLINED;
+    }
     r->filename = apr_pstrcat(r->pool, "mastra:", r->uri, NULL);
     return OK;
 }
@@ -536,24 +545,25 @@ static int claim_outside(request_rec *r)
 {
     const mastra_server_conf_t *conf = mastra_config_of(r->server);
 
-    if (!conf->host || is_claimed(r) || r->handler || r->proxyreq
-        || r->finfo.filetype != APR_NOFILE || r->main
-        || !mastra_config_host(r)
-        || !is_outside(conf, r)) {
+    if (!conf->host || is_claimed(r) || !mastra_site_is_free(r)
+        || !mastra_config_host(r)) {
         return DECLINED;
     }
-    claim(r);
-    return OK;
+    if (is_outside(conf, r) && !mastra_pages_is_off(conf->host, r)) {
+        claim(r);
+        return OK;
+    }
+    return mastra_pages_claim(conf->host, r) ? OK : DECLINED;
 }
 
 static int handle(request_rec *r)
 {
-    const mastra_server_conf_t *conf;
+    const mastra_server_conf_t *conf = mastra_config_of(r->server);
+    int rc = conf->host ? mastra_pages_handle(conf->host, r) : DECLINED;
 
-    if (!is_claimed(r)) {
-        return DECLINED;
+    if (rc != DECLINED || !is_claimed(r)) {
+        return rc;
     }
-    conf = mastra_config_of(r->server);
     return mastra_router_handle(conf->shared->router, conf->host, r);
 }
 

@@ -45,6 +45,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->documents = apr_array_make(pool, 0, sizeof(void *));
     mastra_access_create(&conf->access);
     mastra_routes_create(&conf->custom, pool);
+    mastra_pages_create(&conf->pages);
     return conf;
 }
 
@@ -135,6 +136,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     conf->documents = merge_documents(pool, base->documents, add->documents);
     mastra_access_merge(&conf->access, &base->access, &add->access);
     mastra_routes_merge(&conf->custom, &base->custom, &add->custom, pool);
+    mastra_pages_merge(&conf->pages, &base->pages, &add->pages);
     return conf;
 }
 
@@ -459,126 +461,6 @@ static const char *read_db_max(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-/* --- MastraModelProvider --------------------------------------------------- */
-
-/* NAME:VALUE; a value "env:NAME" is read from the environment. */
-static const char *add_header(cmd_parms *cmd, mastra_provider_conf_t *provider,
-                              const char *text)
-{
-    const char *colon = strchr(text, ':'), *value, *name;
-
-    if (!colon || colon == text) {
-        return "header= must be Name:value";
-    }
-    name = apr_pstrmemdup(cmd->pool, text, colon - text);
-    for (value = colon + 1; *value == ' '; value++) {
-    }
-    if (!strncmp(value, "env:", 4)) {
-        const char *found = getenv(value + 4);
-
-        if (!found) {
-            return apr_pstrcat(cmd->pool, "the environment has no ", value + 4,
-                               ", which header=", name, " asks for", NULL);
-        }
-        value = apr_pstrdup(cmd->pool, found);
-    }
-    if (value[strcspn(value, "\r\n")]) {
-        return apr_pstrcat(cmd->pool, "header=", name,
-                           " has a line break in its value", NULL);
-    }
-    APR_ARRAY_PUSH(provider->headers, const char *) =
-        apr_pstrcat(cmd->pool, name, ": ", value, NULL);
-    return NULL;
-}
-
-static const char *provider_option(cmd_parms *cmd,
-                                   mastra_provider_conf_t *provider,
-                                   const char *arg)
-{
-    char *end;
-
-    if (!strncmp(arg, "key=", 4)) {
-        if (strncmp(arg + 4, "env:", 4) || !arg[8]) {
-            return "key= must be env:NAME: a key stands in the environment, "
-                   "not in the configuration";
-        }
-        provider->key_env = arg + 8;
-        return NULL;
-    }
-    if (!strncmp(arg, "header=", 7)) {
-        return add_header(cmd, provider, arg + 7);
-    }
-    if (!strncmp(arg, "timeout=", 8)) {
-        if (ap_timeout_parameter_parse(arg + 8, &provider->timeout, "s")
-            != APR_SUCCESS || provider->timeout <= 0) {
-            return "timeout= must be a time such as 60s";
-        }
-        return NULL;
-    }
-    if (!strncmp(arg, "retries=", 8)) {
-        long n = strtol(arg + 8, &end, 10);
-
-        if (end == arg + 8 || *end || n < 0 || n > 10) {
-            return "retries= must be a number from 0 to 10";
-        }
-        provider->retries = (int)n;
-        return NULL;
-    }
-    return apr_pstrcat(cmd->pool, "there is no option ", arg,
-                       "; it has key=, header=, timeout= and retries=", NULL);
-}
-
-static const char *add_provider(cmd_parms *cmd, void *dir, int argc,
-                                char *const argv[])
-{
-    mastra_server_conf_t *conf = conf_of(cmd);
-    mastra_provider_conf_t *provider = apr_pcalloc(cmd->pool,
-                                                   sizeof(*provider));
-    const char *wrong = NULL;
-    int i;
-
-    if (argc < 2) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name,
-                           " takes an id, a kind, and what is particular to "
-                           "it", NULL);
-    }
-    provider->id = apr_pstrdup(cmd->pool, argv[0]);
-    provider->kind = apr_pstrdup(cmd->pool, argv[1]);
-    provider->headers = apr_array_make(cmd->pool, 0, sizeof(const char *));
-    provider->retries = -1;
-    for (i = 2; i < argc && !wrong; i++) {
-        const char *arg = apr_pstrdup(cmd->pool, argv[i]);
-
-        if (i == 2 && strstr(arg, "://") && strncmp(arg, "header=", 7)) {
-            provider->url = arg;
-            continue;
-        }
-        wrong = provider_option(cmd, provider, arg);
-    }
-    if (!wrong) {
-        /* whether the kind and the URL are usable */
-        mastra_models_t *models = mastra_models_make(cmd->temp_pool);
-
-        mastra_native_models(models, cmd->server, NULL, cmd->temp_pool);
-        wrong = mastra_models_add(models, provider->id, provider->kind,
-                                  provider->url, provider->key_env, NULL, 0,
-                                  -1);
-    }
-    for (i = 0; i < conf->providers->nelts && !wrong; i++) {
-        if (!strcmp(APR_ARRAY_IDX(conf->providers, i,
-                                  mastra_provider_conf_t *)->id,
-                    provider->id)) {
-            wrong = "it was configured above";
-        }
-    }
-    if (wrong) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", provider->id, ": ",
-                           wrong, NULL);
-    }
-    APR_ARRAY_PUSH(conf->providers, mastra_provider_conf_t *) = provider;
-    return NULL;
-}
-
 /* --- the table ------------------------------------------------------------- */
 
 #define OFFSET(member) ((void *)offsetof(mastra_server_conf_t, member))
@@ -596,7 +478,7 @@ const command_rec mastra_commands[] = {
                   "path below which the API is served, /api by default"),
     AP_INIT_TAKE1(MASTRA_DIR_PROJECT, set_project, NULL, RSRC_CONF,
                   "directory of the files that define agents and tools"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_PROVIDER, add_provider, NULL, RSRC_CONF,
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_PROVIDER, mastra_provider_add, NULL, RSRC_CONF,
                       "ID KIND [URL] [key=env:NAME] [header=Name:value] "
                       "[timeout=] [retries=]: where models are asked"),
     AP_INIT_TAKE1(MASTRA_DIR_SELF_URL, set_self_url, NULL, RSRC_CONF,
@@ -641,40 +523,28 @@ const command_rec mastra_commands[] = {
                   "claim that names what is a user's own; None"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_ROLE, mastra_access_add_role, NULL, RSRC_CONF,
                       "ROLE and the permissions that it gives"),
-    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_cors_set, NULL, ANYWHERE,
-                 "Off sends no cross-origin headers"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_cors_add,
-                    CORS(origins), ANYWHERE,
-                    "origins whose pages may read answers, or *"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_cors_add,
-                    CORS(methods), ANYWHERE, "methods they may use"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_cors_add,
-                    CORS(headers), ANYWHERE,
-                    "headers they may send, beside the usual ones"),
-    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_cors_add,
-                    CORS(expose), ANYWHERE,
-                    "headers they may read, beside the usual ones"),
+    AP_INIT_FLAG(MASTRA_DIR_CORS, mastra_cors_set, NULL, ANYWHERE, "Off sends no such headers"),
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_ORIGIN, mastra_cors_add, CORS(origins),
+                    ANYWHERE, "origins whose pages may read answers, or *"),
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_METHODS, mastra_cors_add, CORS(methods), ANYWHERE,
+                    "methods they may use"),
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_HEADERS, mastra_cors_add, CORS(headers),
+                    ANYWHERE, "headers they may send, beside the usual ones"),
+    AP_INIT_ITERATE(MASTRA_DIR_CORS_EXPOSE, mastra_cors_add, CORS(expose),
+                    ANYWHERE, "headers they may read, beside the usual ones"),
     AP_INIT_FLAG(MASTRA_DIR_CORS_CREDENTIALS, mastra_cors_set_credentials,
                  NULL, ANYWHERE, "whether they may send cookies and the like"),
     AP_INIT_TAKE1(MASTRA_DIR_CORS_MAX_AGE, mastra_cors_set_max_age, NULL,
                   ANYWHERE, "how long browsers may rely on a preflight"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_ROUTE, mastra_routes_add, NULL, RSRC_CONF,
-                      "METHOD PATH TARGET and options: a route of your own"),
-    AP_INIT_TAKE_ARGV(MASTRA_DIR_MIDDLEWARE, mastra_routes_add_middleware,
-                      NULL, RSRC_CONF,
-                      "[path=PATTERN] TARGET: asked before handlers"),
-    AP_INIT_TAKE1(MASTRA_DIR_ON_ERROR, mastra_routes_set_on_error, NULL,
-                  RSRC_CONF, "local path that answers for errors, or None"),
-    AP_INIT_FLAG(MASTRA_DIR_REQUEST_LOG, mastra_routes_set_request_log, NULL,
-                 RSRC_CONF, "whether requests are written to the error log"),
+    MASTRA_ROUTES_COMMANDS,
+    MASTRA_PAGES_COMMANDS,
     AP_INIT_RAW_ARGS(MASTRA_DIR_AGENT, mastra_define_open, NULL, RSRC_CONF,
                      "an agent, as a file of the project would define it"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_TOOL, mastra_define_open, NULL, RSRC_CONF,
                      "a tool, as a file of the project would define it"),
     AP_INIT_RAW_ARGS(MASTRA_DIR_WORKFLOW, mastra_define_open, NULL, RSRC_CONF,
                      "a workflow, as a file of the project would define it"),
-    AP_INIT_TAKE1(MASTRA_DIR_NAME, mastra_define_text, "name", RSRC_CONF,
-                  "name of the agent"),
+    AP_INIT_TAKE1(MASTRA_DIR_NAME, mastra_define_text, "name", RSRC_CONF, "name of the agent"),
     AP_INIT_TAKE1(MASTRA_DIR_DESCRIPTION, mastra_define_description, NULL, RSRC_CONF,
                   "description of the agent, tool or workflow"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_MODEL, mastra_define_model, NULL, RSRC_CONF,

@@ -2,6 +2,7 @@
 #define MOD_MASTRA_CONFIG_H
 
 #include "mod_mastra_access.h"
+#include "mod_mastra_pages.h"
 #include "mod_mastra_private.h"
 #include "mod_mastra_project.h"
 #include "mod_mastra_routes.h"
@@ -73,6 +74,7 @@ typedef struct {
     apr_array_header_t *documents;     /* mastra_document_t *: containers */
     mastra_access_conf_t access;
     mastra_routes_conf_t custom;
+    mastra_pages_conf_t pages;
 
     mastra_document_t *open;           /* the container being read */
     mastra_shared_t *shared;           /* set once the configuration stands */
@@ -86,6 +88,10 @@ typedef struct {
 } mastra_dir_conf_t;
 
 extern const command_rec mastra_commands[];
+
+/* Setter of MastraModelProvider. */
+const char *mastra_provider_add(cmd_parms *cmd, void *dir, int argc,
+                                char *const argv[]);
 
 void *mastra_config_create_server(apr_pool_t *pool, server_rec *s);
 void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv);

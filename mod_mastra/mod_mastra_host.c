@@ -227,6 +227,11 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     link_agents(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
+    wrong = mastra_pages_fill(host, &conf->pages, shared->router, shared->node,
+                              pool);
+    if (wrong) {
+        mastra_faults_add(faults, "%s", wrong);
+    }
     return host;
 }
 

@@ -43,4 +43,16 @@ const char *mastra_routes_set_on_error(cmd_parms *cmd, void *dir,
                                        const char *arg);
 const char *mastra_routes_set_request_log(cmd_parms *cmd, void *dir, int on);
 
+/* Their part of the command table. */
+#define MASTRA_ROUTES_COMMANDS \
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_ROUTE, mastra_routes_add, NULL, RSRC_CONF, \
+                      "METHOD PATH TARGET and options: a route of your own"), \
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_MIDDLEWARE, mastra_routes_add_middleware, \
+                      NULL, RSRC_CONF, \
+                      "[path=PATTERN] TARGET: asked before handlers"), \
+    AP_INIT_TAKE1(MASTRA_DIR_ON_ERROR, mastra_routes_set_on_error, NULL, \
+                  RSRC_CONF, "local path that answers for errors, or None"), \
+    AP_INIT_FLAG(MASTRA_DIR_REQUEST_LOG, mastra_routes_set_request_log, NULL, \
+                 RSRC_CONF, "whether requests are written to the error log")
+
 #endif

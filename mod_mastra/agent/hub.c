@@ -204,12 +204,8 @@ void mastra_hub_owner_dead(void *baton, const char *address)
     mastra_hub_t *hub = baton;
 
     if (strcmp(address, hub->address)) {
-        mastra_hub_peer_t *peer;
-
         search_all(hub, address);
-        for (peer = hub->peers; peer; peer = peer->next) {
-            peer->dead(peer->baton, address);
-        }
+        mastra_hub_tell_dead(hub, address);
     }
 }
 
@@ -471,16 +467,6 @@ static void begun(mastra_hub_t *hub, const char *from,
     }
 }
 
-static void pass_on(const mastra_hub_t *hub, const char *from,
-                    const mastra_bus_msg_t *msg)
-{
-    mastra_hub_peer_t *peer;
-
-    for (peer = hub->peers; peer; peer = peer->next) {
-        peer->message(peer->baton, from, msg);
-    }
-}
-
 static void on_message(void *baton, const char *from,
                        const mastra_bus_msg_t *msg)
 {
@@ -488,7 +474,7 @@ static void on_message(void *baton, const char *from,
     mastra_agent_env_t *env;
 
     if (msg->kind >= MASTRA_BUS_ABOVE) {
-        pass_on(hub, from, msg);
+        mastra_hub_pass_on(hub, from, msg);
     }
     else if (msg->kind < MASTRA_BUS_LOGS_END) {
         mastra_events_message(hub->events, from, msg);
@@ -504,36 +490,6 @@ static void on_message(void *baton, const char *from,
     }
     else if (msg->kind == MASTRA_BUS_WAKE) {
         woken(hub, msg->key, msg->flags);
-    }
-}
-
-/* ---- areas above ---- */
-
-mastra_events_t *mastra_hub_events(const mastra_hub_t *hub)
-{
-    return hub->events;
-}
-
-const char *mastra_hub_address(const mastra_hub_t *hub)
-{
-    return hub->address;
-}
-
-void mastra_hub_join(mastra_hub_t *hub, mastra_hub_peer_t *peer)
-{
-    peer->next = hub->peers;
-    hub->peers = peer;
-}
-
-void mastra_hub_tell(mastra_hub_t *hub, const char *to,
-                     const mastra_bus_msg_t *msg)
-{
-    if (!strcmp(to, hub->address)) {
-        pass_on(hub, to, msg);
-    }
-    else if (hub->bus && mastra_bus_is_near(hub->bus, to)
-             && mastra_bus_post(hub->bus, to, msg) == APR_ENOENT) {
-        mastra_hub_owner_dead(hub, to);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "hub_internal.h"
 
 #define MAX_PENDING 1000             /* runs that a subscriber may lag behind */
+#define UNSEEN 3000                  /* milliseconds that a commit may take */
 
 typedef struct run_t {
     struct run_t *next;
@@ -418,8 +419,9 @@ void mastra_hub_poll(mastra_hub_t *hub)
         op = mastra_hub_op_make(hub, env, sizeof(*work));
         work = op->data;
         work->index = i;
-        /* what was being committed then was not seen */
-        work->since = polled ? polled - 3000 : 0;
+        /* what was being committed then was not seen; the first time, those
+         * who watch have looked for themselves when they began */
+        work->since = polled ? polled - UNSEEN : -UNSEEN;
         hub->polling++;
         mastra_hub_op_submit(op, MASTRA_STORE_READ, poll_rows, after_poll);
     }

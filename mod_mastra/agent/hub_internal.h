@@ -48,6 +48,7 @@ struct mastra_channel_t {
     mastra_log_t *log;
     int quiet;                       /* the end was told: log no more */
     int lost;                        /* another process has it */
+    int refused;                     /* what it begins with goes along */
     int pending;                     /* the queue may have something */
 
     /* The work of store jobs: belongs to a job while one is open. */
@@ -162,6 +163,12 @@ void mastra_hub_owner_dead(void *hub, const char *address);
 /* Tells the owner of a channel to look at its row. */
 void mastra_hub_wake(mastra_hub_t *hub, mastra_agent_env_t *env,
                      const char *id, const char *owner, int flags);
+
+/* ---- hub_peers.c: loop ---- */
+
+void mastra_hub_pass_on(const mastra_hub_t *hub, const char *from,
+                        const mastra_bus_msg_t *msg);
+void mastra_hub_tell_dead(const mastra_hub_t *hub, const char *address);
 
 /* ---- hub_send.c: inside store jobs ---- */
 

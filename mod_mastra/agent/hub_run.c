@@ -160,7 +160,12 @@ static void settle(mastra_channel_t *channel)
 static apr_status_t release_row(mastra_db_t *db, void *baton,
                                 apr_pool_t *pool)
 {
-    return mastra_channel_release(baton, db, 0, pool);
+    mastra_channel_t *channel = baton;
+    apr_status_t rv = channel->refused
+                          ? mastra_channel_recalled(channel, db, pool)
+                          : APR_SUCCESS;
+
+    return rv ? rv : mastra_channel_release(channel, db, 0, pool);
 }
 
 static void released(void *baton, apr_status_t rv)
@@ -216,9 +221,15 @@ static void say_error(mastra_channel_t *channel, const mastra_result_t *error)
     mastra_json_unref(chunk);
 }
 
-/* The run is gone: the row, too, unless its last job has seen to it. */
-static void close_channel(mastra_channel_t *channel)
+/* The run is gone: the row, too, unless its last job has seen to it. One that
+ * has not even begun is tried again when storage was busy; else its row of the
+ * queue would only fail again. */
+static void close_channel(mastra_channel_t *channel,
+                          const mastra_result_t *error)
 {
+    int begun = !error || channel->run->started;
+
+
     if (channel->log && channel->lost) {
         mastra_log_lose(channel->log);
     }
@@ -228,11 +239,16 @@ static void close_channel(mastra_channel_t *channel)
     }
     channel->log = NULL;
     channel->run = NULL;
+    channel->refused = !begun && error->status != 503;
     if (channel->released) {
         settle(channel);
     }
-    else {
+    else if (begun || channel->refused) {
         release_now(channel);
+    }
+    else {
+        mastra_loop_timer_set(channel->hub->loop, &channel->timer,
+                              RELEASE_AGAIN, release_now, channel);
     }
 }
 
@@ -248,7 +264,7 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
         channel->client->vtable->end(channel->client, answer, error);
         channel->client = NULL;
     }
-    close_channel(channel);
+    close_channel(channel, error);
 }
 
 static const mastra_sink_vtable_t sink_vtable = {
@@ -392,31 +408,14 @@ static mastra_agent_run_t *make_run(const mastra_claim_t *claim,
     return run;
 }
 
-/* A run that cannot even begin takes its row of the queue along. */
-static apr_status_t refuse_row(mastra_db_t *db, void *baton, apr_pool_t *pool)
-{
-    mastra_channel_t *channel = baton;
-    apr_status_t rv = mastra_channel_recalled(channel, db, pool);
-
-    return rv ? rv : mastra_channel_release(channel, db, 0, pool);
-}
-
+/* A run that cannot even be made takes its row of the queue along. */
 static void refuse(mastra_channel_t *channel, const mastra_result_t *error)
 {
     say_error(channel, error);
     mastra_log_close(channel->log, 1);
     channel->log = NULL;
-    memset(&channel->job, 0, sizeof(channel->job));
-    channel->job.mode = MASTRA_STORE_WRITE;
-    channel->job.run = refuse_row;
-    channel->job.done = released;
-    channel->job.baton = channel;
-    channel->msg.cb = after_release;
-    channel->msg.baton = channel;
-    channel->rv = mastra_store_submit(channel->env->store, &channel->job);
-    if (channel->rv) {
-        mastra_loop_defer(channel->hub->loop, &channel->msg);
-    }
+    channel->refused = 1;
+    release_now(channel);
 }
 
 void mastra_hub_begin(mastra_claim_t *claim)

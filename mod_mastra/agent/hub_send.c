@@ -298,6 +298,34 @@ static apr_status_t check_row(sending_t *sending, mastra_db_t *db,
                                    pool);
 }
 
+/* An id that the client has chosen may be that of another's message, which
+ * would only be found when the message is stored. */
+static apr_status_t check_id(sending_t *sending, mastra_db_t *db,
+                             const mastra_channel_row_t *row,
+                             apr_pool_t *pool)
+{
+    const char *id = mastra_json_get_str(sending->send->message, "id");
+    mastra_json_t *found = NULL;
+    const char *resource;
+    apr_status_t rv;
+
+    if (!id || !*id) {
+        return APR_SUCCESS;
+    }
+    rv = mastra_messages_get(&found, db, mastra_json_own(
+                                 mastra_json_pack("[s]", id), pool), pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    mastra_json_own(found, pool);
+    resource = mastra_json_get_str(mastra_json_at(found, 0), "resourceId");
+    if (resource && strcmp(resource, row->resource)) {
+        return refuse(&sending->error, sending->pool, 409, "MESSAGE_OWNER",
+                      "A message with this id belongs to another resource");
+    }
+    return APR_SUCCESS;
+}
+
 static apr_status_t send_row(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     sending_t *sending = baton;
@@ -312,6 +340,9 @@ static apr_status_t send_row(mastra_db_t *db, void *baton, apr_pool_t *pool)
     rv = find_channel(sending, db, &row, pool);
     if (rv == APR_SUCCESS) {
         rv = check_row(sending, db, &row, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = check_id(sending, db, &row, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -172,7 +172,7 @@ static apr_status_t note_boundary(mastra_agent_run_t *run,
                                   mastra_json_t *boundary, mastra_db_t *db,
                                   apr_pool_t *pool)
 {
-    mastra_json_t *thread = NULL, *metadata;
+    mastra_json_t *thread = NULL;
     apr_status_t rv = mastra_threads_touch(db, run->thread_id, apr_time_now(),
                                            pool);
 
@@ -183,12 +183,8 @@ static apr_status_t note_boundary(mastra_agent_run_t *run,
         return rv;
     }
     mastra_json_own(thread, pool);
-    metadata = mastra_json_get(thread, "metadata");
-    if (!mastra_json_is_object(metadata)) {
-        metadata = mastra_json_object();
-        mastra_json_set(thread, "metadata", metadata);
-    }
-    mastra_json_set(metadata, MASTRA_BUDGET_MEMBER, mastra_json_ref(boundary));
+    mastra_json_set(mastra_threads_metadata(thread), MASTRA_BUDGET_MEMBER,
+                    mastra_json_ref(boundary));
     return mastra_threads_save(db, thread, pool);
 }
 

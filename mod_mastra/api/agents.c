@@ -9,11 +9,13 @@
 #include "../http/router.h"
 #include "../http/stream.h"
 
-static const char run_body[] =
-    "{\"type\":\"object\",\"properties\":{"
-    "\"messages\":{\"anyOf\":[{\"type\":\"array\",\"items\":{}},"
-    "{\"type\":\"string\"}]}," MASTRA_RUN_OPTIONS
-    "},\"required\":[\"messages\"]}";
+#define RUN_BODY(more) \
+    "{\"type\":\"object\",\"properties\":{" \
+    "\"messages\":{\"anyOf\":[{\"type\":\"array\",\"items\":{}}," \
+    "{\"type\":\"string\"}]}," MASTRA_RUN_OPTIONS more \
+    "},\"required\":[\"messages\"]}"
+static const char run_body[] = RUN_BODY("");
+static const char until_idle_body[] = RUN_BODY("," MASTRA_MAX_IDLE);
 
 static const char list_query[] =
     "{\"type\":\"object\",\"properties\":{\"partial\":{\"type\":\"string\"}}}";
@@ -185,7 +187,7 @@ const mastra_route_t mastra_api_agents[] = {
     { .method = "POST", .path = "/agents/:agentId/stream-until-idle",
       .handler = stream, .summary = "Stream agent response until idle",
       .tag = "Agents", .permission = "agents:execute",
-      .resource = "body:memory.thread", .body = run_body,
+      .resource = "body:memory.thread", .body = until_idle_body,
       .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/stream/vnext",
       .handler = stream_vnext,

@@ -14,10 +14,12 @@ static const char decide_body[] =
     "\"toolCallId\":{\"type\":\"string\"},\"format\":{\"type\":\"string\"},"
     "\"reason\":{\"type\":\"string\"}},\"required\":[\"runId\","
     "\"toolCallId\"]}";
-static const char resume_body[] =
-    "{\"type\":\"object\",\"properties\":{" MASTRA_RUN_OPTIONS ","
-    "\"toolCallId\":{\"type\":\"string\"},\"resumeData\":{}},"
-    "\"required\":[\"runId\",\"resumeData\"]}";
+#define RESUME_BODY(more) \
+    "{\"type\":\"object\",\"properties\":{" MASTRA_RUN_OPTIONS "," \
+    "\"toolCallId\":{\"type\":\"string\"},\"resumeData\":{}" more "}," \
+    "\"required\":[\"runId\",\"resumeData\"]}"
+static const char resume_body[] = RESUME_BODY("");
+static const char resume_until_idle_body[] = RESUME_BODY("," MASTRA_MAX_IDLE);
 static const char list_query[] =
     "{\"type\":\"object\",\"properties\":{\"threadId\":{\"type\":\"string\"},"
     "\"resourceId\":{\"type\":\"string\"},\"fromDate\":{},\"toDate\":{},"
@@ -172,7 +174,7 @@ const mastra_route_t mastra_api_approvals[] = {
       .body = resume_body, .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/resume-stream-until-idle",
       .handler = resume, .summary = "Resume agent stream until idle", AGENT,
-      RUN, .body = resume_body, .flags = MASTRA_ROUTE_STREAM },
+      RUN, .body = resume_until_idle_body, .flags = MASTRA_ROUTE_STREAM },
     { .method = "GET", .path = "/agents/:agentId/suspended-runs",
       .handler = list_suspended, .summary = "List suspended runs", AGENT,
       .permission = "agents:read", .query = list_query },

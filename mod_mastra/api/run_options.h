@@ -60,10 +60,12 @@
     "\"errorStrategy\":{\"type\":\"string\",\"enum\":[\"strict\",\"warn\"," \
     "\"fallback\"]},\"fallbackValue\":{}},\"required\":[\"schema\"]}"
 
+#define MASTRA_MAX_IDLE \
+    "\"maxIdleMs\":{\"type\":\"integer\",\"exclusiveMinimum\":0," \
+    "\"maximum\":9007199254740991}"
 #define MASTRA_SCHEMA_IDLE \
     "{\"anyOf\":[{\"type\":\"boolean\"},{\"type\":\"object\",\"properties\":{" \
-    "\"maxIdleMs\":{\"type\":\"integer\",\"exclusiveMinimum\":0," \
-    "\"maximum\":9007199254740991}}}]}"
+    MASTRA_MAX_IDLE "}}]}"
 
 #define MASTRA_RUN_OPTIONS \
     "\"instructions\":{},\"system\":{}," \

@@ -13,8 +13,12 @@ static const char welcome[] =
     "<h1>Agents are served here</h1>\n"
     "<p>This is the API of mod_mastra, a Mastra server in Apache httpd.\n"
     "<a href=\"%s/agents\">Its agents</a> are a good place to begin.</p>\n"
+    "%s"
     "</body>\n"
     "</html>\n";
+
+static const char to_swagger[] =
+    "<p><a href=\"/swagger-ui\">All routes</a>, to read and to try.</p>\n";
 
 static int reply_constant(mastra_req_t *req, const char *text)
 {
@@ -28,7 +32,8 @@ static int get_health(mastra_req_t *req)
 
 static int get_welcome(mastra_req_t *req)
 {
-    const char *page = apr_psprintf(req->pool, welcome, req->host->prefix);
+    const char *page = apr_psprintf(req->pool, welcome, req->host->prefix,
+                                    req->host->swagger ? to_swagger : "");
 
     return mastra_reply_text(req, "text/html; charset=UTF-8", page,
                              strlen(page));

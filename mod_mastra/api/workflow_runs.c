@@ -27,6 +27,24 @@ static const char observe_query[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":{\"type\":\"string\"},"
     "\"offset\":{\"type\":\"number\"}},\"required\":[\"runId\"]}";
 
+static const char execute_body[] =
+    "{\"type\":\"object\",\"properties\":{\"stepId\":{\"type\":\"string\"},"
+    "\"executionPath\":{\"type\":\"array\",\"items\":" INTEGER "},"
+    "\"stepResults\":" MASTRA_SCHEMA_RECORD ",\"state\":" MASTRA_SCHEMA_RECORD
+    ",\"requestContext\":" MASTRA_SCHEMA_RECORD ",\"input\":{},"
+    "\"resumeData\":{},\"retryCount\":" INTEGER ",\"foreachIdx\":" INTEGER
+    ",\"format\":{\"type\":\"string\",\"enum\":[\"legacy\",\"vnext\"]},"
+    "\"perStep\":{\"type\":\"boolean\"},\"validateInputs\":{"
+    "\"type\":\"boolean\"}},\"required\":[\"stepId\",\"executionPath\","
+    "\"stepResults\",\"state\",\"requestContext\"]}";
+static const char event_body[] =
+    "{\"type\":\"object\",\"properties\":{\"event\":{\"type\":\"object\","
+    "\"properties\":{\"id\":{\"type\":\"string\"},\"type\":{"
+    "\"type\":\"string\"},\"data\":{},\"runId\":{\"type\":\"string\"},"
+    "\"createdAt\":{\"type\":\"string\"},\"index\":{\"type\":\"number\"},"
+    "\"deliveryAttempt\":{\"type\":\"number\"}},\"required\":[\"id\",\"type\","
+    "\"data\",\"runId\",\"createdAt\"]}},\"required\":[\"event\"]}";
+
 /* ---- one run ---- */
 
 static int bad_fields(mastra_req_t *req)
@@ -156,6 +174,45 @@ static int observe_new(mastra_req_t *req)
 static int observe_legacy(mastra_req_t *req)
 {
     return observe(req, 1);
+}
+
+/* ---- one step ---- */
+
+static int may_repeat(const void *work)
+{
+    (void)work;
+    return 0;
+}
+
+static const mastra_work_vtable_t work_single = {
+    mastra_single_begin, mastra_single_cancel, mastra_single_resume,
+    mastra_single_discard, NULL, may_repeat
+};
+
+static int execute_step(mastra_req_t *req)
+{
+    mastra_result_t *error = NULL;
+    mastra_single_t *single = mastra_workflow_single(
+        &req->host->workflow_env, mastra_req_param(req, "workflowId"),
+        mastra_req_param(req, "runId"), req->body, &req->principal, &error,
+        req->pool);
+
+    return single ? mastra_stream_run(req, MASTRA_FRAME_JSON, &work_single,
+                                      single)
+                  : mastra_reply_error(req, error);
+}
+
+/* What brokers push belongs to another engine's queue. Runs here go on from
+ * storage alone: an event is acknowledged, as it need not be sent again. */
+static int take_event(mastra_req_t *req)
+{
+    apr_time_t when;
+
+    if (mastra_text_iso_parse(&when, mastra_json_get_str(
+            mastra_json_get(req->body, "event"), "createdAt"))) {
+        return mastra_reply_fail(req, 400, "Invalid createdAt");
+    }
+    return mastra_reply_json(req, mastra_json_pack("{s:b}", "ok", 1));
 }
 
 /* ---- lists ---- */
@@ -289,6 +346,13 @@ const mastra_route_t mastra_api_workflow_runs[] = {
     { .method = "POST", .path = "/workflows/:workflowId/runs/:runId/cancel",
       .handler = cancel_run, .summary = "Cancel workflow run", RUN,
       .permission = "workflows:execute" },
+    { .method = "POST",
+      .path = "/workflows/:workflowId/runs/:runId/steps/execute",
+      .handler = execute_step, .summary = "Execute a workflow step", RUN,
+      .permission = "workflows:execute", .body = execute_body },
+    { .method = "POST", .path = "/workflows/events", .handler = take_event,
+      .summary = "Receive a workflow event from a push-mode broker", W,
+      .permission = "workflows:execute", .body = event_body },
     { .method = "POST", .path = "/workflows/:workflowId/observe",
       .handler = observe_new, .summary = "Observe workflow stream", W,
       .permission = "workflows:execute", .resource = "query:runId",

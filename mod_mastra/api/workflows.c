@@ -40,6 +40,9 @@ static const char start_body[] =
     "\"initialState\":{},\"resourceId\":{\"type\":\"string\","
     "\"maxLength\":255},\"closeOnSuspend\":{\"type\":\"boolean\"}," COMMON
     "}}";
+static const char execute_body[] =
+    "{\"type\":\"object\",\"properties\":{\"triggerData\":{},"
+    "\"resourceId\":{\"type\":\"string\",\"maxLength\":255}}}";
 static const char resume_body[] =
     "{\"type\":\"object\",\"properties\":{" STEP ",\"resumeData\":{},"
     "\"label\":{\"type\":\"string\"},\"forEachIndex\":{\"type\":\"integer\","
@@ -216,6 +219,13 @@ static int start_async(mastra_req_t *req)
                NULL);
 }
 
+/* The older form: "triggerData" goes in, steps come out as "results", too. */
+static int execute(mastra_req_t *req)
+{
+    return ask(req, &(mastra_workflow_ask_t){ .what = MASTRA_WORKFLOW_START,
+                                              .old = 1 }, WAIT_END, NULL);
+}
+
 static int stream(mastra_req_t *req)
 {
     return ask(req, &(mastra_workflow_ask_t){ .what = MASTRA_WORKFLOW_START, .lenient = 1 },
@@ -315,6 +325,9 @@ const mastra_route_t mastra_api_workflows[] = {
       .query = run_query, .body = start_body },
     { POST("start-async", start_async, "Start workflow asynchronously"), RUN,
       .query = run_query_optional, .body = start_body },
+    { POST("execute", execute, "Execute workflow, in the older form"), RUN,
+      .query = run_query_optional, .body = execute_body,
+      .flags = MASTRA_ROUTE_ALIAS },
     { POST("stream", stream, "Stream workflow execution"), RUN,
       .query = run_query, .body = start_body, .flags = MASTRA_ROUTE_STREAM },
     { POST("stream-legacy", stream_legacy,

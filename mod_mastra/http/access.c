@@ -137,7 +137,10 @@ void mastra_access_context(mastra_full_req_t *full)
     if (!mastra_auth_is_on(&req->host->auth) && !req->identity) {
         return;
     }
-    mastra_json_del(context, "user");
+    /* the client's; what middleware says stays, unless we know better */
+    if (!mastra_json_get(full->own_context, "user")) {
+        mastra_json_del(context, "user");
+    }
     if (!req->identity || req->identity->system) {
         return;
     }

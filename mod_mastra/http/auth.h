@@ -122,6 +122,10 @@ int mastra_auth_is_needed(const mastra_auth_t *auth,
                           const struct mastra_route_t *route,
                           const request_rec *r);
 
+/* The same of any request for path, for documents. */
+int mastra_auth_needs(const mastra_auth_t *auth,
+                      const struct mastra_route_t *route, const char *path);
+
 /* The permission that a route asks for: its own, or by its path. */
 const char *mastra_auth_permission(const struct mastra_route_t *route,
                                    apr_pool_t *pool);

@@ -44,13 +44,19 @@ static int is_shielded(const mastra_auth_t *auth, const char *path)
     return !auth->shielded;
 }
 
-int mastra_auth_is_needed(const mastra_auth_t *auth,
-                          const mastra_route_t *route, const request_rec *r)
+int mastra_auth_needs(const mastra_auth_t *auth, const mastra_route_t *route,
+                      const char *path)
 {
     return mastra_auth_is_on(auth) && !(route->flags & MASTRA_ROUTE_PUBLIC)
            && ((route->flags & MASTRA_ROUTE_CUSTOM)
-               || is_shielded(auth, r->uri))
-           && !is_open(auth, r->uri);
+               || is_shielded(auth, path))
+           && !is_open(auth, path);
+}
+
+int mastra_auth_is_needed(const mastra_auth_t *auth,
+                          const mastra_route_t *route, const request_rec *r)
+{
+    return mastra_auth_needs(auth, route, r->uri);
 }
 
 /* --- permission of a route ------------------------------------------------- */

@@ -94,6 +94,8 @@ int mastra_reply_fail(mastra_req_t *req, int status, const char *message)
 int mastra_reply_issues(mastra_req_t *req, const char *error,
                         mastra_json_t *issues)
 {
+    mastra_log(MASTRA_LOG_INFO, 0, "request %s was answered with 400: %s",
+               req->id, error);
     return mastra_reply_json_status(req, HTTP_BAD_REQUEST,
                                     mastra_json_pack("{s:s, s:o}", "error",
                                                      error, "issues",

@@ -98,6 +98,18 @@ void mastra_forward_tell(request_rec *r)
     }
 }
 
+/* What the handler says of itself counts, not what was set before it; but what
+ * may come several times does. */
+static int prefer(void *baton, const char *name, const char *value)
+{
+    request_rec *r = baton;
+
+    if (strcasecmp(name, "Set-Cookie") && strcasecmp(name, "Vary")) {
+        apr_table_unset(r->err_headers_out, name);
+    }
+    return 1;
+}
+
 /* Status and headers are there, nothing was sent: who wants to be asked then
  * sees them as those of the request. */
 static apr_status_t after(ap_filter_t *f, apr_bucket_brigade *bb)
@@ -106,6 +118,8 @@ static apr_status_t after(ap_filter_t *f, apr_bucket_brigade *bb)
 
     full->req.r = f->r;
     ap_remove_output_filter(f);
+    apr_table_unset(f->r->headers_out, "X-Request-Id");
+    apr_table_do(prefer, f->r, f->r->headers_out, NULL);
     mastra_middleware_after(&full->req);
     return ap_pass_brigade(f->next, bb);
 }

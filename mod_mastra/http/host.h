@@ -36,6 +36,9 @@ typedef struct mastra_host_t {
                                                 NULL */
     const char *on_error;                    /* local path, or NULL */
     int request_log;
+    struct mastra_openapi_t *openapi; /* or NULL */
+    struct mastra_studio_t *studio;   /* or NULL */
+    struct mastra_site_t *swagger;    /* or NULL */
 
     mastra_models_t *models;
     mastra_tools_t *tools;
@@ -52,6 +55,8 @@ typedef struct mastra_host_t {
     mastra_agent_env_t agent_env;
     mastra_workflow_env_t workflow_env;
     const struct mastra_hooks_t *hooks;  /* of other modules, or NULL */
+    int errors_asked;                /* loop: about how many on_error is being
+                                        asked */
 } mastra_host_t;
 
 #endif

@@ -121,8 +121,6 @@ int mastra_reply_issues(mastra_req_t *req, const char *error,
                         mastra_json_t *issues);
 int mastra_reply_issue(mastra_req_t *req, const char *error, const char *field,
                        const char *message);
-/* The text of a status that has no JSON body ("404 Not Found"). */
-int mastra_reply_plain(mastra_req_t *req, int status);
 
 /* cors.c: the answer to OPTIONS. */
 int mastra_cors_preflight(mastra_req_t *req);

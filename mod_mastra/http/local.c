@@ -109,6 +109,22 @@ static void take_headers(mastra_local_t *answer, const request_rec *sub,
     answer->type = apr_pstrdup(pool, sub->content_type);
 }
 
+/* httpd lends a sub-request the headers of a request without body. What they
+ * say about the form of the answer is about another answer than this one. */
+static void own_headers(request_rec *sub)
+{
+    static const char *const others[] = {
+        "Accept-Encoding", "Expect", "If-Match", "If-Modified-Since",
+        "If-None-Match", "If-Range", "If-Unmodified-Since", "Range", NULL
+    };
+    const char *const *each;
+
+    sub->headers_in = apr_table_copy(sub->pool, sub->headers_in);
+    for (each = others; *each; each++) {
+        apr_table_unset(sub->headers_in, *each);
+    }
+}
+
 void mastra_local_ask(mastra_local_t *answer, request_rec *r, const char *path,
                       apr_size_t limit, mastra_local_tell_cb *tell,
                       void *baton)
@@ -122,8 +138,7 @@ void mastra_local_ask(mastra_local_t *answer, request_rec *r, const char *path,
     mark->asking++;
     sub = ap_sub_req_method_uri("GET", path, r, r->output_filters);
     if (sub->status == HTTP_OK) {
-        /* httpd lends a sub-request the headers of a request without body */
-        sub->headers_in = apr_table_copy(sub->pool, sub->headers_in);
+        own_headers(sub);
         if (tell) {
             tell(sub, baton);
         }

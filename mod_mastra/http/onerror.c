@@ -17,7 +17,8 @@
 struct mastra_onerror_t {
     apr_pool_t *pool;            /* holds this */
     mastra_transfer_t *transfer;
-    const char *path, *question;
+    mastra_host_t *host;
+    const char *question;
     int status;
     const char *type;
     mastra_buf_t answer;
@@ -78,6 +79,7 @@ static mastra_transfer_verdict_e on_data(void *baton, const char *data,
 
 static void free_asked(mastra_onerror_t *asked)
 {
+    asked->host->errors_asked--;
     mastra_buf_free(&asked->answer);
     apr_pool_destroy(asked->pool);
 }
@@ -104,7 +106,7 @@ static void on_done(void *baton, const mastra_transfer_done_t *done)
     asked->transfer = NULL;
     if (why) {
         mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(660) "%s could not be asked "
-                   "what to say of an error: %s", asked->path, why);
+                   "what to say of an error: %s", asked->host->on_error, why);
         asked->status = 0;
     }
     asked->cb(asked->baton, asked->status, asked->type, asked->answer.data,
@@ -127,7 +129,7 @@ static apr_status_t send_question(mastra_onerror_t *asked,
     mastra_request_t request = {
         .method = "POST", .trusted = 1, .headers = headers,
         .body = asked->question, .body_len = strlen(asked->question),
-        .url = apr_pstrcat(asked->pool, env->self_url, asked->path, NULL),
+        .url = apr_pstrcat(asked->pool, env->self_url, asked->host->on_error, NULL),
         .first_byte_timeout = PATIENCE, .total_timeout = PATIENCE,
         .max_body = MAX_ANSWER, .baton = asked, .on_response = on_response,
         .on_data = on_data, .on_done = on_done
@@ -144,12 +146,15 @@ mastra_onerror_t *mastra_onerror_ask(const mastra_req_t *req,
     mastra_onerror_t *asked;
     apr_pool_t *pool;
 
-    if (mastra_pool_make(&pool, "mastra_onerror")) {
+    /* whoever makes many errors must not take the workers of others */
+    if (req->host->errors_asked >= req->host->tool_env.max_self_calls
+        || mastra_pool_make(&pool, "mastra_onerror")) {
         return NULL;
     }
+    req->host->errors_asked++;
     asked = apr_pcalloc(pool, sizeof(*asked));
     asked->pool = pool;
-    asked->path = req->host->on_error;
+    asked->host = req->host;
     asked->question = question_of(req, error, text, pool);
     asked->cb = cb;
     asked->baton = baton;

@@ -16,8 +16,8 @@ typedef void (mastra_onerror_cb)(void *baton, int status, const char *type,
 
 /* 1: errors of req are somebody else's to tell. Any thread. */
 int mastra_onerror_is_for(const mastra_req_t *req);
-/* Loop. text: what the client would be told. NULL: it could not be asked;
- * otherwise cb is called once, later. */
+/* Loop. text: what the client would be told. NULL: it could not be asked, or
+ * is being asked about too many others; otherwise cb is called once, later. */
 mastra_onerror_t *mastra_onerror_ask(const mastra_req_t *req,
                                      const mastra_result_t *error,
                                      const char *text, mastra_onerror_cb *cb,

@@ -30,6 +30,7 @@ typedef struct {
     int asking;              /* this server asks a path of its own about it */
     const mastra_identity_t *identity; /* who asks, once that is known */
     struct mastra_forward_t *forward;  /* where it is redirected to */
+    const void *page;        /* of a site that answers it: site.c */
 } mastra_mark_t;
 
 /* The mark of r, made when there is none. */

@@ -180,6 +180,19 @@ const char *mastra_router_make(mastra_router_t **prouter,
     return NULL;
 }
 
+const mastra_route_t *mastra_router_row(const char **ppermission,
+                                        const mastra_router_t *router, int i)
+{
+    const mastra_compiled_t *route;
+
+    if (i >= router->all->nelts) {
+        return NULL;
+    }
+    route = APR_ARRAY_IDX(router->all, i, const mastra_compiled_t *);
+    *ppermission = route->permission;
+    return route->row;
+}
+
 void mastra_router_log(const mastra_router_t *router)
 {
     int i;
@@ -189,7 +202,8 @@ void mastra_router_log(const mastra_router_t *router)
             APR_ARRAY_IDX(router->all, i, const mastra_compiled_t *);
         int open = route->row->flags & MASTRA_ROUTE_PUBLIC;
 
-        mastra_log(MASTRA_LOG_TRACE1, 0, "route %s %s needs %s, is about %s",
+        mastra_log(MASTRA_LOG_TRACE1, 0, "%sroute %s %s needs %s, is about %s",
+                   route->row->flags & MASTRA_ROUTE_ALIAS ? "older " : "",
                    route->row->method, route->row->path,
                    open ? "nothing" : *route->permission ? route->permission
                                                          : "a known caller",

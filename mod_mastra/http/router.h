@@ -73,6 +73,8 @@ int mastra_reply_text(mastra_req_t *req, const char *content_type,
 int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result);
 /* {"error":message} */
 int mastra_reply_fail(mastra_req_t *req, int status, const char *message);
+/* The text of a status that has no JSON body ("404 Not Found"). */
+int mastra_reply_plain(mastra_req_t *req, int status);
 
 /* The body that clients see for result, {"error":…} as text in pool, by the
  * same rules as mastra_reply_error: what is internal is hidden in production,
@@ -97,6 +99,10 @@ const char *mastra_router_make(mastra_router_t **prouter,
  * segment, or at its end for the rest, and the method ALL. */
 const char *mastra_router_add(mastra_router_t *router,
                               const mastra_route_t *row, apr_pool_t *pool);
+/* The row at place i, in the order of the tables, and the permission that its
+ * callers need; NULL: there are no more. */
+const mastra_route_t *mastra_router_row(const char **ppermission,
+                                        const mastra_router_t *router, int i);
 /* For the log: each route, the permission it needs, and whose it is. */
 void mastra_router_log(const mastra_router_t *router);
 /* Finds, reads and validates the body, runs the handler: the content handler
@@ -165,6 +171,7 @@ extern const mastra_route_t mastra_api_memory_search[];
 extern const mastra_route_t mastra_api_workflows[];
 extern const mastra_route_t mastra_api_workflow_runs[];
 extern const mastra_route_t mastra_api_workflow_stored[];
+extern const mastra_route_t mastra_api_lists[];
 extern const mastra_route_t mastra_api_system[];
 
 #endif

@@ -50,19 +50,14 @@ apr_status_t mastra_working_get(const char **ptext, mastra_db_t *db,
 static apr_status_t put_thread(mastra_db_t *db, const char *id,
                                const char *text, apr_pool_t *pool)
 {
-    mastra_json_t *thread = NULL, *metadata;
+    mastra_json_t *thread = NULL;
     apr_status_t rv = mastra_threads_get(&thread, db, id, pool);
 
     if (rv) {
         return rv;
     }
     mastra_json_own(thread, pool);
-    metadata = mastra_json_get(thread, "metadata");
-    if (!mastra_json_is_object(metadata)) {
-        metadata = mastra_json_object();
-        mastra_json_set(thread, "metadata", metadata);
-    }
-    mastra_json_set_str(metadata, MEMBER, text);
+    mastra_json_set_str(mastra_threads_metadata(thread), MEMBER, text);
     mastra_json_set_str(thread, "updatedAt",
                         mastra_text_iso_make(pool, apr_time_now()));
     return mastra_threads_save(db, thread, pool);

@@ -377,6 +377,7 @@ apr_status_t mastra_channels_changed(mastra_channel_row_t **prows, int *pn,
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
     if (rv == APR_SUCCESS) {
+        since = since < 0 ? now + since : since;
         rv = mastra_db_query(&rows, db, channel_changed, &MASTRA_INT(since), 1,
                              pool);
     }

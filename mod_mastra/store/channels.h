@@ -92,7 +92,8 @@ apr_status_t mastra_channels_lapsed(const char *const **pids, int *pn,
 apr_status_t mastra_channels_of_owner(const char *const **pids, int *pn,
                                       mastra_db_t *db, const char *host,
                                       const char *owner, apr_pool_t *pool);
-/* Channels that were claimed since a time (ms), ids and epochs. */
+/* Channels that were claimed since a time (ms; negative: so long ago), ids and
+ * epochs. */
 apr_status_t mastra_channels_changed(mastra_channel_row_t **prows, int *pn,
                                      apr_int64_t *pnow, mastra_db_t *db,
                                      apr_int64_t since, apr_pool_t *pool);

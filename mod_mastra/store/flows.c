@@ -42,6 +42,9 @@ static const char row_settle[] =
     "UPDATE mastra_x_runs SET status = ?, owner = '', lease = 0, wake = ?, "
     "taken = 0, changed = ? WHERE id = ? AND epoch = ? "
     "AND status = 'running'";
+static const char row_hand_back[] =
+    "UPDATE mastra_x_runs SET owner = '', lease = 0 WHERE id = ? "
+    "AND epoch = ? AND status = 'running'";
 static const char row_mark[] =
     "UPDATE mastra_x_runs SET status = ?, epoch = epoch + 1, wake = 0, "
     "changed = ? WHERE id = ? AND epoch = ? AND status = ?";
@@ -56,15 +59,18 @@ static const char row_owned[] =
     "SELECT id, epoch, halt FROM mastra_x_runs WHERE owner = ? "
     "AND status = 'running'";
 static const char row_lapsed[] =
-    "SELECT id FROM mastra_x_runs WHERE host = ? AND kind = 'workflow' "
-    "AND status = 'running' AND (lease < ? OR owner = ?) "
+    "SELECT id, summary FROM mastra_x_runs WHERE host = ? "
+    "AND kind = 'workflow' AND status = 'running' AND (lease < ? OR owner = ?) "
     "ORDER BY lease LIMIT ?";
 static const char row_due[] =
-    "SELECT id FROM mastra_x_runs WHERE host = ? AND kind = 'workflow' "
-    "AND status = 'waiting' AND wake <= ? ORDER BY wake LIMIT ?";
+    "SELECT id, summary FROM mastra_x_runs WHERE host = ? "
+    "AND kind = 'workflow' AND status = 'waiting' AND wake <= ? ORDER BY wake LIMIT ?";
 static const char row_next[] =
     "SELECT COALESCE(MIN(wake), 0) FROM mastra_x_runs WHERE host = ? "
     "AND kind = 'workflow' AND status = 'waiting'";
+static const char row_owners[] =
+    "SELECT DISTINCT owner FROM mastra_x_runs WHERE host = ? "
+    "AND kind = 'workflow' AND status = 'running' LIMIT ?";
 
 #define FILTER \
     "WHERE r.host = ? AND r.kind = 'workflow' AND r.name = ? " \
@@ -271,6 +277,15 @@ apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
     }, 5, pool);
 }
 
+apr_status_t mastra_flows_hand_back(mastra_db_t *db,
+                                    const mastra_flow_row_t *row,
+                                    apr_pool_t *pool)
+{
+    return change(db, row_hand_back, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch)
+    }, 2, pool);
+}
+
 apr_status_t mastra_flows_mark(mastra_db_t *db, const mastra_flow_row_t *row,
                                const char *status, apr_pool_t *pool)
 {
@@ -346,43 +361,56 @@ apr_status_t mastra_flows_renew(mastra_flow_row_t **prows, int *pn,
     return APR_SUCCESS;
 }
 
-apr_status_t mastra_flows_due(const char *const **pids, int *pn,
-                              apr_int64_t *pnext, apr_int64_t *pnow,
-                              mastra_db_t *db, const char *host,
-                              const char *dead, apr_pool_t *pool)
+static const char **texts(const mastra_rows_t *rows, int column,
+                          const char **to)
 {
-    mastra_rows_t *lapsed, *due, *next;
-    const char **ids;
-    apr_status_t rv = mastra_db_now(pnow, db, pool);
-    int i, n = 0;
+    int i;
+
+    for (i = 0; i < mastra_rows_count(rows); i++) {
+        *to++ = mastra_rows_text(rows, i, column);
+    }
+    return to;
+}
+
+apr_status_t mastra_flows_due(mastra_flows_due_t *due, mastra_db_t *db,
+                              const char *host, const char *dead,
+                              apr_pool_t *pool)
+{
+    mastra_rows_t *lapsed, *slept, *next, *owners;
+    const char **ids = apr_palloc(pool, sizeof(*ids) * (5 * DUE_AT_ONCE + 1));
+    const char **graphs, **all;
+    apr_status_t rv = mastra_db_now(&due->now, db, pool);
 
     if (rv == APR_SUCCESS) {
         rv = mastra_db_query(&lapsed, db, row_lapsed, (const mastra_bind_t[]) {
-            MASTRA_TEXT(host), MASTRA_INT(*pnow),
+            MASTRA_TEXT(host), MASTRA_INT(due->now),
             MASTRA_TEXT(dead ? dead : "nobody"), MASTRA_INT(DUE_AT_ONCE)
         }, 4, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_db_query(&due, db, row_due, (const mastra_bind_t[]) {
-            MASTRA_TEXT(host), MASTRA_INT(*pnow), MASTRA_INT(DUE_AT_ONCE)
+        rv = mastra_db_query(&slept, db, row_due, (const mastra_bind_t[]) {
+            MASTRA_TEXT(host), MASTRA_INT(due->now), MASTRA_INT(DUE_AT_ONCE)
         }, 3, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_db_query(&next, db, row_next, &MASTRA_TEXT(host), 1, pool);
     }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_query(&owners, db, row_owners, (const mastra_bind_t[]) {
+            MASTRA_TEXT(host), MASTRA_INT(DUE_AT_ONCE)
+        }, 2, pool);
+    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    ids = apr_palloc(pool, sizeof(*ids) * (2 * DUE_AT_ONCE + 1));
-    for (i = 0; i < mastra_rows_count(lapsed); i++) {
-        ids[n++] = mastra_rows_text(lapsed, i, 0);
-    }
-    for (i = 0; i < mastra_rows_count(due); i++) {
-        ids[n++] = mastra_rows_text(due, i, 0);
-    }
-    *pids = ids;
-    *pn = n;
-    *pnext = mastra_rows_int(next, 0, 0);
+    graphs = texts(slept, 0, texts(lapsed, 0, ids));
+    all = texts(slept, 1, texts(lapsed, 1, graphs));
+    due->ids = ids;
+    due->graphs = graphs;
+    due->nids = (int)(graphs - ids);
+    due->owners = all;
+    due->nowners = (int)(texts(owners, 0, all) - all);
+    due->next = mastra_rows_int(next, 0, 0);
     return APR_SUCCESS;
 }
 

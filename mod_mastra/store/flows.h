@@ -58,6 +58,10 @@ apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
 apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
                                  const char *status, apr_int64_t wake,
                                  apr_pool_t *pool);
+/* The owner cannot go on with it: others may, at once. */
+apr_status_t mastra_flows_hand_back(mastra_db_t *db,
+                                    const mastra_flow_row_t *row,
+                                    apr_pool_t *pool);
 /* A run that nobody owns gets another status, if nothing has happened. */
 apr_status_t mastra_flows_mark(mastra_db_t *db, const mastra_flow_row_t *row,
                                const char *status, apr_pool_t *pool);
@@ -76,13 +80,20 @@ apr_status_t mastra_flows_delete(mastra_db_t *db, const mastra_flow_row_t *row,
 apr_status_t mastra_flows_renew(mastra_flow_row_t **prows, int *pn,
                                 mastra_db_t *db, const char *owner,
                                 apr_interval_time_t lease, apr_pool_t *pool);
-/* Ids of runs that somebody has to go on with, some at a time: leases that
- * have ended, those of an owner that is dead (or NULL), and times that have
- * come. *pnext: the next such time, 0: none. */
-apr_status_t mastra_flows_due(const char *const **pids, int *pn,
-                              apr_int64_t *pnext, apr_int64_t *pnow,
-                              mastra_db_t *db, const char *host,
-                              const char *dead, apr_pool_t *pool);
+typedef struct {
+    const char *const *ids;      /* of runs to go on with, nids of them */
+    const char *const *graphs;   /* and theirs */
+    int nids;
+    const char *const *owners;   /* of all that are running */
+    int nowners;
+    apr_int64_t next;            /* when the next sleep is over; 0: none */
+    apr_int64_t now;
+} mastra_flows_due_t;
+/* What somebody has to go on with, some at a time: runs whose lease has ended,
+ * those of an owner that is dead (or NULL), and those whose time has come. */
+apr_status_t mastra_flows_due(mastra_flows_due_t *due, mastra_db_t *db,
+                              const char *host, const char *dead,
+                              apr_pool_t *pool);
 
 /* ---- steps ---- */
 

@@ -118,6 +118,17 @@ static apr_status_t thread_binds(mastra_bind_t *binds,
     return rv;
 }
 
+mastra_json_t *mastra_threads_metadata(mastra_json_t *thread)
+{
+    mastra_json_t *metadata = mastra_json_get(thread, "metadata");
+
+    if (!mastra_json_is_object(metadata)) {
+        metadata = mastra_json_object();
+        mastra_json_set(thread, "metadata", metadata);
+    }
+    return metadata;
+}
+
 apr_status_t mastra_threads_save(mastra_db_t *db, const mastra_json_t *thread,
                                  apr_pool_t *pool)
 {

@@ -14,6 +14,8 @@
 /* MASTRA_STORE_NOT_FOUND when there is none. */
 apr_status_t mastra_threads_get(mastra_json_t **pthread, mastra_db_t *db,
                                 const char *id, apr_pool_t *pool);
+/* A thread's metadata, made when it has none; lent. */
+mastra_json_t *mastra_threads_metadata(mastra_json_t *thread);
 /* Inserts thread, or replaces all but its createdAt. Times default to now. */
 apr_status_t mastra_threads_save(mastra_db_t *db, const mastra_json_t *thread,
                                  apr_pool_t *pool);

@@ -192,7 +192,37 @@ static const char *make_url(const mastra_tool_call_t *call)
     return url;
 }
 
-static apr_status_t http_start(mastra_tool_call_t *call)
+/* A field of the URL that is "." or ".." would lead to another path than the
+ * definition says: servers resolve these, escaped or not. */
+static int leads_away(const mastra_tool_call_t *call)
+{
+    const http_conf_t *conf = call->tool->conf;
+    const char *at = conf->url, *end;
+
+    while ((at = strchr(at, '{')) && (end = strchr(at, '}'))) {
+        const char *name = apr_pstrmemdup(call->pool, at + 1,
+                                          (apr_size_t)(end - at) - 1);
+        const char *value = mastra_json_get_str(call->args.input, name);
+
+        if (value && (!strcmp(value, ".") || !strcmp(value, ".."))) {
+            return 1;
+        }
+        at = end;
+    }
+    return 0;
+}
+
+static void refused(void *baton)
+{
+    mastra_tool_call_t *call = baton;
+
+    mastra_tool_finish(call, NULL,
+                       mastra_result_make(call->pool, 400, "TOOL_PATH_INVALID",
+                                          "an input would change the path of "
+                                          "the tool's address"));
+}
+
+static apr_status_t send_request(mastra_tool_call_t *call)
 {
     const http_conf_t *conf = call->tool->conf;
     mastra_tool_http_t *http = apr_pcalloc(call->pool, sizeof(*http));
@@ -216,9 +246,26 @@ static apr_status_t http_start(mastra_tool_call_t *call)
     return mastra_tool_http_send(call, http, &request);
 }
 
+static apr_status_t http_start(mastra_tool_call_t *call)
+{
+    mastra_msg_t *msg;
+
+    if (!leads_away(call)) {
+        return send_request(call);
+    }
+    msg = apr_pcalloc(call->pool, sizeof(*msg));
+    msg->cb = refused;
+    msg->baton = call;
+    mastra_loop_defer(call->env->loop, msg);
+    return APR_SUCCESS;
+}
+
+/* One that is refused ends by itself. */
 static void http_cancel(mastra_tool_call_t *call)
 {
-    mastra_tool_http_cancel(call, call->state);
+    if (call->state) {
+        mastra_tool_http_cancel(call, call->state);
+    }
 }
 
 const mastra_tool_kind_t mastra_tool_http = { "http", http_parse, http_start,

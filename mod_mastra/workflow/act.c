@@ -5,6 +5,10 @@
 #include <apr_strings.h>
 
 #include "owner.h"
+#include "../store/events.h"
+
+/* beyond what a dead owner may have told others without storing it */
+#define AHEAD 1000000
 
 typedef struct {
     mastra_workflow_env_t *env;
@@ -21,6 +25,43 @@ typedef struct {
 
 /* ---- ending ---- */
 
+static const char *frame(const mastra_flow_row_t *row, const char *type,
+                         mastra_json_t *payload, apr_pool_t *pool)
+{
+    mastra_json_t *chunk = mastra_json_pack(
+        "{s:s, s:s, s:s, s:o}", "type", type, "runId", row->id, "from",
+        "WORKFLOW", "payload", payload);
+    const char *text = mastra_json_text(chunk, pool);
+
+    mastra_json_unref(chunk);
+    return text;
+}
+
+/* Whoever follows its chunks hears of the end: nobody has its log open. */
+static apr_status_t end_log(mastra_db_t *db, const mastra_flow_row_t *row,
+                            apr_pool_t *pool)
+{
+    mastra_events_row_t event = {
+        .log = mastra_run_log_key(row->id, row->segment, pool),
+        .epoch = row->epoch + 1
+    };
+    mastra_json_t *end = mastra_json_pack(
+        "{s:s, s:{}, s:{s:{s:i, s:i, s:i}}}", "workflowStatus", "canceled",
+        "metadata", "output", "usage", "inputTokens", 0, "outputTokens", 0,
+        "totalTokens", 0);
+    apr_status_t rv = mastra_events_newest(&event.seq, db, event.log, pool);
+
+    event.frames = apr_pstrcat(
+        pool, frame(row, "workflow-canceled", mastra_json_object(), pool),
+        "\n", frame(row, "workflow-finish", end, pool), "\n", NULL);
+    event.seq += AHEAD;
+    event.newest = event.seq + 1;
+    if (rv == APR_SUCCESS) {
+        rv = mastra_events_append(db, &event, pool);
+    }
+    return rv ? rv : mastra_events_end(db, event.log, event.epoch, 1, pool);
+}
+
 static apr_status_t mark_canceled(mastra_db_t *db,
                                   const mastra_flow_row_t *row,
                                   apr_pool_t *pool)
@@ -33,7 +74,8 @@ static apr_status_t mark_canceled(mastra_db_t *db,
         mastra_json_set_str(snapshot, "status", "canceled");
         rv = mastra_flows_snapshot(db, row, snapshot, pool);
     }
-    return rv;
+    return rv || !row->segment || !strcmp(row->status, "suspended")
+               ? rv : end_log(db, row, pool);
 }
 
 /* One that goes on is ended by its owner, all others here. */

@@ -5,26 +5,9 @@
 
 #include <apr_strings.h>
 
-#include "owner.h"
+#include "ask.h"
 
 #define MAX_RUN_ID 200
-
-typedef struct {
-    mastra_workflow_env_t *env;
-    const mastra_workflow_t *workflow;
-    const mastra_workflow_ask_t *ask;
-    apr_pool_t *pool;                /* of the request */
-    mastra_flow_row_t row;
-    mastra_json_t *rows;             /* of its steps */
-    const char *graph;
-    mastra_json_t *begin;            /* what it goes on with */
-    mastra_json_t *changes;          /* rows that are put with the claim; null:
-                                        dropped */
-    mastra_json_t *snapshot;         /* that is put with the claim, or NULL */
-    int anew;                        /* all rows are dropped first */
-    mastra_result_t *error;
-    mastra_launch_t *launch;
-} asking_t;
 
 static mastra_result_t *refuse(apr_pool_t *pool, int status, const char *code,
                                const char *message)
@@ -102,11 +85,14 @@ static mastra_json_t *begin_of(const mastra_workflow_ask_t *ask)
     mastra_json_set(made, "state", mastra_json_ref(
         mastra_json_get(ask->body, "initialState")));
     set_options(made, ask);
+    if (ask->old) {
+        mastra_json_set_bool(made, "old", 1);
+    }
     return made;
 }
 
 /* NULL: it fits. */
-static mastra_result_t *check(asking_t *asking, const mastra_schema_t *schema,
+static mastra_result_t *check(mastra_asking_t *asking, const mastra_schema_t *schema,
                               const mastra_json_t *value, const char *what)
 {
     mastra_json_t *error = mastra_step_invalid(
@@ -124,7 +110,7 @@ static mastra_result_t *check(asking_t *asking, const mastra_schema_t *schema,
 }
 
 /* The run tells it itself, as its end. */
-static void put_refusal(asking_t *asking, const mastra_result_t *why,
+static void put_refusal(mastra_asking_t *asking, const mastra_result_t *why,
                         const char *type)
 {
     mastra_json_set(asking->begin, "refused", mastra_json_pack(
@@ -133,7 +119,7 @@ static void put_refusal(asking_t *asking, const mastra_result_t *why,
         "type", type));
 }
 
-static mastra_result_t *check_begin(asking_t *asking)
+static mastra_result_t *check_begin(mastra_asking_t *asking)
 {
     const mastra_workflow_t *workflow = asking->workflow;
     mastra_json_t *input = mastra_json_get(asking->begin, "input");
@@ -164,7 +150,7 @@ static mastra_result_t *check_begin(asking_t *asking)
 }
 
 /* The snapshot of a run that has done nothing yet. */
-static mastra_json_t *first_snapshot(const asking_t *asking,
+static mastra_json_t *first_snapshot(const mastra_asking_t *asking,
                                      const char *status)
 {
     mastra_json_t *context = mastra_json_get(asking->begin, "requestContext");
@@ -186,7 +172,7 @@ static mastra_json_t *first_snapshot(const asking_t *asking,
 
 /* ---- store thread: the claim ---- */
 
-static apr_status_t put_changes(asking_t *asking, mastra_db_t *db,
+static apr_status_t put_changes(mastra_asking_t *asking, mastra_db_t *db,
                                 apr_pool_t *pool)
 {
     const char *id = asking->row.id;
@@ -214,7 +200,7 @@ static apr_status_t put_changes(asking_t *asking, mastra_db_t *db,
     return rv;
 }
 
-static apr_status_t claim_for(asking_t *asking, mastra_flow_row_t *row,
+static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
                               mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_workflow_env_t *env = asking->env;
@@ -234,7 +220,7 @@ static apr_status_t claim_for(asking_t *asking, mastra_flow_row_t *row,
 }
 
 /* 1: the run may begin from its start. */
-static int may_start(asking_t *asking, const mastra_flow_row_t *row)
+static int may_start(mastra_asking_t *asking, const mastra_flow_row_t *row)
 {
     if (strcmp(row->workflow, asking->workflow->id)) {
         asking->error = refuse(asking->pool, 409, "RUN_EXISTS", "A run of "
@@ -251,7 +237,7 @@ static int may_start(asking_t *asking, const mastra_flow_row_t *row)
 
 static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    asking_t *asking = baton;
+    mastra_asking_t *asking = baton;
     mastra_flow_row_t row;
     apr_status_t rv = APR_SUCCESS;
 
@@ -294,7 +280,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 /* Creating a run that is there changes nothing. */
 static apr_status_t create_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    asking_t *asking = baton;
+    mastra_asking_t *asking = baton;
     mastra_flow_row_t row;
     apr_status_t rv;
 
@@ -310,7 +296,7 @@ static apr_status_t create_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
 static apr_status_t go_on_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    asking_t *asking = baton;
+    mastra_asking_t *asking = baton;
     mastra_flow_row_t row = asking->row;
 
     return claim_for(asking, &row, db, pool);
@@ -319,7 +305,7 @@ static apr_status_t go_on_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 /* What the run waits for is there as it was read, or somebody was faster. */
 static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    asking_t *asking = baton;
+    mastra_asking_t *asking = baton;
     mastra_flow_row_t row;
     const char *graph;
     apr_status_t rv = mastra_flows_get(&row, db, asking->env->host,
@@ -355,7 +341,7 @@ static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
 /* ---- request thread ---- */
 
-static mastra_result_t *store_error(asking_t *asking, apr_status_t rv,
+static mastra_result_t *store_error(mastra_asking_t *asking, apr_status_t rv,
                                     const char *what)
 {
     if (asking->error) {
@@ -373,7 +359,7 @@ static mastra_result_t *store_error(asking_t *asking, apr_status_t rv,
     return mastra_store_result(asking->pool, rv, what);
 }
 
-static mastra_result_t *call(asking_t *asking, mastra_store_mode_e mode,
+static mastra_result_t *call(mastra_asking_t *asking, mastra_store_mode_e mode,
                              mastra_store_run_cb *job, const char *what)
 {
     apr_status_t rv = mastra_store_call(asking->env->store, mode, job, asking);
@@ -381,7 +367,7 @@ static mastra_result_t *call(asking_t *asking, mastra_store_mode_e mode,
     return rv ? store_error(asking, rv, what) : NULL;
 }
 
-static mastra_result_t *read_run(asking_t *asking)
+mastra_result_t *mastra_ask_read(mastra_asking_t *asking)
 {
     mastra_result_t *error = call(asking, MASTRA_STORE_READ, read_job,
                                   "read the run");
@@ -393,7 +379,7 @@ static mastra_result_t *read_run(asking_t *asking)
 }
 
 /* The run is on its way; whoever asked may wait for it. */
-static void launch(asking_t *asking, mastra_workflow_asked_t *asked)
+static void launch(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
     mastra_launch_t *made = asking->launch;
 
@@ -410,7 +396,7 @@ static void launch(asking_t *asking, mastra_workflow_asked_t *asked)
     asking->launch = NULL;
 }
 
-static mastra_result_t *start(asking_t *asking, mastra_workflow_asked_t *asked)
+static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
     int create = asking->ask->what == MASTRA_WORKFLOW_CREATE;
     mastra_result_t *error;
@@ -432,7 +418,7 @@ static mastra_result_t *start(asking_t *asking, mastra_workflow_asked_t *asked)
 }
 
 /* The claim of what was read, with the changes. */
-static mastra_result_t *go_on(asking_t *asking, mastra_workflow_asked_t *asked)
+static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
     mastra_json_t *rows = mastra_json_copy_flat(asking->rows);
     mastra_result_t *error = call(asking, MASTRA_STORE_WRITE, go_on_job,
@@ -463,7 +449,7 @@ static mastra_result_t *go_on(asking_t *asking, mastra_workflow_asked_t *asked)
 
 /* ---- resuming ---- */
 
-static mastra_result_t *resume_step(asking_t *asking,
+static mastra_result_t *resume_step(mastra_asking_t *asking,
                                     const mastra_task_t *task)
 {
     mastra_json_t *data = mastra_json_get(asking->ask->body, "resumeData");
@@ -487,7 +473,7 @@ static mastra_result_t *resume_step(asking_t *asking,
     return NULL;
 }
 
-static mastra_result_t *resume_steps(asking_t *asking)
+static mastra_result_t *resume_steps(mastra_asking_t *asking)
 {
     mastra_workflow_run_t *run = mastra_dry_run(
         asking->env, &asking->row, asking->graph,
@@ -509,16 +495,16 @@ static mastra_result_t *resume_steps(asking_t *asking)
     return error;
 }
 
-static void keep_begin(asking_t *asking)
+static void keep_begin(mastra_asking_t *asking)
 {
     asking->begin = mastra_json_own(
         mastra_json_copy(mastra_json_get(asking->rows, "")), asking->pool);
     set_options(asking->begin, asking->ask);
 }
 
-static mastra_result_t *resume(asking_t *asking, mastra_workflow_asked_t *asked)
+static mastra_result_t *resume(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
-    mastra_result_t *error = read_run(asking);
+    mastra_result_t *error = mastra_ask_read(asking);
 
     if (error) {
         return error;
@@ -538,9 +524,9 @@ static mastra_result_t *resume(asking_t *asking, mastra_workflow_asked_t *asked)
 
 /* ---- all that is asked ---- */
 
-static mastra_result_t *travel(asking_t *asking, mastra_workflow_asked_t *asked)
+static mastra_result_t *travel(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
-    mastra_result_t *error = read_run(asking);
+    mastra_result_t *error = mastra_ask_read(asking);
 
     if (error) {
         return error;
@@ -563,9 +549,9 @@ static mastra_result_t *travel(asking_t *asking, mastra_workflow_asked_t *asked)
 
 /* Runs are gone on with by themselves: one that is over shows its end, one
  * that is not is waited for. */
-static mastra_result_t *restart(asking_t *asking, mastra_workflow_asked_t *asked)
+static mastra_result_t *restart(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
-    mastra_result_t *error = read_run(asking);
+    mastra_result_t *error = mastra_ask_read(asking);
     int runs;
 
     if (error || !asking->ask->wait) {
@@ -583,7 +569,7 @@ static mastra_result_t *restart(asking_t *asking, mastra_workflow_asked_t *asked
     return NULL;
 }
 
-static mastra_result_t *check_id(const asking_t *asking)
+static mastra_result_t *check_id(const mastra_asking_t *asking)
 {
     apr_size_t len = strlen(asking->row.id);
 
@@ -593,7 +579,7 @@ static mastra_result_t *check_id(const asking_t *asking)
                                            MAX_RUN_ID);
 }
 
-static void fill_row(asking_t *asking)
+static void fill_row(mastra_asking_t *asking)
 {
     const mastra_workflow_ask_t *ask = asking->ask;
     const char *resource = mastra_json_get_str(ask->body, "resourceId");
@@ -613,7 +599,7 @@ int mastra_workflow_ask(mastra_workflow_asked_t *asked, mastra_workflow_env_t *e
                         const mastra_workflow_ask_t *ask, mastra_result_t **perror,
                         apr_pool_t *pool)
 {
-    asking_t asking = { .env = env, .workflow = workflow, .ask = ask,
+    mastra_asking_t asking = { .env = env, .workflow = workflow, .ask = ask,
                         .pool = pool };
     mastra_result_t *error;
 
@@ -644,83 +630,4 @@ int mastra_workflow_ask(mastra_workflow_asked_t *asked, mastra_workflow_env_t *e
     }
     *perror = error;
     return error == NULL;
-}
-
-/* ---- looking ---- */
-
-static mastra_result_t *find(asking_t *asking, mastra_workflow_env_t *env,
-                             const mastra_workflow_t *workflow,
-                             const char *run_id, apr_pool_t *pool)
-{
-    memset(asking, 0, sizeof(*asking));
-    asking->env = env;
-    asking->workflow = workflow;
-    asking->pool = pool;
-    asking->row.id = run_id;
-    return read_run(asking);
-}
-
-mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
-                                       const mastra_workflow_t *workflow,
-                                       const char *run_id, apr_int64_t offset,
-                                       int legacy, mastra_result_t **perror,
-                                       apr_pool_t *pool)
-{
-    mastra_wait_t *wait;
-    asking_t asking;
-
-    *perror = find(&asking, env, workflow, run_id, pool);
-    if (*perror) {
-        return NULL;
-    }
-    wait = mastra_wait_make(env, &asking.row, legacy ? 3 : 2);
-    mastra_wait_from(wait, 1, offset);
-    return wait;
-}
-
-/* What a run is at that goes on: looked at, as its snapshot is of before. */
-static mastra_json_t *current_snapshot(asking_t *asking)
-{
-    mastra_workflow_run_t *run;
-    mastra_json_t *made;
-
-    if (strcmp(asking->row.status, "running")
-        && strcmp(asking->row.status, "waiting")) {
-        return mastra_json_ref(asking->row.snapshot);
-    }
-    run = mastra_dry_run(asking->env, &asking->row, asking->graph,
-                         mastra_json_ref(asking->rows));
-    if (!run) {
-        return mastra_json_ref(asking->row.snapshot);
-    }
-    made = mastra_run_snapshot(run, asking->row.status);
-    mastra_dry_free(run);
-    return made;
-}
-
-mastra_json_t *mastra_workflow_run_view(mastra_workflow_env_t *env,
-                                        const mastra_workflow_t *workflow,
-                                        const char *run_id, const char *fields,
-                                        int nested, mastra_result_t **perror,
-                                        apr_pool_t *pool)
-{
-    mastra_json_t *snapshot, *made;
-    asking_t asking;
-
-    *perror = find(&asking, env, workflow, run_id, pool);
-    if (*perror) {
-        return NULL;
-    }
-    snapshot = current_snapshot(&asking);
-    /* one that was ended from outside has its last state in its snapshot */
-    if (strcmp(mastra_json_get_str(snapshot, "status"), asking.row.status)) {
-        mastra_json_t *copy = mastra_json_copy_flat(snapshot);
-
-        mastra_json_set_str(copy, "status", asking.row.status);
-        mastra_json_unref(snapshot);
-        snapshot = copy;
-    }
-    made = mastra_snapshot_view(&asking.row, snapshot, fields, nested);
-    mastra_json_unref(snapshot);
-    return made;
 }

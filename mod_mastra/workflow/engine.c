@@ -43,6 +43,10 @@ void mastra_task_ready(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
 
+    if (task->in_line) {
+        return;
+    }
+    task->in_line = 1;
     if (!run->ready) {
         run->ready_end = &run->ready;
     }
@@ -597,6 +601,7 @@ void mastra_run_pump(mastra_workflow_run_t *run)
     run->pumping = 1;
     while ((task = run->ready) != NULL) {
         run->ready = task->next;
+        task->in_line = 0;
         task_run(task);
     }
     run->pumping = 0;

@@ -47,6 +47,7 @@ struct mastra_task_t {
     mastra_json_t *output, *error;
     mastra_outcome_e outcome;
     int begun, announced, replayed;
+    int in_line;                     /* it goes on in its turn */
     apr_int64_t started_at;          /* ms */
     const char *call_id;             /* of its chunks */
 

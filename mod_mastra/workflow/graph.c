@@ -23,6 +23,7 @@ typedef struct {
     const char *open[MASTRA_WORKFLOW_MAX_DEPTH + 1];  /* being compiled */
     int depth;
     int nnodes;
+    const char *missing;             /* what it names and is not there */
 } compile_t;
 
 static const struct {
@@ -158,6 +159,9 @@ static void read_step(compile_t *c, mastra_node_t *node, const char *path,
     }
     else {
         read_nested(c, node, path);
+    }
+    if (!node->tool && !node->agent && node->type != MASTRA_NODE_WORKFLOW) {
+        c->missing = node->ref;
     }
 }
 
@@ -539,6 +543,7 @@ mastra_workflow_t *mastra_workflow_compile(
         *perror = c.error;
         return NULL;
     }
+    workflow->missing = c.missing;
     mastra_workflow_describe(workflow, pool);
     pin(workflow, pool);
     return workflow;

@@ -55,6 +55,8 @@ struct mastra_workflow_t {
     /* made for the root only */
     mastra_json_t *describe, *describe_partial;
     const char *hash, *pinned;       /* all definitions in it, as text */
+    const char *missing;             /* a tool or agent that is not here, or
+                                        NULL */
 };
 
 /* Where what definitions name is looked for. */

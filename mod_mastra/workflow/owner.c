@@ -1,9 +1,7 @@
 /* The runs that a child has: begun, taken over, kept, left. */
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <apr_strings.h>
 
@@ -170,9 +168,7 @@ typedef struct op_t {
     mastra_msg_t msg;
 
     const char *dead, *id;           /* of a search, of a claim */
-    const char **ids;
-    int n;
-    apr_int64_t next, now;
+    mastra_flows_due_t due;
     mastra_launch_t *launch;
     apr_hash_t *before, *after_hash, *halts;
 } op_t;
@@ -267,6 +263,40 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return APR_SUCCESS;
 }
 
+static apr_status_t hand_back(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    op_t *op = baton;
+
+    return mastra_flows_hand_back(db, &op->launch->row, pool);
+}
+
+static void after_hand_back(op_t *op)
+{
+    mastra_launch_free(op->launch);
+}
+
+/* Another server with the same database may have what this one lacks. */
+static int is_for_others(struct mastra_owner_t *owner, mastra_launch_t *launch)
+{
+    op_t *op;
+
+    launch->held = mastra_held_of_graph(launch->env, launch->row.graph,
+                                        launch->graph);
+    if (launch->held && !launch->held->workflow->missing) {
+        return 0;
+    }
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3206) "run %s of workflow %s "
+               "is left to others: \"%s\" is not here", launch->row.id,
+               launch->row.workflow, launch->held
+                   ? launch->held->workflow->missing : "a graph of its kind");
+    apr_hash_set(owner->unusable, apr_pstrdup(owner->pool, launch->row.graph),
+                 APR_HASH_KEY_STRING, owner);
+    op = make_op(owner);
+    op->launch = launch;
+    submit(op, MASTRA_STORE_WRITE, hand_back, after_hand_back);
+    return 1;
+}
+
 static void after_claim(op_t *op)
 {
     mastra_launch_t *launch = op->launch;
@@ -278,6 +308,9 @@ static void after_claim(op_t *op)
         mastra_launch_free(launch);
         return;
     }
+    if (is_for_others(op->owner, launch)) {
+        return;
+    }
     if (launch->row.taken) {
         mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3204) "the process that "
                    "had run %s has gone: this one goes on with it",
@@ -287,10 +320,13 @@ static void after_claim(op_t *op)
 }
 
 static void take_over(struct mastra_owner_t *owner, const char *id,
-                      const char *dead)
+                      const char *graph, const char *dead)
 {
     op_t *op;
 
+    if (apr_hash_get(owner->unusable, graph, APR_HASH_KEY_STRING)) {
+        return;
+    }
     if (owner->stopping || apr_hash_get(owner->runs, id, APR_HASH_KEY_STRING)
         || apr_hash_count(owner->runs) >= MAX_RUNS) {
         return;
@@ -301,20 +337,30 @@ static void take_over(struct mastra_owner_t *owner, const char *id,
     submit(op, MASTRA_STORE_WRITE, claim, after_claim);
 }
 
+static const char *const *keep(const char *const *texts, int n,
+                               apr_pool_t *pool)
+{
+    const char **made = apr_palloc(pool, sizeof(*made) * (apr_size_t)(n + 1));
+    int i;
+
+    for (i = 0; i < n; i++) {
+        made[i] = apr_pstrdup(pool, texts[i]);
+    }
+    return made;
+}
+
 static apr_status_t find_due(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     op_t *op = baton;
-    const char *const *ids;
-    int i, n = 0;
-    apr_status_t rv = mastra_flows_due(&ids, &n, &op->next, &op->now, db,
-                                       op->owner->env->host, op->dead, pool);
+    mastra_flows_due_t due;
+    apr_status_t rv = mastra_flows_due(&due, db, op->owner->env->host,
+                                       op->dead, pool);
 
     if (rv == APR_SUCCESS) {
-        op->ids = apr_palloc(op->pool, sizeof(*ids) * (apr_size_t)(n + 1));
-        for (i = 0; i < n; i++) {
-            op->ids[i] = apr_pstrdup(op->pool, ids[i]);
-        }
-        op->n = n;
+        op->due = due;
+        op->due.ids = keep(due.ids, due.nids, op->pool);
+        op->due.graphs = keep(due.graphs, due.nids, op->pool);
+        op->due.owners = keep(due.owners, due.nowners, op->pool);
     }
     return rv;
 }
@@ -343,11 +389,22 @@ static void after_search(op_t *op)
     int i;
 
     op->owner->searching--;
-    for (i = 0; op->rv == APR_SUCCESS && i < op->n; i++) {
-        take_over(op->owner, op->ids[i], op->dead);
+    if (op->rv) {
+        return;
     }
-    if (op->rv == APR_SUCCESS && op->next > op->now) {
-        set_alarm(op->owner, (op->next - op->now) * 1000);
+    for (i = 0; i < op->due.nids; i++) {
+        take_over(op->owner, op->due.ids[i], op->due.graphs[i], op->dead);
+    }
+    if (op->due.next > op->due.now) {
+        set_alarm(op->owner, (op->due.next - op->due.now) * 1000);
+    }
+    /* the hub notices who is not there any more */
+    for (i = 0; i < op->due.nowners && !op->dead; i++) {
+        mastra_bus_msg_t ping = { .kind = MASTRA_BUS_RUN_PING, .key = "" };
+
+        if (strcmp(op->due.owners[i], op->owner->address)) {
+            mastra_hub_tell(op->owner->env->hub, op->due.owners[i], &ping);
+        }
     }
 }
 
@@ -503,15 +560,13 @@ static void on_dead(void *baton, const char *address)
 
 /* ---- life ---- */
 
-static void maybe_stopped(struct mastra_owner_t *owner);
-
 void mastra_owner_forget(mastra_workflow_run_t *run)
 {
     struct mastra_owner_t *owner = run->env->owner;
 
     if (apr_hash_get(owner->runs, run->row.id, APR_HASH_KEY_STRING) == run) {
         apr_hash_set(owner->runs, run->row.id, APR_HASH_KEY_STRING, NULL);
-        maybe_stopped(owner);
+        mastra_owner_maybe_stopped(owner);
     }
 }
 
@@ -533,6 +588,7 @@ void mastra_workflows_start(mastra_workflow_env_t *env, apr_pool_t *pool)
     owner->address = mastra_hub_address(env->hub);
     owner->runs = apr_hash_make(pool);
     owner->waits = apr_hash_make(pool);
+    owner->unusable = apr_hash_make(pool);
     owner->peer.message = on_message;
     owner->peer.dead = on_dead;
     owner->peer.baton = owner;
@@ -540,133 +596,4 @@ void mastra_workflows_start(mastra_workflow_env_t *env, apr_pool_t *pool)
     owner->msg.cb = begin;
     owner->msg.baton = owner;
     mastra_loop_post(env->loop, &owner->msg);
-}
-
-/* ---- stopping ---- */
-
-struct mastra_owner_stop_t {
-    pthread_mutex_t lock;
-    pthread_cond_t over;
-    struct mastra_owner_t *owner;
-    mastra_msg_t msg;
-    int stage, done;
-};
-
-static void stage_over(struct mastra_owner_stop_t *stop)
-{
-    pthread_mutex_lock(&stop->lock);
-    stop->done = stop->stage;
-    pthread_cond_signal(&stop->over);
-    pthread_mutex_unlock(&stop->lock);
-}
-
-static void maybe_stopped(struct mastra_owner_t *owner)
-{
-    if (owner->stop && owner->stop->stage == 1
-        && !apr_hash_count(owner->runs)) {
-        stage_over(owner->stop);
-    }
-}
-
-/* Leases are given back, so that others need not wait for their ends. */
-static apr_status_t give_back(mastra_db_t *db, void *baton, apr_pool_t *pool)
-{
-    op_t *op = baton;
-    mastra_flow_row_t *rows;
-    int n;
-
-    return mastra_flows_renew(&rows, &n, db, op->owner->address, 0, pool);
-}
-
-static void after_give_back(op_t *op)
-{
-    if (op->owner->stop) {
-        stage_over(op->owner->stop);
-    }
-}
-
-static void drop_all(struct mastra_owner_t *owner)
-{
-    apr_pool_t *pool;
-    apr_hash_index_t *i;
-    apr_array_header_t *all;
-    int j;
-
-    apr_pool_create(&pool, NULL);
-    all = apr_array_make(pool, 16, sizeof(mastra_workflow_run_t *));
-    for (i = apr_hash_first(pool, owner->runs); i; i = apr_hash_next(i)) {
-        APR_ARRAY_PUSH(all, void *) = apr_hash_this_val(i);
-    }
-    for (j = 0; j < all->nelts; j++) {
-        mastra_workflow_run_t *run = APR_ARRAY_IDX(all, j,
-                                                   mastra_workflow_run_t *);
-
-        if (!run->over) {
-            mastra_commit_drop(run);
-        }
-    }
-    apr_pool_destroy(pool);
-}
-
-static void stop_stage(void *baton)
-{
-    struct mastra_owner_stop_t *stop = baton;
-    struct mastra_owner_t *owner = stop->owner;
-
-    owner->stop = stop;
-    owner->stopping = stop->stage;
-    if (stop->stage == 1) {
-        mastra_loop_timer_stop(owner->loop, &owner->alarm);
-        maybe_stopped(owner);
-    }
-    else if (stop->stage == 2) {
-        mastra_loop_timer_stop(owner->loop, &owner->tick);
-        drop_all(owner);
-        submit(make_op(owner), MASTRA_STORE_WRITE, give_back,
-               after_give_back);
-    }
-    else {
-        owner->stop = NULL;
-        stage_over(stop);
-    }
-}
-
-static int run_stage(struct mastra_owner_stop_t *stop, int stage,
-                     apr_interval_time_t limit)
-{
-    apr_time_t at = apr_time_now() + limit;
-    struct timespec until;
-    int done;
-
-    until.tv_sec = apr_time_sec(at);
-    until.tv_nsec = apr_time_usec(at) * 1000;
-    stop->stage = stage;
-    stop->msg.cb = stop_stage;
-    stop->msg.baton = stop;
-    mastra_loop_post(stop->owner->loop, &stop->msg);
-    pthread_mutex_lock(&stop->lock);
-    while (stop->done != stage
-           && !pthread_cond_timedwait(&stop->over, &stop->lock, &until)) {
-    }
-    done = stop->done == stage;
-    pthread_mutex_unlock(&stop->lock);
-    return done;
-}
-
-void mastra_workflows_stop(mastra_workflow_env_t *env,
-                           apr_interval_time_t limit)
-{
-    struct mastra_owner_stop_t stop = { .owner = env->owner };
-
-    if (!env->owner) {
-        return;
-    }
-    pthread_mutex_init(&stop.lock, NULL);
-    pthread_cond_init(&stop.over, NULL);
-    run_stage(&stop, 1, limit);
-    run_stage(&stop, 2, apr_time_from_sec(2));
-    /* the loop lets go of stop before this returns */
-    run_stage(&stop, 3, apr_time_from_sec(60));
-    pthread_cond_destroy(&stop.over);
-    pthread_mutex_destroy(&stop.lock);
 }

@@ -9,7 +9,10 @@
  * Inside workflow/: what a child has of a host's runs, and what it looks after
  * from time to time. Loop thread.
  */
-#define MASTRA_BUS_RUN_HALT (MASTRA_BUS_ABOVE + 0)   /* key: id of a run */
+enum {
+    MASTRA_BUS_RUN_HALT = MASTRA_BUS_ABOVE,  /* key: id of a run */
+    MASTRA_BUS_RUN_PING                      /* are you there? */
+};
 
 struct mastra_owner_t {
     mastra_workflow_env_t *env;
@@ -18,6 +21,7 @@ struct mastra_owner_t {
     mastra_events_t *events;
     const char *address;
     apr_hash_t *runs;                /* here, by id */
+    apr_hash_t *unusable;            /* graphs that name what is not here */
     apr_hash_t *waits;               /* mastra_wait_t by the id of their run */
     mastra_hub_peer_t peer;
     mastra_timer_t tick, alarm;
@@ -46,6 +50,11 @@ void mastra_launch_row(mastra_launch_t *launch, const mastra_flow_row_t *row);
 void mastra_launch_free(mastra_launch_t *launch);
 /* Any thread: the run goes on, on the loop. */
 void mastra_launch(mastra_launch_t *launch);
+
+/* ---- owner_stop.c ---- */
+
+/* The last run has gone: somebody may wait for that. */
+void mastra_owner_maybe_stopped(struct mastra_owner_t *owner);
 
 /* ---- registry.c ---- */
 

@@ -156,6 +156,16 @@ mastra_json_t *mastra_run_snapshot(mastra_workflow_run_t *run,
 
 /* ---- results ---- */
 
+/* Where a step stands in the path for the last time. */
+static apr_size_t last_of(const mastra_json_t *order, const char *id)
+{
+    apr_size_t i = mastra_json_size(order);
+
+    while (i-- && strcmp(mastra_json_str(mastra_json_at(order, i)), id)) {
+    }
+    return i;
+}
+
 /* A payload that repeats what came before it is left out. */
 static mastra_json_t *short_steps(const mastra_json_t *snapshot)
 {
@@ -171,7 +181,8 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
         mastra_json_t *step = mastra_json_get(steps, id);
         const mastra_json_t *payload = mastra_json_get(step, "payload");
 
-        if (payload && before && mastra_json_equal(payload, before)) {
+        if (payload && before && i == last_of(order, id)
+            && mastra_json_equal(payload, before)) {
             step = mastra_json_copy_flat(step);
             mastra_json_del(step, "payload");
             mastra_json_set(steps, id, step);
@@ -245,6 +256,10 @@ mastra_json_t *mastra_snapshot_result(const mastra_json_t *snapshot,
 
         mastra_json_set(made, "state", state ? mastra_json_ref(state)
                                              : mastra_json_object());
+    }
+    if (mastra_json_get_bool(begin, "old", 0)) {
+        mastra_json_set(made, "results",
+                        mastra_json_ref(mastra_json_get(made, "steps")));
     }
     mastra_json_set_str(made, "runId", run_id);
     mastra_json_set_str(made, "traceId", mastra_json_get_str(begin,

@@ -12,6 +12,8 @@
 
 enum { FOR_END = 1, FOR_CHUNKS, FOR_OLD_CHUNKS };
 
+#define NUDGE apr_time_from_sec(2)
+
 static const char finish_head[] = "{\"type\":\"workflow-finish\"";
 
 struct mastra_wait_t {
@@ -22,12 +24,14 @@ struct mastra_wait_t {
     const char *owner;               /* address of who has the run, or NULL */
     int how;
     int segment;                     /* that is followed */
+    const char *key;                 /* of its log */
     int last;                        /* with whose end the wait ends */
     apr_int64_t skip;                /* chunks that are not shown */
     int stays;                       /* also while the run is suspended */
     int suspended;                   /* what the last chunk said */
     mastra_follower_t *follower;
-    mastra_timer_t deadline;
+    mastra_timer_t deadline, nudge;
+    int heard;                       /* a chunk, since the last nudge */
     mastra_wait_t *next;             /* of the same run, here */
     int listed;
 
@@ -119,6 +123,7 @@ static void leave(mastra_wait_t *wait)
         wait->follower = NULL;
     }
     mastra_loop_timer_stop(wait->env->loop, &wait->deadline);
+    mastra_loop_timer_stop(wait->env->loop, &wait->nudge);
     unlist(wait);
     wait->sink = NULL;
     wait->gone = 1;
@@ -291,6 +296,7 @@ static int on_frame(void *baton, const char *frame, apr_size_t len,
     mastra_wait_t *wait = baton;
 
     (void)seq;
+    wait->heard = 1;
     wait->suspended = is_suspending(frame, len);
     if (!wait->sink || wait->how == FOR_END
         || (wait->stays && wait->suspended)) {
@@ -334,11 +340,27 @@ static const mastra_follower_cbs_t follower_cbs = { on_frame, on_end };
 
 static void follow(mastra_wait_t *wait)
 {
+    wait->key = mastra_run_log_key(wait->run_id, wait->segment, wait->pool);
     wait->follower = mastra_log_follow(
-        wait->env->owner->events, wait->env->store,
-        mastra_run_log_key(wait->run_id, wait->segment, wait->pool),
+        wait->env->owner->events, wait->env->store, wait->key,
         wait->segment == wait->last ? wait->owner : NULL, 0, &follower_cbs,
         wait);
+}
+
+/* A run that slept may go on in another child, or be ended by anybody: storage
+ * knows. */
+static void on_nudge(void *baton)
+{
+    mastra_wait_t *wait = baton;
+    struct mastra_owner_t *owner = wait->env->owner;
+
+    if (wait->follower && !wait->heard
+        && !apr_hash_get(owner->runs, wait->run_id, APR_HASH_KEY_STRING)) {
+        mastra_log_owner(owner->events, wait->key, NULL);
+    }
+    wait->heard = 0;
+    mastra_loop_timer_set(wait->env->loop, &wait->nudge, NUDGE, on_nudge,
+                          wait);
 }
 
 static void on_deadline(void *baton)
@@ -378,6 +400,8 @@ void mastra_wait_begin(void *baton, mastra_sink_t *sink)
                                   wait->env->timeout, on_deadline, wait);
         }
     }
+    mastra_loop_timer_set(wait->env->loop, &wait->nudge, NUDGE, on_nudge,
+                          wait);
     follow(wait);
 }
 

@@ -111,6 +111,7 @@ typedef struct {
     int must_exist;                  /* START: no new run is made */
     int lenient;                     /* START: what is wrong with the input is
                                         told by the run */
+    int old;                         /* the answer has steps as "results" */
     int wait;                        /* 1: for the end, 2: for all chunks,
                                         3: in the older form */
 } mastra_workflow_ask_t;
@@ -163,12 +164,18 @@ mastra_json_t *mastra_workflow_store(mastra_workflow_env_t *env,
                                      mastra_result_t **perror,
                                      apr_pool_t *pool);
 
-/* One step by itself, its result. */
-mastra_wait_t *mastra_workflow_step(mastra_workflow_env_t *env,
-                                    mastra_held_t *held, const char *run_id,
-                                    const mastra_json_t *body,
-                                    const mastra_principal_t *principal,
-                                    mastra_result_t **perror,
-                                    apr_pool_t *pool);
+/* One step by itself: its result, like other work. */
+typedef struct mastra_single_t mastra_single_t;
+mastra_single_t *mastra_workflow_single(mastra_workflow_env_t *env,
+                                        const char *workflow_id,
+                                        const char *run_id,
+                                        const mastra_json_t *body,
+                                        const mastra_principal_t *principal,
+                                        mastra_result_t **perror,
+                                        apr_pool_t *pool);
+void mastra_single_begin(void *single, mastra_sink_t *sink);
+void mastra_single_cancel(void *single);
+void mastra_single_resume(void *single);
+void mastra_single_discard(void *single);
 
 #endif

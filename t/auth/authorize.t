@@ -38,7 +38,8 @@ sub execute {
 
 # --- a path decides --------------------------------------------------------------
 
-my $server = server("MastraAuth jwt secret=env:T_SECRET authorize=/may/may.lua\nMastraAuthPublic /api/tools\n");
+my $server = server("MastraAuth jwt secret=env:T_SECRET authorize=/may/may.lua\nMastraAuthPublic /api/tools\n"
+    . "MastraRoute POST /own/:x agent:a\nMastraRoute POST /open/:x agent:a auth=off\n");
 $server->expect_log(qr/MA644: .* its answer is neither 2xx nor 401 or 403, but 500/);
 is execute($server, @{ bearer(of('one')) })->{status}, 200, 'a user that the path lets in';
 my $answer = execute($server, @{ bearer(of('visitor')) });
@@ -51,6 +52,11 @@ is execute($server)->{status}, 401, 'it is not asked about nobody';
 is $server->api_get('/tools', headers => bearer(of('odd')))->{status}, 200, '... nor about public paths';
 is $server->api_post('/agents/a/generate', { messages => 7 }, headers => bearer(of('visitor')))->{status}, 403,
     '... and before the body is read';
+for (['own', one => 200], ['own', visitor => 403], ['own', odd => 503], ['open', odd => 200]) {
+    my ($path, $user, $status) = @$_;
+    is $server->request(POST => "/$path/x", json => { messages => 'hi' }, headers => bearer(of($user)))->{status},
+        $status, "/$path/ and $user: $status";
+}
 $server->stop;
 
 # --- cookies ---------------------------------------------------------------------

@@ -56,6 +56,10 @@ my $asked = as(one => POST => '/agents/weather-agent/generate', json => {
 my $call = $asked->{json}{suspendPayload}{toolCallId};
 ok $call, 'a run of one waits for a decision' or diag $asked->{body};
 
+my $flow = as(one => POST => '/workflows/suspend-workflow/start-async?runId=run-w',
+    json => { inputData => { reason => $mark }, resourceId => 'two' });
+is $flow->{json}{status}, 'suspended', 'a workflow of one, too' or diag $flow->{body};
+
 sub messages_of_one {
     return as(one => GET => '/memory/threads/thread-1/messages?agentId=weather-agent')->{json}{messages};
 }
@@ -69,7 +73,7 @@ my @routes = map { /route (\S+) (\S+) needs (.+), is about (.+)$/ ? [$1, $2, $3,
 cmp_ok scalar @routes, '>', 30, 'the server tells its routes: ' . @routes;
 
 my %value = (agentId => 'weather-agent', threadId => 'thread-1', runId => 'run-1', toolId => 'weather-tool');
-my $query = 'agentId=weather-agent&threadId=thread-1&resourceId=one&runId=run-1&searchQuery=x&perPage=50';
+my $query = 'agentId=weather-agent&threadId=thread-1&resourceId=one&searchQuery=x&perPage=50&runId=';
 my %body  = (
     messages => [{ role => 'user', content => 'changed', threadId => 'thread-1', resourceId => 'one',
         id => 'm-1', createdAt => '2026-01-01T00:00:00.000Z', type => 'text' }],
@@ -78,7 +82,8 @@ my %body  = (
     metadata => {}, messageIds => [map { $_->{id} } @$before], data => { city => 'Rome' },
     workingMemory => 'changed', newResourceId => 'two', targetResourceId => 'two', newThreadId => 'thread-2',
     message => 'changed', signal => { type => 'user', contents => 'changed' }, approved => true,
-    agentId => 'weather-agent', email => 'a@b.cc', password => 'x', code => 'x',
+    stepId => 'ask-human', executionPath => [0], stepResults => {}, state => {}, requestContext => {},
+    step => 'ask-human', inputData => { reason => 'changed' }, agentId => 'weather-agent', email => 'a@b.cc', password => 'x', code => 'x',
 );
 
 my $owned = 0;
@@ -86,7 +91,10 @@ for (sort { $a->[1] cmp $b->[1] || $a->[0] cmp $b->[0] } @routes) {
     my ($method, $path, $permission, $resource) = @$_;
     next if $path eq '/health';
     my $name = "$method $path";
-    my $real = $path =~ s/:(\w+)/$value{$1} \/\/ 'x'/ger;
+    my $run  = $path =~ m{^/workflows/} ? 'run-w' : 'run-1';
+    my %here = (%value, workflowId => 'suspend-workflow', runId => $run);
+    my $real = $path =~ s/:(\w+)/$here{$1} \/\/ 'x'/ger;
+    my $query = $query . $run;
     my @body = $method eq 'GET' ? () : (json => { %body });
     if ($permission ne 'nothing') {
         is as(nobody => $method, "$real?$query", @body)->{status}, 401, "$name is closed to nobody";
@@ -107,6 +115,11 @@ cmp_ok $owned, '>', 10, "$owned routes are about what somebody owns";
 is_deeply messages_of_one(), $before, 'the messages of one are as they were';
 is as(one => GET => '/memory/threads/thread-1?agentId=weather-agent')->{json}{title}, $mark,
     '... the thread, too';
+my $still = as(one => GET => '/workflows/suspend-workflow/runs/run-w')->{json};
+is $still->{status}, 'suspended', '... and so is the run of the workflow' or diag explain $still;
+is as(one => GET => '/workflows/suspend-workflow/runs')->{json}{total}, 1, '... which one has';
+is as(two => GET => "/workflows/suspend-workflow/runs?resourceId=$_")->{json}{total}, 0, "... and not two, of $_"
+    for 'one', 'two', '';
 is as(one => GET => '/agents/weather-agent/suspended-runs')->{json}{total}, 1,
     '... and the run waits';
 is as(two => GET => '/agents/weather-agent/suspended-runs?resourceId=one')->{json}{total}, 0,
@@ -136,6 +149,12 @@ is as(two => POST => '/agents/weather-agent/generate', json => { messages => 'x'
     thread => 'thread-of-two', resource => 'one' } })->{status}, 200, 'a new thread is one\'s own';
 is as(two => GET => '/memory/threads/thread-of-two?agentId=weather-agent')->{json}{resourceId}, 'two',
     '... whatever resource the request names';
+
+is as(two => POST => '/workflows/suspend-workflow/resume-async?runId=run-w', json => { step => 'ask-human',
+    resumeData => { approved => true } })->{body},
+    '{"error":"Access denied: workflow run belongs to a different resource"}', 'a run of a workflow';
+is as(one => POST => '/workflows/suspend-workflow/resume-async?runId=run-w', json => { step => 'ask-human',
+    resumeData => { approved => true } })->{json}{status}, 'success', '... which its owner resumes';
 
 for my $case (['send-message', message => 'x'], ['queue-message', message => 'x'],
     ['signals', signal => { type => 'user', contents => 'x' }]) {

@@ -43,7 +43,8 @@ my %body  = (messages => [], threadId => 'none', resourceId => 'u', runId => 'no
     memory => { thread => 'none', resource => 'u' }, title => 'x', metadata => {}, messageIds => ['none'],
     data => { n => 1 }, workingMemory => 'x', newResourceId => 'u', targetResourceId => 'u', message => 'x',
     resumeData => {}, signal => { type => 'user', contents => 'x' }, approved => true, agentId => 'weather-agent',
-    modelId => 'echo', provider => 'mock', reorderedModelIds => [], enabled => true, newThreadId => 'none');
+    stepId => 'none', executionPath => [0], stepResults => {}, state => {}, requestContext => {},
+    step => 'none', modelId => 'echo', provider => 'mock', reorderedModelIds => [], enabled => true, newThreadId => 'none');
 
 sub ask {
     my ($role, $method, $path) = @_;

@@ -8,7 +8,7 @@ use Channel qw(said types runs_of);
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 104;
+plan tests => 110;
 
 my $httpd = Channel->start(name => 'thread', children => 1);
 my $n     = 0;
@@ -256,6 +256,33 @@ $stream = $httpd->stream('/agents/weather-agent/approve-tool-call',
 my @both = map { $_->{json}{type} } grep { ref $_->{json} } $stream->frames;
 is_deeply [map { $_->{json}{type} } $httpd->until_finish($watch)], \@both,
     'a decision with a stream is seen by subscribers as well';
+$watch->leave;
+
+# --- ids that clients choose, and others have taken
+
+$thread = thread();
+my $foreign = thread();
+my $taken   = "taken-$$";
+$watch  = $httpd->watch($thread);
+$httpd->say($thread, 'SLOW p q');
+$httpd->until_frame($watch, sub { $_[0]{type} eq 'text-delta' });
+$httpd->call('queue-message', $thread, message => { id => $taken, contents => 'too late' });
+$httpd->call('queue-message', $thread, message => 'in time');
+is $httpd->call('signals', $foreign, resourceId => 'other',
+    signal => { type => 'user', id => $taken, contents => 'first' })->{status}, 200,
+    'a message brings its id';
+wait_for(sub { $httpd->stored($foreign) == 2 });
+@seen = $httpd->until_finish($watch, 2);
+my ($failed) = map { $_->{json} } grep { $_->{json}{type} eq 'error' } @seen;
+is $failed->{payload}{error}{code}, 'EXISTS', '... which another resource had to come first with';
+is scalar(grep { $_->{json}{type} eq 'error' } @seen), 1, '... told once';
+is +(said(@seen))[-1], 'model: Echo: in time', '... and what waits behind it goes on';
+$answer = $httpd->call('signals', $thread,
+    signal => { type => 'user', id => $taken, contents => 'again' });
+is_deeply [$answer->{status}, $answer->{json}], [409, { error => 'A message with this id belongs '
+    . 'to another resource' }], 'one that is stored already is refused at once';
+is_deeply [$httpd->stored($foreign)], ['signal: first', 'assistant: Echo: first'],
+    '... and stays as it is';
 $watch->leave;
 
 # --- agents without memory

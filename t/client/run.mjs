@@ -209,6 +209,89 @@ await test('a thread is deleted with its messages', async () => {
   assert.equal(threads.length, 0);
 });
 
+// --- threads as channels
+
+// Subscribes; until(type) waits for a chunk of that type and gives all that came before it.
+async function subscribed(threadId) {
+  const seen = [];
+  const waiting = [];
+  const subscription = await weather.subscribeToThread({ resourceId, threadId });
+  const over = subscription.processDataStream({
+    onChunk: async chunk => {
+      seen.push(chunk);
+      waiting.forEach(look => look());
+    },
+  });
+  const until = type => new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`no ${type} after ${types(seen)}`)), 10000);
+    const look = () => {
+      const at = seen.findIndex(chunk => chunk.type === type);
+      if (at >= 0) {
+        waiting.splice(waiting.indexOf(look), 1);
+        clearTimeout(late);
+        resolve(seen.splice(0, at + 1));
+      }
+    };
+    waiting.push(look);
+    look();
+  });
+  return { subscription, until, over };
+}
+
+const channel = `${resourceId}-channel`;
+const target = { resourceId, threadId: channel };
+
+await test('a message to a thread is answered to its subscribers', async () => {
+  const watcher = await subscribed(channel);
+  const sent = await weather.sendMessage({ message: 'hello', ...target });
+  assert.equal(sent.accepted, true);
+  const list = await watcher.until('finish');
+  assert.equal(textOf(list), 'Echo: hello');
+  assert.ok(list.every(chunk => chunk.runId === sent.runId));
+  assert.equal(list.find(chunk => chunk.type === 'data-user-message').data.id, sent.signal.id);
+  watcher.subscription.unsubscribe();
+  await watcher.over;
+});
+
+await test('... those that come while it runs, too', async () => {
+  const watcher = await subscribed(channel);
+  const first = await weather.sendMessage({ message: 'SLOW one two three', ...target });
+  await watcher.until('text-start');
+  const into = await weather.sendMessage({ message: 'into', ...target });
+  const behind = await weather.queueMessage({ message: 'behind', ...target });
+  const signal = await weather.sendSignal({
+    signal: { type: 'system-reminder', contents: 'mind it' }, ...target });
+  assert.equal(into.runId, first.runId);
+  assert.equal(signal.runId, first.runId);
+  assert.notEqual(behind.runId, first.runId);
+  const list = [...await watcher.until('finish'), ...await watcher.until('finish')];
+  assert.deepEqual([...new Set(list.map(chunk => chunk.runId))], [first.runId, behind.runId]);
+  assert.ok(textOf(list).endsWith('Echo: behind'));
+  watcher.subscription.unsubscribe();
+});
+
+await test('... until its run is aborted', async () => {
+  const watcher = await subscribed(channel);
+  await weather.sendMessage({ message: 'SLOW one two three four five', ...target });
+  await watcher.until('text-start');
+  assert.deepEqual(await weather.abortThread(target), { aborted: true });
+  await watcher.until('abort');
+  assert.equal(await watcher.subscription.abort(), false);
+  watcher.subscription.unsubscribe();
+});
+
+await test('a person decides about a thread\'s tool', async () => {
+  const watcher = await subscribed(channel);
+  await weather.sendMessage({ message: 'delete it', ...target });
+  const { runId, payload } = (await watcher.until('tool-call-approval')).at(-1);
+  const decided = await weather.sendToolApproval(
+    { ...target, toolCallId: payload.toolCallId, approved: true });
+  assert.deepEqual(decided, { accepted: true, runId, toolCallId: payload.toolCallId });
+  assert.ok((await watcher.until('finish')).some(chunk => chunk.type === 'tool-result'));
+  watcher.subscription.unsubscribe();
+  await client.deleteThread(channel, { agentId });
+});
+
 await test('a request that is given up ends', async () => {
   const stopper = new AbortController();
   const impatient = new MastraClient({ baseUrl, retries: 0, abortSignal: stopper.signal });

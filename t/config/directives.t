@@ -8,6 +8,9 @@ use MastraTest;
 
 my $agent = "<MastraAgent a>\nMastraName A\nMastraInstructions Hello\n"
     . "MastraModel mock/echo\n%s\n</MastraAgent>\n";
+my $workflow = "<MastraWorkflow w>\nMastraInputSchema '{\"type\":\"object\"}'\n"
+    . "MastraOutputSchema '{\"type\":\"object\"}'\nMastraStep '{\"type\":\"tool\",\"id\":\"s\",\"toolId\":\"t\"}'\n"
+    . "%s\n</MastraWorkflow>\n";
 my $tool = "<MastraTool t>\nMastraDescription T\n%s\n</MastraTool>\n";
 my $uri  = 'MastraExecute uri uri=/tools/x';
 
@@ -37,6 +40,7 @@ my @good = (
     [sprintf($tool, 'MastraExecute sql "statement=SELECT ? AS n" params=n result=row'),
         '... that asks the database'],
     [sprintf($tool, $uri) . sprintf($agent, 'MastraTools t'), 'an agent with a tool'],
+    [sprintf($tool, $uri) . sprintf($workflow, ''), 'a workflow in a container'],
     ["<Location /x>\nMastraEngine Off\n</Location>", 'an engine that is off below a path'],
     ["<VirtualHost *:1>\nMastraProject \"\@top\@/conf/demo\"\n</VirtualHost>\n"
             . sprintf($agent, ''), 'a virtual host with more'],
@@ -71,7 +75,7 @@ my @bad = (
     ['MastraModelProvider x openai retries=99', qr/retries= must be a number from 0 to 10/],
     ["MastraModelProvider x mock\nMastraModelProvider x mock", qr/it was configured above/],
     ['MastraModel mock/echo', qr/MastraModel can only stand in <MastraAgent>/],
-    ['MastraDescription x', qr/can only stand in <MastraAgent> and <MastraTool>/],
+    ['MastraDescription x', qr/can only stand in <MastraAgent>, <MastraTool> and <MastraWorkflow>/],
     [sprintf($tool, 'MastraModel mock/echo'), qr/MastraModel can only stand in <MastraAgent>/],
     [sprintf($agent, $uri), qr/MastraExecute can only stand in <MastraTool>/],
     [sprintf($agent, sprintf $tool, $uri), qr/cannot stand in another container/],
@@ -86,6 +90,9 @@ my @bad = (
     ["DBDriver sqlite3\nDBDParams \":memory:\"", qr/must name a file/],
     ["DBDriver freetds\nDBDParams x", qr/DBDriver|freetds/],
     # faults of what a container defines are told by its lines
+    [sprintf($workflow, ''), qr/httpd\.conf:\d+: "graph.*no tool "t"/],
+    [sprintf($workflow, 'MastraStep x'), qr/MastraStep is not JSON/],
+    [sprintf($agent, "MastraStep '{}'"), qr/MastraStep can only stand in <MastraWorkflow>/],
     [sprintf($agent, 'MastraTools none'), qr/httpd\.conf:\d+: "tools.*none/],
     [sprintf($agent, '') =~ s{mock/echo}{foo/bar}r,
         qr/httpd\.conf:\d+: "model": .*foo.*MastraModelProvider/],

@@ -28,6 +28,25 @@ my $tool = <<'END';
 }
 END
 
+my $workflow = <<'END';
+{
+  "inputSchema": { "type": "object" },
+  "outputSchema": { "type": "object" },
+  "graph": [
+    {
+      "type": "tool",
+      "id": "first",
+      "toolId": "t"
+    },
+    {
+      "type": "sleep",
+      "id": "nap",
+      "duration": 10
+    }
+  ]
+}
+END
+
 # what is wrong with one file of a project that is otherwise fine
 my @faults = (
     ['agents/a/agent.json', $agent =~ s{mock/}{foo/}r,
@@ -56,6 +75,14 @@ my @faults = (
         'a URI that is none'],
     ['tools/t.json', $tool =~ s/"object"/"strange"/r, qr{tools/t\.json:[34]: "inputSchema},
         'a schema that is none'],
+    ['workflows/w.json', $workflow =~ s/"t"/"none"/r,
+        qr{workflows/w\.json:8: "graph\.0\.toolId": there is no tool "none"}, 'a step of an unknown tool'],
+    ['workflows/w.json', $workflow =~ s/"sleep"/"doze"/r,
+        qr{workflows/w\.json:11: "graph\.1\.type": there is no kind of step "doze"}, 'an unknown kind of step'],
+    ['workflows/w.json', $workflow =~ s/"nap"/"first"/r,
+        qr{workflows/w\.json:12: "graph\.1\.id": another step has the id}, 'an id that is there twice'],
+    ['workflows/w.json', $workflow =~ s/: 10/: "long"/r,
+        qr{workflows/w\.json:13: "graph\.1\.duration": must be a number}, 'a sleep without end'],
 );
 
 plan tests => 2 * @faults + 19;
@@ -98,7 +125,7 @@ like $said, qr/and 1\d more faults/, '... up to a number';
 
 my $httpd = project('agents/b/agent.json' => $agent =~ s/Hello/From JSON/r,
     'agents/b/instructions.md' => "From a file.\n\n", 'agents/README' => 'x', 'tools/notes.txt' => 'x',
-    'workflows/w.json' => 'not read', '.git/config' => 'x', 'tools/.hidden.json' => '{',
+    'workflows/w.txt' => 'not read', '.git/config' => 'x', 'tools/.hidden.json' => '{',
     'agents/c/agent.json' => $agent =~ s{mock/echo}{env:MASTRA_TEST_A|mock/other}r,
     'agents/d/agent.json' => $agent =~ s{mock/echo}{env:MASTRA_TEST_B|mock/other}r,
     'agents/e/notes.md' => 'no agent here', env => { MASTRA_TEST_B => 'mock/from-env' });

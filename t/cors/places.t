@@ -30,6 +30,12 @@ MastraCorsMaxAge 600
 <Location /api/memory>
     MastraCors Off
 </Location>
+MastraRoute POST /hooks/:name agent:plain-agent auth=off
+MastraRoute POST /closed/:name agent:plain-agent
+<Location /hooks>
+    MastraCorsOrigin https://hooks.example
+    MastraCorsMethods POST
+</Location>
 END
 
 # What an answer says to a browser.
@@ -66,6 +72,17 @@ is_deeply cors(OPTIONS => '/api/agents', 'https://x.example'), { status => 204, 
     'max-age' => 600 }, '... and a preflight comes before it';
 is_deeply cors(GET => '/api/memory/threads', 'https://app.example'), { status => 401 }, 'none where it is off';
 is cors(OPTIONS => '/api/memory/threads', 'https://app.example')->{'allow-methods'}, undef, '... in a preflight, too';
+is_deeply cors(OPTIONS => '/hooks/x', 'https://hooks.example'), { status => 204, 'expose-headers' => $expose,
+    'allow-origin' => 'https://hooks.example', 'allow-headers' => $headers, 'allow-methods' => 'POST',
+    'max-age' => 600 }, 'a route of the configuration has its own';
+is_deeply cors(POST => '/hooks/x', 'https://hooks.example'), { status => 400, 'expose-headers' => $expose,
+    'allow-origin' => 'https://hooks.example' }, '... in answers';
+is_deeply cors(POST => '/hooks/x', 'https://app.example'), { status => 400, 'expose-headers' => $expose },
+    '... in place of the server\'s';
+is_deeply cors(POST => '/closed/x', 'https://app.example'), { status => 401, 'expose-headers' => $expose,
+    'allow-origin' => 'https://app.example' }, '... which another route has';
+is_deeply cors(OPTIONS => '/nothing/x', 'https://app.example')->{'allow-methods'}, undef,
+    'what is nobody\'s is not answered for';
 $server->stop;
 
 # --- what browsers send by themselves ---------------------------------------------

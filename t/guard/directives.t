@@ -1,6 +1,6 @@
 # The directives of the command table are those of docs/directives.md (a heading
-# "## MastraName" or "## <MastraName>", then Syntax, Default and Context) and those of
-# conf/mastra.conf (a line "#MastraName value" or "MastraName value").
+# "## MastraName" or "## <MastraName>", then Syntax, Default, Context and Example, which shows the
+# directive itself) and those of conf/mastra.conf (a line "#MastraName value" or "MastraName value").
 use strict;
 use warnings FATAL => 'all';
 
@@ -34,9 +34,10 @@ my (%documented, @unclear);
 while ($doc =~ /^## <?(Mastra\w+)>?\s*\n(.*?)(?=^## |\z)/msg) {
     my ($name, $text) = ($1, $2);
     $documented{$name} = 1;
-    for my $part (qw(Syntax Default Context)) {
+    for my $part (qw(Syntax Default Context Example)) {
         push @unclear, "$name: no $part" if $text !~ /^\Q$part\E: \S/m;
     }
+    push @unclear, "$name: the example is of another" if $text !~ /^Example: `<?\Q$name\E[ >]/m;
 }
 my %sample = map { $_ => 1 } slurp('conf/mastra.conf') =~ /^\s*#?<?(Mastra\w+)/mg;
 
@@ -47,5 +48,5 @@ for (['docs/directives.md', \%documented], ['conf/mastra.conf', \%sample]) {
     none [grep { !$there->{$_} } sort keys %table], "$file has all of them";
     none [grep { !$table{$_} } sort keys %$there],  "$file has no others";
 }
-none \@unclear, 'each is documented with syntax, default and context';
+none \@unclear, 'each is documented with syntax, default, context and an example';
 done_testing;

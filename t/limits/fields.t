@@ -124,6 +124,8 @@ sub misfits {
     push @made, [$where, '', 'too short a text', $at] if $schema->{minLength};
     push @made, [$where, $schema->{minimum} - 1, 'too small a number', $at]
         if defined $schema->{minimum};
+    push @made, [$where, $schema->{exclusiveMinimum}, 'the number it has to exceed', $at]
+        if defined $schema->{exclusiveMinimum};
     push @made, [$where, 1.5, 'a fraction', $at] if ($schema->{type} // '') eq 'integer';
     push @made, [$where, [], 'too short a list', $at] if $schema->{minItems};
 

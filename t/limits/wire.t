@@ -9,7 +9,7 @@ use MastraTest;
 use Served qw(text_of_frames types);
 use Time::HiRes qw(sleep time);
 
-plan tests => 63;
+plan tests => 65;
 
 my $httpd = Served->start(name => 'wire', conf => <<'END');
 RequestReadTimeout header=2 body=2
@@ -170,6 +170,16 @@ is $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' }, timeout
     'fifteen that have begun do not keep others out';
 cmp_ok time - $start, '<', mpm() eq 'prefork' ? 10 : 4, '... for long';
 $_->leave for @idle;
+
+# workers that wait for bodies are all taken, and come back when the time is up
+my @stuck = map { my $c = $httpd->client; $c->send_raw("POST $path HTTP/1.1\r\nHost: x\r\n"
+    . "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"); $c }
+    1 .. (mpm() eq 'prefork' ? 10 : 25);
+$start = time;
+is $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' }, timeout => 20)->{status}, 200,
+    'as many bodies that do not come as there are workers do not keep others out';
+cmp_ok time - $start, '<', 10, '... for long';
+$_->leave for @stuck;
 
 # a client that sends its request byte by byte
 $client = $httpd->client;

@@ -8,7 +8,7 @@ use MastraTest;
 use Served qw(text_of_frames types finish_reason);
 use Time::HiRes qw(time);
 
-plan tests => 51;
+plan tests => 52;
 
 my $top    = top_dir();
 my $common = <<"END";
@@ -56,6 +56,10 @@ $answer = $plain->api_get('/agents/none', headers => ['X-Request-Id' => 'err-404
 is $answer->{headers}{'x-request-id'}, 'err-404', 'an error has an id';
 ok $plain->wait_log(qr/request err-404 was answered with 404: Agent with id none not found/),
     '... that the log has, too';
+$plain->api_post('/agents/up-agent/generate', { messages => 7 },
+    headers => ['X-Request-Id' => 'err-400']);
+ok $plain->wait_log(qr/request err-400 was answered with 400: Invalid request body/),
+    '... also what does not fit a schema';
 $answer = $plain->api_post('/agents/dead-agent/generate', { messages => 'hi' },
     headers => ['X-Request-Id' => 'err-502']);
 is $answer->{status}, 502, 'an error behind us';

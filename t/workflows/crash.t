@@ -1,0 +1,135 @@
+# Processes die under runs: each run comes to its end, no step is lost and none is done twice.
+use strict;
+use warnings FATAL => 'all';
+
+use Apache::Test '-withtestmore';
+use Ledger;
+use MastraTest;
+use Time::HiRes qw(sleep time);
+
+plan tests => 24;
+
+my $steps = 20;
+my $id    = "crash-$$";
+my %once  = map { $_ => 1 } 1 .. $steps;
+my $httpd = Ledger->start(name => 'flows', steps => $steps, conf => "MastraRunLease 2\n",
+    limits => "StartServers 3\nMinSpareThreads 10\nMaxSpareThreads 40\nThreadsPerChild 10\nMaxRequestWorkers 40\n");
+$httpd->expect_log(qr/AH00052|AH00051|MA320\d|MA3009/);
+
+sub kill_children { kill KILL => $httpd->children }
+
+sub check_uri {
+    my ($run, $what) = @_;
+    my (%keys, %steps);
+    for ($httpd->noted($run)) {
+        $keys{ $_->[0] }++;
+        $steps{ $_->[1] }{ $_->[0] }++;
+    }
+    is scalar keys %keys, $steps, "$what: each step has a key of its own";
+    is scalar(grep { keys %{ $steps{$_} } != 1 } keys %steps), 0, '... the same each time it is called';
+}
+
+# --- undisturbed, and how much is kept
+
+$httpd->begin('sql-chain', "$id-calm");
+my $view = $httpd->wait_end('sql-chain', "$id-calm");
+is $view->{status}, 'success', 'a run of twenty steps comes to its end';
+is_deeply $httpd->written("$id-calm"), \%once, '... each step once';
+my $size = $httpd->api_post('/tools/size/execute', { data => { run => "$id-calm" } })->{json}[0];
+is $size->{steps}, 2 * $steps + 1, 'each step is one row';
+cmp_ok $size->{bytes} / $size->{steps}, '<', 200, '... of its own size: what is kept grows with the steps';
+
+# --- all children killed at each step in turn
+
+my $at = time;
+for my $chain (qw(sql-chain uri-chain)) {
+    my $run    = "$id-$chain";
+    my $killed = 0;
+    $httpd->begin($chain, $run);
+    for my $step (1 .. $steps) {
+        my $there = wait_for(sub {
+            my $seen = $chain eq 'sql-chain' ? eval { $httpd->written($run) } || {}
+                : { map { $_->[1] => 1 } $httpd->noted($run) };
+            return (grep { $_ >= $step } keys %$seen) ? 1 : 0;
+        }, 20);
+        last if ($httpd->view($chain, $run)->{status} // '') eq 'success';
+        kill_children();
+        $killed++;
+        last if $killed >= 8;
+    }
+    $view = $httpd->wait_end($chain, $run, 40);
+    is $view->{status}, 'success', "$chain: a run whose processes are killed again and again comes to its end";
+    if ($chain eq 'sql-chain') {
+        is_deeply $httpd->written($run), \%once, '... each step done once, as it commits with its row';
+    }
+    else {
+        check_uri($run, $chain);
+    }
+}
+
+# --- many runs, killed at random
+
+my @runs = map { "$id-many-$_" } 1 .. 12;
+$httpd->begin($_ =~ /[02468]$/ ? 'sql-chain' : 'uri-chain', $_) for @runs;
+for (1 .. 4) {
+    sleep 0.05 + rand 0.4;
+    my @children = $httpd->children;
+    kill KILL => $children[rand @children] if @children;
+}
+my %ends;
+for my $run (@runs) {
+    $view = $httpd->wait_end($run =~ /[02468]$/ ? 'sql-chain' : 'uri-chain', $run, 40);
+    $ends{ $view->{status} // 'lost' }++;
+}
+is_deeply \%ends, { success => 12 }, 'many runs come to their ends, whichever process dies';
+is scalar(grep { /[02468]$/ && keys %{ $httpd->written($_) } != $steps } @runs), 0, '... no step is lost';
+is scalar(grep { /[02468]$/ && grep { $_ != 1 } values %{ $httpd->written($_) } } @runs), 0, '... none done twice';
+is scalar(grep { my %k; $k{ $_->[0] } = 1 for $httpd->noted($_); !/[02468]$/ && keys %k != $steps } @runs), 0,
+    '... nor called under two keys';
+
+# --- the whole server
+
+my $run = "$id-all";
+$httpd->begin('uri-chain', $run);
+wait_for(sub { $httpd->noted($run) >= 3 }, 10);
+$httpd->kill_all;
+sleep 0.3;
+$httpd->up;
+$view = $httpd->wait_end('uri-chain', $run, 30);
+is $view->{status}, 'success', 'after the death of the whole server a run goes on'
+    or diag explain $view->{error};
+check_uri($run, 'the whole server');
+
+# --- attempts
+
+$run = "$id-retry";
+$httpd->begin('retry-chain', $run);
+$view = $httpd->wait_end('retry-chain', $run);
+is $view->{status}, 'failed', 'a step that fails fails the run';
+is $view->{error}{message}, 'not yet', '... with what it said';
+is scalar($httpd->noted($run)), 3, '... after the attempts that it has';
+my %keys = map { $_->[0] => 1 } $httpd->noted($run);
+is scalar keys %keys, 3, '... each under a key of its own';
+
+# --- asleep
+
+$run = "$id-nap";
+$httpd->begin('nap', $run);
+ok wait_for(sub { ($httpd->view('nap', $run)->{status} // '') eq 'waiting' }, 5), 'a run sleeps';
+kill_children();
+$view = $httpd->wait_end('nap', $run, 20);
+is $view->{status}, 'success', '... and wakes up in another process' or diag explain $view->{error};
+is_deeply $httpd->written($run), { 1 => 1 }, '... and goes on';
+
+# --- a process that was stopped past its lease
+
+$run = "$id-stopped";
+$httpd->begin('uri-chain', $run);
+wait_for(sub { $httpd->noted($run) >= 2 }, 10);
+my @children = $httpd->children;
+kill STOP => @children[0 .. $#children - 1];
+sleep 4;
+kill CONT => @children;
+$view = $httpd->wait_end('uri-chain', $run, 30);
+is $view->{status}, 'success', 'a run whose process was asleep comes to its end';
+$httpd->stop;
