@@ -225,8 +225,9 @@ static mastra_json_t *describe_rest(const mastra_agent_t *agent,
         "agents", agent->agents ? mastra_json_ref(agent->agents)
                                 : mastra_json_object(),
         "workflows", agent->workflows ? mastra_json_ref(agent->workflows)
-                                      : mastra_json_object(), "skills", "workspaceTools", "browserTools",
-        "hasBrowser", 0, "inputProcessors", "outputProcessors", "provider",
+                                      : mastra_json_object(),
+        "skills", "workspaceTools", "browserTools", "hasBrowser", 0,
+        "inputProcessors", "outputProcessors", "provider",
         model->provider->id, "modelId", model->model_id, "modelVersion", "v2",
         "supportsMemory", 1, "defaultOptions",
         agent->default_options ? mastra_json_ref(agent->default_options)
