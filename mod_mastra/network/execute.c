@@ -163,6 +163,17 @@ static mastra_json_t *outcome_of(const mastra_network_t *network)
 
 /* ---- the end ---- */
 
+static void tell(mastra_network_t *network)
+{
+    if (mastra_network_hold(network, tell)) {
+        return;
+    }
+    say_end(network, network->cost);
+    note(network, outcome_of(network), NULL);
+    network->stored = mastra_network_check;
+    mastra_network_save(network);
+}
+
 /* result is taken over. */
 static void finish(mastra_network_t *network, mastra_json_t *result,
                    mastra_json_t *usage)
@@ -179,10 +190,9 @@ static void finish(mastra_network_t *network, mastra_json_t *result,
                                         "id", choice_str(network,
                                                          "primitiveId")));
     mastra_network_count(network, usage);
-    say_end(network, usage);
-    note(network, outcome_of(network), NULL);
-    network->stored = mastra_network_check;
-    mastra_network_save(network);
+    mastra_json_unref(network->cost);
+    network->cost = mastra_json_ref((mastra_json_t *)usage);
+    tell(network);
 }
 
 /* What a run of a workflow came to, from its chunks. */

@@ -50,6 +50,7 @@ struct mastra_network_t {
     const char *status;
     mastra_json_t *result;           /* as chunks tell it */
     const char *result_text;
+    mastra_json_t *cost;             /* its usage, or NULL */
 
     /* storage */
     mastra_json_t *messages;         /* to be stored */
@@ -71,6 +72,10 @@ struct mastra_network_t {
 /* Says a chunk; payload is taken over. */
 void mastra_network_say(mastra_network_t *network, const char *type,
                         mastra_json_t *payload);
+/* A chunk may be large. While the client has not taken what it was given, 1: next
+ * is called when it has. */
+int mastra_network_hold(mastra_network_t *network,
+                        void (*next)(mastra_network_t *network));
 void mastra_network_fail(mastra_network_t *network,
                          const mastra_result_t *error);
 void mastra_network_end(mastra_network_t *network);

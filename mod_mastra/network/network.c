@@ -27,6 +27,16 @@ void mastra_network_say(mastra_network_t *network, const char *type,
     mastra_json_unref(chunk);
 }
 
+int mastra_network_hold(mastra_network_t *network,
+                        void (*next)(mastra_network_t *network))
+{
+    if (!network->blocked) {
+        return 0;
+    }
+    network->held = next;
+    return 1;
+}
+
 const char *mastra_network_str(const mastra_network_t *network,
                                const char *name)
 {
@@ -53,6 +63,7 @@ void mastra_network_discard(void *baton)
     mastra_json_unref(network->steps);
     mastra_json_unref(network->path);
     mastra_json_unref(network->result);
+    mastra_json_unref(network->cost);
     mastra_json_unref(network->messages);
     apr_pool_destroy(network->pool);
 }
@@ -123,9 +134,12 @@ void mastra_network_fail(mastra_network_t *network,
 
 static void say_finish(mastra_network_t *network)
 {
-    const mastra_json_t *end = mastra_json_get(network->state, "end");
-    mastra_json_t *payload = mastra_json_copy_flat(end);
+    mastra_json_t *payload;
 
+    if (mastra_network_hold(network, say_finish)) {
+        return;
+    }
+    payload = mastra_json_copy_flat(mastra_json_get(network->state, "end"));
     mastra_json_set(payload, "usage",
                     mastra_json_ref(mastra_json_get(network->state, "usage")));
     mastra_network_say(network, "network-execution-event-finish", payload);
@@ -235,6 +249,9 @@ static void checked(mastra_network_t *network, const mastra_result_t *error)
 
 void mastra_network_check(mastra_network_t *network)
 {
+    if (mastra_network_hold(network, mastra_network_check)) {
+        return;
+    }
     mastra_network_say(network, "network-validation-start", mastra_json_pack(
         "{s:s, s:I, s:i}", "runId", network->id, "iteration",
         mastra_network_iteration(network), "checksCount", 1));
@@ -328,8 +345,7 @@ static void choose(mastra_network_t *network)
 {
     const char *id;
 
-    if (network->blocked) {
-        network->held = choose;
+    if (mastra_network_hold(network, choose)) {
         return;
     }
     id = mastra_text_uuid_make(network->pool);
