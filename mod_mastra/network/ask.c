@@ -165,7 +165,15 @@ static int on_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 
     if (!strcmp(type, "object") || !strcmp(type, "object-result")) {
         keep_object(network, mastra_json_get(chunk, "object"));
-        show_more(network);
+        if (network->final) {
+            mastra_network_say(network, apr_pstrcat(network->pool, "network-",
+                                                    type, NULL),
+                               mastra_json_pack("{s:O}", "object",
+                                                network->object));
+        }
+        else {
+            show_more(network);
+        }
     }
     else if (!strcmp(type, "error")) {
         const char *text = mastra_json_get_str(
@@ -222,25 +230,24 @@ static void add_settings(const mastra_network_t *network, mastra_json_t *made)
 }
 
 static mastra_json_t *options_of(const mastra_network_t *network,
-                                 const char *question, const char *schema)
+                                 const char *question, mastra_json_t *schema)
 {
     mastra_json_t *messages = mastra_json_copy_flat(
         mastra_json_get(network->state, "log"));
-    mastra_json_t *json = NULL, *made;
+    mastra_json_t *made;
 
     mastra_json_append(messages, mastra_json_pack("{s:s, s:s}", "role", "user",
                                                   "content", question));
-    mastra_json_parse(&json, schema, strlen(schema), 0, NULL);
     made = mastra_json_pack(
-        "{s:o, s:o, s:{s:o}, s:[], s:i}", "messages", messages, "instructions",
-        instructions(network), "structuredOutput", "schema", json,
+        "{s:o, s:o, s:{s:O}, s:[], s:i}", "messages", messages, "instructions",
+        instructions(network), "structuredOutput", "schema", schema,
         "activeTools", "maxSteps", 1);
     add_settings(network, made);
     return made;
 }
 
 static void ask(mastra_network_t *network, const char *question,
-                const char *schema, int stream)
+                mastra_json_t *schema, int stream)
 {
     mastra_principal_t principal = { .resource_id = network->owner,
                                      .request_context = network->context,
@@ -264,14 +271,38 @@ static void ask(mastra_network_t *network, const char *question,
     mastra_agent_run_begin(network->run, &network->talk);
 }
 
+static mastra_json_t *schema_of(mastra_network_t *network, const char *text)
+{
+    mastra_json_t *json = NULL;
+
+    mastra_json_parse(&json, text, strlen(text), 0, NULL);
+    return mastra_json_own(json, network->pool);
+}
+
 void mastra_network_ask_next(mastra_network_t *network)
 {
-    ask(network, next_question(network), route_schema, 0);
+    ask(network, next_question(network), schema_of(network, route_schema), 0);
 }
 
 void mastra_network_ask_complete(mastra_network_t *network)
 {
-    ask(network, complete_question(network), complete_schema, 1);
+    ask(network, complete_question(network),
+        schema_of(network, complete_schema), 1);
+}
+
+void mastra_network_ask_object(mastra_network_t *network)
+{
+    mastra_json_t *schema = mastra_json_path(network->state, "options",
+                                             "structuredOutput", "schema",
+                                             NULL);
+
+    ask(network, apr_pstrcat(network->pool, "The task:\n",
+                             mastra_network_str(network, "task"),
+                             "\n\nIt is complete. The answer:\n",
+                             *network->final ? network->final
+                                             : network->result_text,
+                             "\n\nGive this answer as JSON.", NULL),
+        schema, 1);
 }
 
 void mastra_network_hush(mastra_network_t *network)

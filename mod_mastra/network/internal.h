@@ -37,6 +37,7 @@ struct mastra_network_t {
     mastra_json_t *object;
     apr_size_t shown;                /* bytes of finalResult */
     apr_time_t asked_at;
+    const char *reason, *final;      /* what was said of its completion */
     void (*heard)(mastra_network_t *network, const mastra_result_t *error);
 
     /* the choice that is carried out */
@@ -95,6 +96,8 @@ void mastra_network_check(mastra_network_t *network);
 void mastra_network_ask_next(mastra_network_t *network);
 /* Asks whether that is all; what is said on the way is told. */
 void mastra_network_ask_complete(mastra_network_t *network);
+/* Asks for the answer as the object that the request wants. */
+void mastra_network_ask_object(mastra_network_t *network);
 void mastra_network_hush(mastra_network_t *network);
 /* Adds the counts of usage to that of the run. */
 void mastra_network_count(mastra_network_t *network,

@@ -130,6 +130,13 @@ void mastra_network_fail(mastra_network_t *network,
     end_with(network, NULL);
 }
 
+static const char *member(const mastra_json_t *object, const char *name)
+{
+    const char *text = mastra_json_get_str(object, name);
+
+    return text ? text : "";
+}
+
 /* ---- whether that was all ---- */
 
 static void say_finish(mastra_network_t *network)
@@ -205,6 +212,8 @@ static void conclude(mastra_network_t *network, int passed, int last,
         mastra_json_set_str(end, "completionReason", passed ? reason
             : apr_psprintf(network->pool, "Max iterations reached: %d",
                            network->max_steps));
+        mastra_json_set(end, "object", mastra_json_ref(
+            mastra_json_get(network->state, "object")));
         mastra_json_set(network->state, "end", end);
         network->finished = 1;
         network->stored = say_finish;
@@ -218,33 +227,57 @@ static void conclude(mastra_network_t *network, int passed, int last,
     mastra_network_save(network);
 }
 
+/* All that was asked is answered. */
+static void verdict(mastra_network_t *network, int passed)
+{
+    int last = mastra_network_iteration(network) >= network->max_steps;
+    apr_int64_t ms = (apr_time_now() - network->asked_at) / 1000;
+    const char *feedback;
+
+    if (passed && *network->final) {
+        mastra_network_note(network, network->final, NULL);
+    }
+    feedback = feedback_of(network, passed, last, network->reason, ms);
+    mastra_network_note(network, feedback, mastra_json_pack(
+        "{s:s, s:{s:b, s:b}}", "mode", "network", "completionResult", "passed",
+        passed, "suppressFeedback", 0));
+    say_checked(network, passed, last, network->reason, network->final, ms);
+    conclude(network, passed, last, passed && *network->final
+             ? network->final : network->result_text, network->reason,
+             feedback);
+}
+
+static void have_object(mastra_network_t *network,
+                        const mastra_result_t *error)
+{
+    if (error) {
+        mastra_network_fail(network, error);
+        return;
+    }
+    mastra_json_set(network->state, "object",
+                    mastra_json_ref(network->object));
+    verdict(network, 1);
+}
+
 static void checked(mastra_network_t *network, const mastra_result_t *error)
 {
     const mastra_json_t *object = network->object;
     int passed = mastra_json_get_bool(object, "isComplete", 0);
-    int last = mastra_network_iteration(network) >= network->max_steps;
-    const char *reason = mastra_json_get_str(object, "completionReason");
-    const char *final = mastra_json_get_str(object, "finalResult");
-    apr_int64_t ms = (apr_time_now() - network->asked_at) / 1000;
-    const char *feedback;
 
     if (error) {
         mastra_network_fail(network, error);
         return;
     }
-    reason = reason ? apr_pstrdup(network->pool, reason) : "";
-    final = final ? apr_pstrdup(network->pool, final) : "";
-    if (passed && *final) {
-        mastra_network_note(network, final, NULL);
+    network->reason = apr_pstrdup(network->pool,
+                                  member(object, "completionReason"));
+    network->final = apr_pstrdup(network->pool, member(object, "finalResult"));
+    if (passed && mastra_json_path(network->state, "options",
+                                   "structuredOutput", "schema", NULL)) {
+        network->heard = have_object;
+        mastra_network_ask_object(network);
+        return;
     }
-    feedback = feedback_of(network, passed, last, reason, ms);
-    mastra_network_note(network, feedback, mastra_json_pack(
-        "{s:s, s:{s:b, s:b}}", "mode", "network", "completionResult", "passed",
-        passed, "suppressFeedback", 0));
-    say_checked(network, passed, last, reason, final, ms);
-    conclude(network, passed, last,
-             passed && *final ? final : network->result_text, reason,
-             feedback);
+    verdict(network, passed);
 }
 
 void mastra_network_check(mastra_network_t *network)
@@ -257,6 +290,7 @@ void mastra_network_check(mastra_network_t *network)
         mastra_network_iteration(network), "checksCount", 1));
     mastra_network_say(network, "routing-agent-text-start", mastra_json_pack(
         "{s:s}", "runId", mastra_text_uuid_make(network->pool)));
+    network->final = NULL;
     network->heard = checked;
     mastra_network_ask_complete(network);
 }
@@ -277,13 +311,6 @@ static void none_chosen(mastra_network_t *network, const char *reason)
                                         mastra_network_iteration(network),
                                         "runId", network->id));
     mastra_network_check(network);
-}
-
-static const char *member(const mastra_json_t *object, const char *name)
-{
-    const char *text = mastra_json_get_str(object, name);
-
-    return text ? text : "";
 }
 
 static void chosen(mastra_network_t *network, const mastra_result_t *error)

@@ -8,7 +8,7 @@ use MastraClient;
 use MastraTest;
 use Upstream;
 
-plan tests => 59;
+plan tests => 61;
 
 my $up   = Upstream->start;
 my @port = (port => server_port() + 1);
@@ -127,6 +127,14 @@ is $starts[1]{payload}{inputData}{iteration}, 1, '... step by step';
 like $starts[1]{payload}{inputData}{validationFeedback}, qr/NOT COMPLETE/, '... told why';
 is $said->[-1]{payload}{completionReason}, 'Max iterations reached: 1', '... until maxSteps';
 ok !$said->[-1]{payload}{isComplete}, '... and is not complete then';
+
+# --- as an object
+
+($said) = network('ROUTE:net-helper:agent:x; go', structuredOutput => { schema => {
+    type => 'object', properties => { answer => { type => 'string' } }, required => ['answer'] } });
+is_deeply named($said, 'network-object-result')->{payload}{object}, { answer => 'mock' },
+    'the answer may be an object';
+is_deeply $said->[-1]{payload}{object}, { answer => 'mock' }, '... which the end has, too';
 
 # --- a person decides
 
