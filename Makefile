@@ -169,7 +169,7 @@ test-worker:
 
 SANITIZE = -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer
 asan: test-deps
-	REAL_HTTPD='$(HTTPD)' $(MAKE) -j$(JOBS) check BUILD=build-asan \
+	REAL_HTTPD='$(HTTPD)' $(MAKE) -s -j$(JOBS) check BUILD=build-asan \
 	    HTTPD=$(CURDIR)/t/asan-httpd CFLAGS='$(SANITIZE)'
 
 # but for the one that measures time
@@ -193,7 +193,7 @@ test-studio: deps studio swagger-ui
 coverage: test-deps
 	find . -name '*.gcda' -delete
 	umask 0; mkdir -p build-cov; \
-	    $(MAKE) -j$(JOBS) check BUILD=build-cov CFLAGS='-O0 -g --coverage'
+	    $(MAKE) -s -j$(JOBS) check BUILD=build-cov CFLAGS='-O0 -g --coverage'
 	perl t/coverage $(SRCS:%.c=build-cov/%.o)
 
 # The macros of APR and httpd are not ours to mend. What a tool gets wrong is said where it stands,

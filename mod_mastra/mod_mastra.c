@@ -330,7 +330,6 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.lease = host->run_lease;
     host->workflow_env.timeout = host->timeout;
     host->tool_env.workflows = &host->workflow_env;
-    mastra_workflows_start(&host->workflow_env, pool);
     /* last: requests are refused without it */
     host->loop = shared->loop;
 }
@@ -417,6 +416,10 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                    hooks, pool);
     }
     shared->native = mastra_native_start(shared->loop, pool);
+    for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_workflows_start(&APR_ARRAY_IDX(shared->hosts, i,
+                                              mastra_host_t *)->workflow_env);
+    }
     mastra_hub_start(shared->hub);
 }
 

@@ -264,6 +264,10 @@ static void after_batch(void *baton)
     if (run->over) {
         mastra_run_free(run);
     }
+    else if (run->halted && !batch->status
+             && (!batch->rv || batch->tool_failed)) {
+        mastra_commit_end(run, "canceled");
+    }
     else if (batch->rv && batch->tool_failed
              && batch->rv != MASTRA_STORE_BUSY
              && batch->rv != APR_ECONNRESET) {
@@ -275,9 +279,6 @@ static void after_batch(void *baton)
     }
     else if (batch->status) {
         ended(run, batch);
-    }
-    else if (run->halted) {
-        mastra_commit_end(run, "canceled");
     }
     else {
         run->row.taken = 0;

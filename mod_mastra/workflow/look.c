@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "ask.h"
+#include "../store/events.h"
 
 static mastra_result_t *find(mastra_asking_t *asking, mastra_workflow_env_t *env,
                              const mastra_workflow_t *workflow,
@@ -18,6 +19,42 @@ static mastra_result_t *find(mastra_asking_t *asking, mastra_workflow_env_t *env
     return mastra_ask_read(asking);
 }
 
+typedef struct {
+    const mastra_asking_t *asking;
+    int first;                       /* segment that is kept, 0: none */
+} kept_t;
+
+static apr_status_t find_kept(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    kept_t *kept = baton;
+    const mastra_flow_row_t *row = &kept->asking->row;
+    mastra_events_page_t page;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    kept->first = 0;
+    for (i = 1; i <= row->segment && !kept->first && rv == APR_SUCCESS; i++) {
+        rv = mastra_events_read(&page, db, mastra_run_log_key(row->id, i,
+                                                              pool), 0, 1,
+                                pool);
+        if (rv == APR_SUCCESS && (page.nrows || page.ended)) {
+            kept->first = i;
+        }
+    }
+    return rv;
+}
+
+/* What has been said just now may still be on its way to storage. */
+static int is_long_over(const mastra_flow_row_t *row)
+{
+    apr_time_t changed = 0;
+
+    mastra_text_iso_parse(&changed, row->updated);
+    return strcmp(row->status, "running") && strcmp(row->status, "waiting")
+           && strcmp(row->status, "pending")
+           && apr_time_now() - changed > apr_time_from_sec(60);
+}
+
 mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
                                        const mastra_workflow_t *workflow,
                                        const char *run_id, apr_int64_t offset,
@@ -26,13 +63,26 @@ mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
 {
     mastra_wait_t *wait;
     mastra_asking_t asking;
+    kept_t kept;
+    apr_status_t rv;
 
     *perror = find(&asking, env, workflow, run_id, pool);
     if (*perror) {
         return NULL;
     }
+    kept.asking = &asking;
+    rv = mastra_store_call(env->store, MASTRA_STORE_READ, find_kept, &kept);
+    if (rv) {
+        *perror = mastra_store_result(pool, rv, "read what the run has said");
+        return NULL;
+    }
     wait = mastra_wait_make(env, &asking.row, legacy ? 3 : 2);
-    mastra_wait_from(wait, 1, offset);
+    mastra_wait_from(wait, kept.first ? kept.first
+                           : asking.row.segment ? asking.row.segment : 1,
+                     offset);
+    if (!kept.first && is_long_over(&asking.row)) {
+        mastra_wait_told(wait, asking.row.snapshot);
+    }
     return wait;
 }
 

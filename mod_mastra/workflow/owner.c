@@ -575,12 +575,17 @@ static void begin(void *baton)
     on_tick(baton);
 }
 
-void mastra_workflows_start(mastra_workflow_env_t *env, apr_pool_t *pool)
+/* The loop's own pool: the child's is used by the thread that starts it. */
+void mastra_workflows_start(mastra_workflow_env_t *env)
 {
-    struct mastra_owner_t *owner = apr_pcalloc(pool, sizeof(*owner));
+    struct mastra_owner_t *owner;
+    apr_pool_t *pool;
 
+    if (mastra_pool_make(&pool, "mastra_owner")) {
+        abort();
+    }
+    owner = apr_pcalloc(pool, sizeof(*owner));
     env->owner = owner;
-    env->pool = pool;
     owner->env = env;
     owner->pool = pool;
     owner->loop = env->loop;

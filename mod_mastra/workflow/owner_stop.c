@@ -12,7 +12,7 @@ struct mastra_owner_stop_t {
     pthread_mutex_t lock;
     pthread_cond_t over;
     struct mastra_owner_t *owner;
-    mastra_msg_t msg;
+    mastra_msg_t msgs[4];            /* one may still be on its way */
     int stage, done;
 };
 
@@ -87,9 +87,9 @@ static int run_stage(struct mastra_owner_stop_t *stop, int stage,
     until.tv_sec = apr_time_sec(at);
     until.tv_nsec = apr_time_usec(at) * 1000;
     stop->stage = stage;
-    stop->msg.cb = stop_stage;
-    stop->msg.baton = stop;
-    mastra_loop_post(stop->owner->loop, &stop->msg);
+    stop->msgs[stage].cb = stop_stage;
+    stop->msgs[stage].baton = stop;
+    mastra_loop_post(stop->owner->loop, &stop->msgs[stage]);
     pthread_mutex_lock(&stop->lock);
     while (stop->done != stage
            && !pthread_cond_timedwait(&stop->over, &stop->lock, &until)) {

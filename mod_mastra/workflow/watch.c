@@ -27,6 +27,7 @@ struct mastra_wait_t {
     const char *key;                 /* of its log */
     int last;                        /* with whose end the wait ends */
     apr_int64_t skip;                /* chunks that are not shown */
+    mastra_json_t *told;             /* there are no chunks: this, or NULL */
     int stays;                       /* also while the run is suspended */
     int suspended;                   /* what the last chunk said */
     mastra_follower_t *follower;
@@ -74,6 +75,12 @@ void mastra_wait_from(mastra_wait_t *wait, int first, apr_int64_t skip)
     wait->skip = skip;
 }
 
+void mastra_wait_told(mastra_wait_t *wait, mastra_json_t *snapshot)
+{
+    /* of its own: another thread reads it */
+    wait->told = mastra_json_copy(snapshot);
+}
+
 void mastra_wait_on(mastra_wait_t *wait)
 {
     wait->stays = 1;
@@ -84,6 +91,7 @@ void mastra_wait_discard(void *baton)
     mastra_wait_t *wait = baton;
 
     mastra_json_unref(wait->answer);
+    mastra_json_unref(wait->told);
     apr_pool_destroy(wait->pool);
 }
 
@@ -311,6 +319,62 @@ static int on_frame(void *baton, const char *frame, apr_size_t len,
                : wait->sink->vtable->raw(wait->sink, frame, len);
 }
 
+/* Chunks made of what the run came to, as those that it said are gone. */
+static void tell_chunk(mastra_wait_t *wait, const char *type,
+                       mastra_json_t *payload)
+{
+    mastra_json_t *chunk = mastra_json_pack(
+        "{s:s, s:s, s:s, s:o}", "type", type, "runId", wait->run_id, "from",
+        "WORKFLOW", "payload", payload);
+    const char *text = mastra_json_text(chunk, wait->pool);
+
+    mastra_json_unref(chunk);
+    on_frame(wait, text, strlen(text), 0);
+}
+
+static void tell_steps(mastra_wait_t *wait)
+{
+    const mastra_json_t *context = mastra_json_get(wait->told, "context");
+    void *at;
+
+    for (at = mastra_json_iter(context); at;
+         at = mastra_json_next(context, at)) {
+        const char *id = mastra_json_key(at);
+        const char *status = mastra_json_get_str(mastra_json_value(at),
+                                                 "status");
+        mastra_json_t *payload;
+
+        if (!status || !strcmp(id, "input")) {
+            continue;
+        }
+        payload = mastra_json_pack("{s:s, s:s}", "stepName", id, "id", id);
+        mastra_json_merge(payload, mastra_json_value(at));
+        tell_chunk(wait, !strcmp(status, "suspended")
+                             ? "workflow-step-suspended"
+                             : "workflow-step-result", payload);
+    }
+}
+
+static void tell(void *baton)
+{
+    mastra_wait_t *wait = baton;
+    mastra_json_t *end;
+
+    wait->busy = 0;
+    if (wait->gone) {
+        mastra_wait_discard(wait);
+        return;
+    }
+    tell_chunk(wait, "workflow-start", mastra_json_object());
+    tell_steps(wait);
+    end = mastra_json_pack("{s:O*, s:{}, s:O*}", "workflowStatus",
+                           mastra_json_get(wait->told, "status"), "metadata",
+                           "finalWorkflowResult",
+                           mastra_json_get(wait->told, "result"));
+    tell_chunk(wait, "workflow-finish", end);
+    end_with(wait, NULL, NULL);
+}
+
 static void on_end(void *baton, apr_status_t rv)
 {
     mastra_wait_t *wait = baton;
@@ -399,6 +463,13 @@ void mastra_wait_begin(void *baton, mastra_sink_t *sink)
             mastra_loop_timer_set(wait->env->loop, &wait->deadline,
                                   wait->env->timeout, on_deadline, wait);
         }
+    }
+    if (wait->told) {
+        wait->busy = 1;
+        wait->msg.cb = tell;
+        wait->msg.baton = wait;
+        mastra_loop_defer(wait->env->loop, &wait->msg);
+        return;
     }
     mastra_loop_timer_set(wait->env->loop, &wait->nudge, NUDGE, on_nudge,
                           wait);

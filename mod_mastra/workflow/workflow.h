@@ -34,7 +34,6 @@ typedef struct mastra_workflow_env_t {
     const mastra_tools_t *all_tools;
     struct mastra_hub_t *hub;
     apr_interval_time_t lease, timeout;
-    apr_pool_t *pool;
     struct mastra_owner_t *owner;    /* what this child does: owner.c */
 } mastra_workflow_env_t;
 
@@ -67,8 +66,8 @@ const mastra_result_t *mastra_workflows_check_tool(
 
 /* ---- life in a child ---- */
 
-/* child_init, after the hub: env is filled up to owner. */
-void mastra_workflows_start(mastra_workflow_env_t *env, apr_pool_t *pool);
+/* child_init, before the hub is started: env is filled up to owner. */
+void mastra_workflows_start(mastra_workflow_env_t *env);
 /* The child stops: steps that are under way have until limit, then the runs
  * are left to others. Not on the loop, before the hub is stopped. */
 void mastra_workflows_stop(mastra_workflow_env_t *env,

@@ -167,5 +167,17 @@ await test('with a token, where one is needed', async () => {
   assert.deepEqual(known.faults, []);
 });
 
+await test('with a token in its address, which it keeps to itself', async () => {
+  const { page, faults } = await newPage(USERS);
+  await page.goto(`${USERS}/studio/agents?auth_header=${encodeURIComponent('Bearer let-me-in-to-studio')}`);
+  await shows(page, 'Weather Agent');
+  assert.ok(!page.url().includes('auth_header'), page.url());
+  await page.getByText('Plain Agent').first().click();
+  await composer(page).waitFor(WAIT);
+  await say(page, 'with a token');
+  await page.getByText('Echo: with a token').waitFor(WAIT);
+  assert.deepEqual(faults, []);
+});
+
 await close();
 done();

@@ -292,6 +292,54 @@ await test('a person decides about a thread\'s tool', async () => {
   await client.deleteThread(channel, { agentId });
 });
 
+await test('workflows are listed and described', async () => {
+  const all = await client.listWorkflows();
+  assert.ok(Object.values(all).some(one => one.name === 'simple-workflow'));
+  const details = await client.getWorkflow('simple-workflow').details();
+  assert.deepEqual(details.stepGraph.map(entry => entry.id ?? entry.step.id), ['add-one', 'double']);
+});
+
+await test('a run of a workflow is waited for', async () => {
+  const run = await client.getWorkflow('simple-workflow').createRun();
+  const result = await run.startAsync({ inputData: { n: 3 } });
+  assert.equal(result.status, 'success');
+  assert.deepEqual(result.result, { d: 8 });
+  const stored = await client.getWorkflow('simple-workflow').runById(run.runId);
+  assert.equal(stored.status, 'success');
+});
+
+await test('... or streamed, and observed again', async () => {
+  const workflow = client.getWorkflow('simple-workflow');
+  const run = await workflow.createRun();
+  const seen = [];
+  for await (const chunk of await run.stream({ inputData: { n: 3 } })) {
+    seen.push(chunk);
+  }
+  assert.equal(seen.at(-1).type, 'workflow-finish');
+  assert.deepEqual(seen.at(-1).payload.finalWorkflowResult, { d: 8 });
+  const again = [];
+  for await (const chunk of await run.observeStream()) {
+    again.push(chunk);
+  }
+  assert.deepEqual(again.map(chunk => chunk.type), seen.map(chunk => chunk.type));
+});
+
+await test('a run that waits is resumed, and one is cancelled', async () => {
+  const workflow = client.getWorkflow('suspend-workflow');
+  const run = await workflow.createRun();
+  const waiting = await run.startAsync({ inputData: { reason: 'why', i: 1 } });
+  assert.equal(waiting.status, 'suspended');
+  const step = waiting.suspended[0];
+  const over = await run.resumeAsync({ step, resumeData: { approved: true } });
+  assert.equal(over.status, 'success');
+  assert.equal(over.result.approved, true);
+  const other = await workflow.createRun();
+  await other.startAsync({ inputData: { reason: 'why', i: 1 } });
+  await other.cancel();
+  assert.equal((await workflow.runById(other.runId)).status, 'canceled');
+  assert.ok((await workflow.runs({ perPage: 1, page: 0 })).total > 1);
+});
+
 await test('a request that is given up ends', async () => {
   const stopper = new AbortController();
   const impatient = new MastraClient({ baseUrl, retries: 0, abortSignal: stopper.signal });

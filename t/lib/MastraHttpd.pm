@@ -7,6 +7,7 @@ use Carp qw(croak);
 use File::Path qw(make_path);
 use IO::Socket::INET;
 use MastraLog;
+use Postgres ();
 use MastraTest ();
 use POSIX ();
 use Time::HiRes qw(sleep time);
@@ -98,8 +99,18 @@ sub dbd_conf {
     my $db = $self->{db} // MastraTest::database();
     return '' if !$db;
     return "DBDriver sqlite3\nDBDParams \"$self->{dir}/state/mastra.db\"\n" if $db eq 'sqlite3';
-    my $params = $db eq 'pgsql' ? $ENV{MASTRA_DBPARAMS} : $db;
-    return "DBDriver pgsql\nDBDParams \"$params\"\n";
+    $self->{params} = $db eq 'pgsql' ? database_of_its_own() : $db;
+    return "DBDriver pgsql\nDBDParams \"$self->{params}\"\n";
+}
+
+# A database for one server: what others have stored, and their processes, stay out of it.
+my $databases = 0;
+
+sub database_of_its_own {
+    my $params = $ENV{MASTRA_DBPARAMS};
+    my $name   = join '_', 'test', $$, ++$databases;
+    Postgres::psql($params, "CREATE DATABASE $name");
+    return $params =~ s/\bdbname=\S+/dbname=$name/r;
 }
 
 sub port { $_[0]{port} }

@@ -13,7 +13,8 @@ my $steps = 20;
 my $id    = "crash-$$";
 my %once  = map { $_ => 1 } 1 .. $steps;
 my $httpd = Ledger->start(name => 'flows', steps => $steps, conf => "MastraRunLease 2\n",
-    limits => "StartServers 3\nMinSpareThreads 10\nMaxSpareThreads 40\nThreadsPerChild 10\nMaxRequestWorkers 40\n");
+    limits => mpm() eq 'prefork' ? "StartServers 4\nMinSpareServers 2\nMaxSpareServers 6\nMaxRequestWorkers 10\n"
+        : "StartServers 3\nMinSpareThreads 10\nMaxSpareThreads 40\nThreadsPerChild 10\nMaxRequestWorkers 40\n");
 $httpd->expect_log(qr/AH00052|AH00051|MA320\d|MA3009/);
 
 sub kill_children { kill KILL => $httpd->children }

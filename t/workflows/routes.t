@@ -222,7 +222,7 @@ is_deeply api_post("/workflows/simple-workflow/time-travel?runId=$id-r", { step 
     { message => 'Workflow run time travel started' }, 'nobody need wait';
 wait_for(sub { api_get("/workflows/simple-workflow/runs/$id-r")->{json}{status} eq 'success' }, 5);
 $answer = api_post("/workflows/simple-workflow/time-travel-async?runId=$id-r", { step => 'nope' });
-like $answer->{json}{error}, qr/^Cannot time travel to step 'nope'.*recorded in the snapshot: add-one, double/,
+like $answer->{json}{error}, qr/^Cannot time travel to step 'nope'.*recorded in the snapshot: (?:add-one, double|double, add-one)/,
     'to a step that is not there no run goes';
 $run = api_post("/workflows/simple-workflow/restart-async?runId=$id-r", {})->{json};
 is $run->{status}, 'success', 'restarting a finished run shows its end';
