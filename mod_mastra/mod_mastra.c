@@ -119,8 +119,9 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
         mastra_api_workflows, mastra_api_workflow_runs,
-        mastra_api_workflow_stored, mastra_api_system, mastra_api_lists,
-        mastra_openapi_routes, NULL
+        mastra_api_workflow_stored, mastra_api_schedules,
+        mastra_api_background_tasks,
+        mastra_api_system, mastra_api_lists, mastra_openapi_routes, NULL
     };
     mastra_shared_t *shared = apr_pcalloc(pool, sizeof(*shared));
     mastra_router_t *router = NULL;
@@ -252,6 +253,10 @@ static apr_status_t stop_child(void *baton)
     mastra_stream_wait(shared->graceful ? shared->stop_limit : 0);
     mastra_park_end();
     for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_schedules_stop(&APR_ARRAY_IDX(shared->hosts, i,
+                                             mastra_host_t *)->schedule_env);
+    }
+    for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_workflows_stop(&APR_ARRAY_IDX(shared->hosts, i,
                                              mastra_host_t *)->workflow_env,
                               shared->graceful ? shared->stop_limit
@@ -330,6 +335,13 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.lease = host->run_lease;
     host->workflow_env.timeout = host->timeout;
     host->tool_env.workflows = &host->workflow_env;
+    host->schedule_env.host = host->agent_env.host;
+    host->schedule_env.loop = shared->loop;
+    host->schedule_env.jobs = shared->jobs;
+    host->schedule_env.store = host->store;
+    host->schedule_env.workflows = &host->workflow_env;
+    host->schedule_env.schedules = host->schedules;
+    host->schedule_env.history = host->schedule_history;
     /* last: requests are refused without it */
     host->loop = shared->loop;
 }
@@ -421,6 +433,11 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                                               mastra_host_t *)->workflow_env);
     }
     mastra_hub_start(shared->hub);
+    for (i = 0; i < shared->hosts->nelts; i++) {
+        mastra_schedules_start(&APR_ARRAY_IDX(shared->hosts, i,
+                                              mastra_host_t *)->schedule_env,
+                               pool);
+    }
 }
 
 /* 1: inside the handler of a signal that ends the process. */

@@ -18,6 +18,7 @@
 #define STREAM_TIMEOUT_DEFAULT apr_time_from_sec(120)
 #define STOP_LIMIT_DEFAULT apr_time_from_sec(30)
 #define RUN_LEASE_DEFAULT apr_time_from_sec(30)
+#define SCHEDULE_HISTORY_DEFAULT apr_time_from_sec(30 * 86400)
 #define BODY_LIMIT_DEFAULT 4718592
 #define JOB_THREADS_DEFAULT 4
 #define MAX_BODY_LIMIT ((apr_off_t)1 << 30)
@@ -35,6 +36,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->stream_timeout = -1;
     conf->stop_limit = -1;
     conf->run_lease = -1;
+    conf->schedule_history = -1;
     conf->body_limit = -1;
     conf->redact = -1;
     conf->connections = -1;
@@ -123,6 +125,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(stream_timeout);
     NUMBER_OR_BASE(stop_limit);
     NUMBER_OR_BASE(run_lease);
+    NUMBER_OR_BASE(schedule_history);
     NUMBER_OR_BASE(body_limit);
     NUMBER_OR_BASE(redact);
     SET_OR_BASE(runtime_dir);
@@ -220,6 +223,13 @@ mastra_config_stream_timeout(const mastra_server_conf_t *conf)
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf)
 {
     return conf->stop_limit == -1 ? STOP_LIMIT_DEFAULT : conf->stop_limit;
+}
+
+apr_interval_time_t mastra_config_schedule_history(
+    const mastra_server_conf_t *conf)
+{
+    return conf->schedule_history == -1 ? SCHEDULE_HISTORY_DEFAULT
+                                        : conf->schedule_history;
 }
 
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf)
@@ -493,6 +503,9 @@ const command_rec mastra_commands[] = {
     AP_INIT_TAKE1(MASTRA_DIR_STOP_LIMIT, set_time, OFFSET(stop_limit),
                   RSRC_CONF, "how long live streams may go on at a graceful "
                   "stop or restart, 30s by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_SCHEDULE_HISTORY, set_time,
+                  OFFSET(schedule_history), RSRC_CONF,
+                  "how long firings of schedules are remembered"),
     AP_INIT_TAKE1(MASTRA_DIR_RUN_LEASE, set_time, OFFSET(run_lease), RSRC_CONF,
                   "how long a stored run belongs to the process that goes on "
                   "with it, unless renewed; 30s by default"),
@@ -562,6 +575,9 @@ const command_rec mastra_commands[] = {
                   "outputSchema", RSRC_CONF, "JSON Schema of the output"),
     AP_INIT_TAKE1(MASTRA_DIR_STEP, mastra_define_step, NULL, RSRC_CONF,
                   "an entry of the workflow's graph, as JSON"),
+    AP_INIT_TAKE_ARGV(MASTRA_DIR_SCHEDULE, mastra_define_schedule, NULL,
+                      RSRC_CONF, "CRON [ZONE] [id=NAME] [input=JSON]: when the "
+                      "workflow is run"),
     AP_INIT_TAKE_ARGV(MASTRA_DIR_EXECUTE, mastra_define_execute, NULL, RSRC_CONF,
                       "KIND key=value: what the tool does"),
     AP_INIT_TAKE1("DBDriver", read_db_text, OFFSET(db_driver), RSRC_CONF,

@@ -227,6 +227,66 @@ const char *mastra_define_step(cmd_parms *cmd, void *dir, const char *arg)
     return set_member(cmd, IN_WORKFLOW, "graph", graph);
 }
 
+/* CRON [ZONE] [id=NAME] [input=JSON] as a member of "schedule". */
+static const char *read_schedule(mastra_json_t *made, int argc,
+                                 char *const argv[])
+{
+    int i;
+
+    mastra_json_set_str(made, "cron", argv[0]);
+    for (i = 1; i < argc; i++) {
+        if (!strncmp(argv[i], "id=", 3)) {
+            mastra_json_set_str(made, "id", argv[i] + 3);
+        }
+        else if (!strncmp(argv[i], "input=", 6)) {
+            mastra_json_t *input;
+
+            if (mastra_json_parse(&input, argv[i] + 6, strlen(argv[i] + 6), 0,
+                                  NULL) != APR_SUCCESS) {
+                return " takes JSON after input=";
+            }
+            mastra_json_set(made, "inputData", input);
+        }
+        else if (strchr(argv[i], '=') || mastra_json_get(made, "timezone")) {
+            return " takes a cron expression, a time zone, id= and input=";
+        }
+        else {
+            mastra_json_set_str(made, "timezone", argv[i]);
+        }
+    }
+    return NULL;
+}
+
+/* One alone is an object, several are a list. */
+const char *mastra_define_schedule(cmd_parms *cmd, void *dir, int argc,
+                                   char *const argv[])
+{
+    mastra_document_t *document = mastra_config_of(cmd->server)->open;
+    mastra_json_t *made, *before = NULL, *all;
+    const char *wrong;
+
+    if (argc < 1) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " takes a cron expression in quotes", NULL);
+    }
+    made = mastra_json_object();
+    wrong = read_schedule(made, argc, argv);
+    if (wrong) {
+        mastra_json_unref(made);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, wrong, NULL);
+    }
+    if (document) {
+        before = mastra_json_get(document->json, "schedule");
+    }
+    if (!before) {
+        return set_member(cmd, IN_WORKFLOW, "schedule", made);
+    }
+    all = mastra_json_is_array(before) ? mastra_json_copy_flat(before)
+                                       : mastra_json_pack("[O]", before);
+    mastra_json_append(all, made);
+    return set_member(cmd, IN_WORKFLOW, "schedule", all);
+}
+
 /* "params=a,b" of kind sql is a list of names. */
 static void set_params(mastra_json_t *execute, const char *names,
                        apr_pool_t *pool)

@@ -18,6 +18,8 @@ const char *mastra_define_memory(cmd_parms *cmd, void *dir, int argc,
                                  char *const argv[]);
 const char *mastra_define_schema(cmd_parms *cmd, void *dir, const char *arg);
 const char *mastra_define_step(cmd_parms *cmd, void *dir, const char *arg);
+const char *mastra_define_schedule(cmd_parms *cmd, void *dir, int argc,
+                                   char *const argv[]);
 const char *mastra_define_execute(cmd_parms *cmd, void *dir, int argc,
                                   char *const argv[]);
 

@@ -152,6 +152,36 @@ static void link_workflows(mastra_host_t *host,
     }
 }
 
+/* Those of files, and those that workflows bring along. */
+static void add_schedules(mastra_host_t *host,
+                          const apr_array_header_t *documents,
+                          mastra_faults_t *faults, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < documents->nelts; i++) {
+        const mastra_document_t *document =
+            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
+        const mastra_json_t *own = mastra_json_get(document->json, "schedule");
+        const mastra_result_t *wrong = NULL;
+
+        if (document->kind == MASTRA_DOCUMENT_SCHEDULE) {
+            wrong = mastra_schedules_add(host->schedules, document->key,
+                                         json_of(document, pool),
+                                         host->workflows, host->agents);
+        }
+        else if (document->kind == MASTRA_DOCUMENT_WORKFLOW && own) {
+            const char *id = mastra_json_get_str(document->json, "id");
+
+            wrong = mastra_schedules_add_workflow(
+                host->schedules, id && *id ? id : document->key, own);
+        }
+        if (wrong) {
+            mastra_project_fault(faults, document, wrong, pool);
+        }
+    }
+}
+
 static mastra_json_t *show_workflow(void *baton, const char *name)
 {
     const mastra_host_t *host = baton;
@@ -200,6 +230,7 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->timeout = mastra_config_timeout(conf);
     host->agent_env.reveal = !mastra_config_redact(conf);
     host->run_lease = mastra_config_run_lease(conf);
+    host->schedule_history = mastra_config_schedule_history(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
     wrong = mastra_access_fill(host, &conf->access, pool);
@@ -225,6 +256,8 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     link_workflows(host, documents, faults, pool);
     check_tools(host, documents, faults, pool);
     link_agents(host, documents, faults, pool);
+    host->schedules = mastra_schedules_make(pool);
+    add_schedules(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
     wrong = mastra_pages_fill(host, &conf->pages, shared->router, shared->node,

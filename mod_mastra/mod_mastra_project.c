@@ -414,6 +414,8 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
     read_folder(documents, dir, "tools", MASTRA_DOCUMENT_TOOL, faults, pool);
     read_folder(documents, dir, "workflows", MASTRA_DOCUMENT_WORKFLOW, faults,
                 pool);
+    read_folder(documents, dir, "schedules", MASTRA_DOCUMENT_SCHEDULE, faults,
+                pool);
     dir = apr_pstrcat(pool, dir, "/agents", NULL);
     names = list(dir, APR_DIR, faults, pool);
     for (i = 0; i < names->nelts; i++) {

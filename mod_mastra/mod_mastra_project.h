@@ -8,11 +8,12 @@
 #include "base/result.h"
 
 /*
- * Definitions of tools, agents and workflows, from files of a project directory or from
+ * Definitions of tools, agents, workflows and schedules, from files of a project directory or from
  * containers in httpd.conf, and what is wrong with them.
  */
 typedef enum {
-    MASTRA_DOCUMENT_TOOL, MASTRA_DOCUMENT_AGENT, MASTRA_DOCUMENT_WORKFLOW
+    MASTRA_DOCUMENT_TOOL, MASTRA_DOCUMENT_AGENT, MASTRA_DOCUMENT_WORKFLOW,
+    MASTRA_DOCUMENT_SCHEDULE
 } mastra_document_e;
 
 typedef struct {
@@ -34,8 +35,8 @@ mastra_faults_t *mastra_faults_make(apr_pool_t *pool);
 void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Reads dir/tools/<id>.json, dir/workflows/<id>.json and
- * dir/agents/<id>/agent.json with its instructions.md, in the order of names,
+/* Reads dir/tools/<id>.json, dir/workflows/<id>.json, dir/schedules/<id>.json
+ * and dir/agents/<id>/agent.json with its instructions.md, in the order of names,
  * onto documents. */
 void mastra_project_read(apr_array_header_t *documents, const char *dir,
                          mastra_faults_t *faults, apr_pool_t *pool);

@@ -65,6 +65,10 @@ typedef struct {
     const mastra_json_t *active_attributes, *idle_attributes;  /* or NULL */
     mastra_json_t *options;          /* of a run that it starts, or NULL */
     const mastra_principal_t *principal;
+    /* What holds or fails together with the message, first in its
+     * transaction; or NULL. */
+    mastra_store_run_cb *also;
+    void *also_baton;
 } mastra_send_t;
 /* The answer {accepted, runId, signal}; NULL and *perror. */
 mastra_json_t *mastra_hub_send(const mastra_send_t *send,

@@ -337,7 +337,12 @@ static apr_status_t send_row(mastra_db_t *db, void *baton, apr_pool_t *pool)
     sending->over = 0;
     sending->wake_id = NULL;
     sending->error = NULL;
-    rv = find_channel(sending, db, &row, pool);
+    rv = sending->send->also
+             ? sending->send->also(db, sending->send->also_baton, pool)
+             : APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        rv = find_channel(sending, db, &row, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = check_row(sending, db, &row, pool);
     }

@@ -76,12 +76,22 @@ static mastra_json_t *prompt_file(const mastra_json_t *part)
     return made;
 }
 
+/* When the part was made; that of a call which has a result is not told. */
+static mastra_json_t *date_of(const mastra_json_t *part)
+{
+    const char *state = mastra_json_get_str(
+        mastra_json_get(part, "toolInvocation"), "state");
+
+    return state && !strcmp(state, "result")
+           ? NULL : mastra_json_get(part, "createdAt");
+}
+
 /* What a part says to providers. Clients see when it was made, too; models do
  * not see what is this server's own. NULL: nothing. */
 static mastra_json_t *provider_options(const mastra_json_t *part,
                                        int for_client)
 {
-    mastra_json_t *at = mastra_json_get(part, "createdAt");
+    mastra_json_t *at = date_of(part);
     mastra_json_t *given = mastra_part_provider(part), *made;
 
     if (!given && !(at && for_client)) {

@@ -86,10 +86,6 @@ static const char datasets_query[] = QUERY(
     ORDER("\"createdAt\",\"updatedAt\",\"name\"", BOTH));
 static const char versions_query[] = QUERY(
     PAGES("20") "," ORDER("\"versionNumber\",\"createdAt\"", ""));
-static const char schedules_query[] = QUERY(
-    "\"agentId\":" STRING ",\"workflowId\":" STRING ",\"status\":{"
-    "\"type\":\"string\",\"enum\":[\"active\",\"paused\"]},\"threadId\":" STRING
-    ",\"resourceId\":" STRING ",\"name\":" STRING);
 static const char blocks_query[] = QUERY(
     PAGES("100") "," ORDER("\"createdAt\",\"updatedAt\"", "") ","
     "\"status\":{\"type\":\"string\",\"enum\":[\"draft\",\"published\","
@@ -112,7 +108,6 @@ static const struct {
       "{\"enabled\":false,\"modelPolicy\":{\"active\":false}}" },
     { "/editor/builder/models/available", "{\"providers\":[]}" },
     { "/channels/platforms", "[]" },
-    { "/schedules", "{\"schedules\":[]}" },
     { "/tool-providers", "{\"providers\":[]}" },
     { "/observability/discovery/entity-names", "{\"names\":[]}" },
     { "/observability/discovery/environments", "{\"environments\":[]}" },
@@ -286,8 +281,6 @@ const mastra_route_t mastra_api_lists[] = {
            "List builder-available AI models", "Editor"),
       .permission = "stored-agents:read" },
     { LIST("/channels/platforms", "List channel platforms", "Channels") },
-    { LIST("/schedules", "List schedules", "Schedules"),
-      .query = schedules_query },
     { LIST("/tool-providers", "List tool providers", "Tool Providers") },
     { .method = "GET", .path = "/agents/:agentId/voice/speakers",
       .handler = get_speakers, .summary = "Get voice speakers",

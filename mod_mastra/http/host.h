@@ -10,6 +10,7 @@
 #include "../net/jobs.h"
 #include "../store/store.h"
 #include "../tool/tool.h"
+#include "../schedule/schedule.h"
 #include "../workflow/workflow.h"
 
 /*
@@ -23,6 +24,7 @@ typedef struct mastra_host_t {
     apr_size_t body_limit;           /* bytes; 4,718,592 */
     apr_interval_time_t timeout;     /* of a whole JSON answer; 180 s */
     apr_interval_time_t run_lease;   /* of stored runs; 30 s */
+    apr_interval_time_t schedule_history;    /* of firings; 30 days */
     const char *project;             /* directory, or NULL */
     mastra_auth_t auth;
     mastra_cors_t cors;
@@ -44,6 +46,7 @@ typedef struct mastra_host_t {
     mastra_tools_t *tools;
     mastra_agents_t *agents;
     mastra_workflows_t *workflows;
+    mastra_schedules_t *schedules;
     mastra_guard_t *guard;
     mastra_store_conf_t store_conf;
 
@@ -54,6 +57,7 @@ typedef struct mastra_host_t {
     mastra_tool_env_t tool_env;
     mastra_agent_env_t agent_env;
     mastra_workflow_env_t workflow_env;
+    mastra_schedule_env_t schedule_env;
     const struct mastra_hooks_t *hooks;  /* of other modules, or NULL */
     int errors_asked;                /* loop: about how many on_error is being
                                         asked */

@@ -171,6 +171,8 @@ extern const mastra_route_t mastra_api_memory_search[];
 extern const mastra_route_t mastra_api_workflows[];
 extern const mastra_route_t mastra_api_workflow_runs[];
 extern const mastra_route_t mastra_api_workflow_stored[];
+extern const mastra_route_t mastra_api_schedules[];
+extern const mastra_route_t mastra_api_background_tasks[];
 extern const mastra_route_t mastra_api_lists[];
 extern const mastra_route_t mastra_api_system[];
 

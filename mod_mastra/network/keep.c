@@ -360,7 +360,7 @@ static void after_renew(void *baton)
         mastra_network_free(network);
     }
     else if (network->renew_rv == MASTRA_STORE_STALE && network->epoch) {
-        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3302) "run %s of a network was "
+        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3402) "run %s of a network was "
                    "taken over by another process: this one stops",
                    network->id);
         /* what is under way finds that it may write no more, too */

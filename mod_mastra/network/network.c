@@ -108,7 +108,7 @@ void mastra_network_fail(mastra_network_t *network,
                          const mastra_result_t *error)
 {
     if (error->status >= 500) {
-        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3301) "run %s of network %s "
+        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3401) "run %s of network %s "
                    "failed: %s%s%s", network->id, network->agent->id,
                    error->message, error->cause ? ": " : "",
                    error->cause ? error->cause : "");

@@ -114,6 +114,63 @@ typedef struct {
     "CREATE INDEX IF NOT EXISTS mastra_x_events_made " \
     "ON mastra_x_events (made)"
 
+/* Schedules and their firings, as the Node server keeps them; host is ours.
+ * json: the dialect's type of documents. */
+#define MASTRA_SCHEDULE_TABLES(json) \
+    "CREATE TABLE IF NOT EXISTS mastra_schedules (" \
+    "id TEXT NOT NULL PRIMARY KEY, " \
+    "target " json " NOT NULL, " \
+    "cron TEXT NOT NULL, " \
+    "timezone TEXT, " \
+    "status TEXT NOT NULL, " \
+    "next_fire_at BIGINT NOT NULL, " \
+    "last_fire_at BIGINT, " \
+    "last_run_id TEXT, " \
+    "created_at BIGINT NOT NULL, " \
+    "updated_at BIGINT NOT NULL, " \
+    "metadata " json ", " \
+    "owner_type TEXT, " \
+    "owner_id TEXT, " \
+    "host TEXT)", \
+    "CREATE TABLE IF NOT EXISTS mastra_schedule_triggers (" \
+    "id TEXT NOT NULL PRIMARY KEY, " \
+    "schedule_id TEXT NOT NULL, " \
+    "run_id TEXT, " \
+    "scheduled_fire_at BIGINT NOT NULL, " \
+    "actual_fire_at BIGINT NOT NULL, " \
+    "outcome TEXT NOT NULL, " \
+    "error TEXT, " \
+    "trigger_kind TEXT NOT NULL, " \
+    "parent_trigger_id TEXT, " \
+    "metadata " json ")"
+/* Work in the background, as the Node server keeps it; zones: more columns. */
+#define MASTRA_BACKGROUND_TABLE(json, time, zones) \
+    "CREATE TABLE IF NOT EXISTS mastra_background_tasks (" \
+    "id TEXT NOT NULL PRIMARY KEY, " \
+    "tool_call_id TEXT NOT NULL, " \
+    "tool_name TEXT NOT NULL, " \
+    "agent_id TEXT NOT NULL, " \
+    "run_id TEXT NOT NULL, " \
+    "thread_id TEXT, " \
+    "resource_id TEXT, " \
+    "status TEXT NOT NULL, " \
+    "args " json " NOT NULL, " \
+    "result " json ", " \
+    "error " json ", " \
+    "suspend_payload " json ", " \
+    "retry_count INTEGER NOT NULL, " \
+    "max_retries INTEGER NOT NULL, " \
+    "timeout_ms INTEGER NOT NULL, " \
+    "\"createdAt\" " time " NOT NULL, " \
+    "\"startedAt\" " time ", " \
+    "\"suspendedAt\" " time ", " \
+    "\"completedAt\" " time zones ")"
+#define MASTRA_SCHEDULE_INDEXES \
+    "CREATE INDEX IF NOT EXISTS mastra_x_schedules_next " \
+    "ON mastra_schedules (status, next_fire_at)", \
+    "CREATE INDEX IF NOT EXISTS mastra_x_schedule_triggers_fire " \
+    "ON mastra_schedule_triggers (schedule_id, actual_fire_at)"
+
 typedef struct mastra_dialect_t {
     const char *driver;      /* apr_dbd's name */
     int single_writer;       /* one thread of a child does all writing */

@@ -112,6 +112,12 @@ static const char *const tables[] = {
     MASTRA_RUNS_TABLE,
     MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
+    MASTRA_SCHEDULE_TABLES("jsonb"),
+    MASTRA_BACKGROUND_TABLE("jsonb", "timestamp without time zone", ", "
+    "\"createdAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"startedAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"suspendedAtZ\" timestamp with time zone DEFAULT now(), "
+    "\"completedAtZ\" timestamp with time zone DEFAULT now()"),
     "CREATE TABLE IF NOT EXISTS mastra_x_commits ("
     "session text NOT NULL PRIMARY KEY, "
     "number bigint NOT NULL, "
@@ -127,6 +133,7 @@ static const char *const indexes[] = {
     MASTRA_RUNS_INDEX,
     MASTRA_FLOW_INDEXES,
     MASTRA_CHANNEL_INDEXES,
+    MASTRA_SCHEDULE_INDEXES,
     NULL
 };
 
@@ -147,6 +154,7 @@ static const mastra_column_t columns[] = {
     COLUMN("mastra_resources", "createdAtZ", ZONED),
     COLUMN("mastra_resources", "updatedAtZ", ZONED),
     MASTRA_RUNS_COLUMNS(COLUMN),
+    COLUMN("mastra_schedules", "host", "TEXT"),
     { NULL, NULL }
 };
 

@@ -83,6 +83,8 @@ static const char *const tables[] = {
     MASTRA_RUNS_TABLE,
     MASTRA_FLOW_TABLES,
     MASTRA_CHANNEL_TABLES,
+    MASTRA_SCHEDULE_TABLES("TEXT"),
+    MASTRA_BACKGROUND_TABLE("TEXT", "TEXT", ""),
     NULL
 };
 
@@ -97,6 +99,7 @@ static const char *const indexes[] = {
     MASTRA_RUNS_INDEX,
     MASTRA_FLOW_INDEXES,
     MASTRA_CHANNEL_INDEXES,
+    MASTRA_SCHEDULE_INDEXES,
     NULL
 };
 
@@ -108,6 +111,7 @@ static const char *const indexes[] = {
 static const mastra_column_t columns[] = {
     COLUMN("mastra_messages", "resourceId", "TEXT"),
     MASTRA_RUNS_COLUMNS(COLUMN),
+    COLUMN("mastra_schedules", "host", "TEXT"),
     { NULL, NULL }
 };
 

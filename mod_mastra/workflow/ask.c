@@ -243,7 +243,13 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
     asking->error = NULL;
     asking->anew = 0;
-    rv = asking->ask->run_id
+    if (asking->ask->also) {
+        rv = asking->ask->also(db, asking->ask->also_baton, pool);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    rv = asking->ask->run_id && !asking->ask->also
              ? mastra_flows_get(&row, db, asking->env->host, NULL,
                                 asking->row.id, 0, pool)
              : MASTRA_STORE_NOT_FOUND;

@@ -11,6 +11,7 @@
 #include "../store/events.h"
 
 #define TICK apr_time_from_sec(1)
+#define FIRST_TICK apr_time_from_msec(200)
 #define MAX_RUNS 10000               /* that a child takes up at once */
 
 /* ---- launching ---- */
@@ -570,9 +571,13 @@ void mastra_owner_forget(mastra_workflow_run_t *run)
     }
 }
 
+/* Not at once: the child is still being set up. */
 static void begin(void *baton)
 {
-    on_tick(baton);
+    struct mastra_owner_t *owner = baton;
+
+    mastra_loop_timer_set(owner->loop, &owner->tick, FIRST_TICK, on_tick,
+                          owner);
 }
 
 /* The loop's own pool: the child's is used by the thread that starts it. */

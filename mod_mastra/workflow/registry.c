@@ -211,6 +211,13 @@ static mastra_held_t *compile(mastra_workflow_env_t *env, const char *key,
     return held;
 }
 
+mastra_held_t *mastra_workflow_hold(mastra_workflow_env_t *env,
+                                    mastra_json_t *definition)
+{
+    return compile(env, mastra_json_get_str(definition, "id"), definition,
+                   "code", NULL);
+}
+
 /* ---- the cache: names are copied into it, graphs counted ---- */
 
 static mastra_held_t *cached(mastra_workflows_t *workflows, const char *name)

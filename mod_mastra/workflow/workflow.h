@@ -82,6 +82,9 @@ mastra_held_t *mastra_workflow_find(mastra_workflow_env_t *env,
                                     const char *name,
                                     mastra_result_t **perror,
                                     apr_pool_t *pool);
+/* A definition that nobody has under its id, made by the server itself. */
+mastra_held_t *mastra_workflow_hold(mastra_workflow_env_t *env,
+                                    mastra_json_t *definition);
 /* All of storage that do not stand in files: an array of held ones. */
 apr_array_header_t *mastra_workflows_stored(mastra_workflow_env_t *env,
                                             mastra_result_t **perror,
@@ -113,6 +116,10 @@ typedef struct {
     int old;                         /* the answer has steps as "results" */
     int wait;                        /* 1: for the end, 2: for all chunks,
                                         3: in the older form */
+    /* START: what holds or fails together with a new run, first in its
+     * transaction; or NULL. A run that is there already is left alone. */
+    mastra_store_run_cb *also;
+    void *also_baton;
 } mastra_workflow_ask_t;
 typedef struct {
     const char *run_id;

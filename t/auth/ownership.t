@@ -33,8 +33,8 @@ sub as {
 
 # A stream that goes on until its client leaves: what comes within a second.
 sub peek {
-    my ($user, $path, $body) = @_;
-    my $client = $server->stream($path, $body, headers => $headers{$user}, timeout => 10);
+    my ($user, $path, $body, $method) = @_;
+    my $client = $server->stream($path, $body, method => $method, headers => $headers{$user}, timeout => 10);
     my $seen = '';
     while (my $frame = eval { $client->next_frame(1) }) {
         $seen .= $frame->{data} // '';
@@ -63,6 +63,16 @@ is $flow->{json}{status}, 'suspended', 'a workflow of one, too' or diag $flow->{
 sub messages_of_one {
     return as(one => GET => '/memory/threads/thread-1/messages?agentId=weather-agent')->{json}{messages};
 }
+my $planned = as(one => POST => '/schedules', json => { id => 'walked', workflowId => 'suspend-workflow',
+    cron => '0 0 1 1 *', inputData => { reason => $mark } });
+is $planned->{json}{resourceId}, 'one', 'a schedule belongs to who made it';
+is_deeply as(two => GET => '/schedules')->{json}, { schedules => [] }, '... and nobody else has any';
+for (['GET', ''], ['GET', '/triggers'], ['PATCH', ''], ['DELETE', ''], ['POST', '/pause'], ['POST', '/run']) {
+    is as(two => $_->[0], "/schedules/schedule_walked$_->[1]", $_->[0] eq 'GET' ? () : (json => {}))->{status}, 404,
+        "... $_->[0] $_->[1] of others is not found";
+}
+is as(two => POST => '/schedules', json => { workflowId => 'suspend-workflow', cron => '0 0 1 1 *',
+    resourceId => 'one' })->{status}, 403, '... and none is made for somebody else';
 my $before = messages_of_one();
 cmp_ok scalar @$before, '>=', 2, 'messages of one';
 
@@ -99,8 +109,8 @@ for (sort { $a->[1] cmp $b->[1] || $a->[0] cmp $b->[0] } @routes) {
     if ($permission ne 'nothing') {
         is as(nobody => $method, "$real?$query", @body)->{status}, 401, "$name is closed to nobody";
     }
-    my $answer = $path =~ m{/(?:threads/subscribe|observe|(?:resume-)?stream-until-idle)$}
-        ? peek(two => "$real?$query", \%body) : as(two => $method, "$real?$query", @body);
+    my $answer = $path =~ m{/(?:threads/subscribe|observe|(?:resume-)?stream-until-idle)$|^/background-tasks/stream$}
+        ? peek(two => "$real?$query", \%body, $method) : as(two => $method, "$real?$query", @body);
     unlike $answer->{body}, qr/\Q$mark\E/, "$name shows others nothing";
     cmp_ok $answer->{status}, '<', 500, '... and has an answer' unless $answer->{status} == 501;
     next if $resource eq 'no owner';

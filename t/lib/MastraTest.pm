@@ -67,7 +67,8 @@ sub stream {
     my ($path, $data, %opt) = @_;
     my $client = connection(\%opt);
     $client->{separator} = $opt{separator} if defined $opt{separator};
-    $client->send_request(POST => "/api$path", %opt, json => $data);
+    my $method = delete $opt{method} // 'POST';
+    $client->send_request($method, "/api$path", %opt, $method eq 'GET' ? () : (json => $data));
     $client->{head} = $client->read_head($opt{timeout});
     return $client;
 }

@@ -7,7 +7,7 @@ use Ledger;
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 24;
+plan tests => 28;
 
 my $steps = 20;
 my $id    = "crash-$$";
@@ -133,4 +133,13 @@ sleep 4;
 kill CONT => @children;
 $view = $httpd->wait_end('uri-chain', $run, 30);
 is $view->{status}, 'success', 'a run whose process was asleep comes to its end';
+check_uri($run, 'asleep');
+$run = "$id-late";
+$httpd->begin('sql-chain', $run);
+@children = $httpd->children;
+kill STOP => @children[0 .. $#children - 1];
+sleep 4;
+kill CONT => @children;
+is $httpd->wait_end('sql-chain', $run, 30)->{status}, 'success', 'so does one whose tools write to the database';
+is_deeply $httpd->written($run), \%once, '... and what the late one would have written is not there twice';
 $httpd->stop;
