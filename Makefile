@@ -24,7 +24,7 @@ need = @sh .ci/need $(1)
 # --- what it is built from ---------------------------------------------------
 
 CORE_AREAS = folders base jose schema net store observe model vector tool memory \
-             run agent workflow schedule eval
+             run agent workflow network schedule eval
 # programs stand beside the sources of their area and are not part of the module
 MAINS   := $(wildcard mod_mastra/*/main_*.c)
 SRCS    := $(filter-out $(MAINS),$(wildcard mod_mastra/*.c mod_mastra/*/*.c))

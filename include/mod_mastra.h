@@ -315,6 +315,23 @@ APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_tool_execute,
                         (const mastra_reply_t **preply,
                          const mastra_ask_t *ask, apr_pool_t *pool));
 
+/* Workflows, on threads that may wait for storage: ask->id is the workflow,
+ * ask->json the body of its route with the run's id in it: {"runId"?, "inputData"}
+ * to start, {"runId", "resumeData", "step"?} to resume one that is suspended. The
+ * reply is that of start-async and resume-async, a stream's chunks are those of
+ * stream. A run is stored and goes on by itself: when the time is over, or the
+ * chunk callback has heard enough, only the waiting ends. */
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_workflow_start,
+                        (const mastra_reply_t **preply,
+                         const mastra_ask_t *ask, apr_pool_t *pool));
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_workflow_resume,
+                        (const mastra_reply_t **preply,
+                         const mastra_ask_t *ask, apr_pool_t *pool));
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_workflow_stream,
+                        (const mastra_reply_t **preply,
+                         const mastra_ask_t *ask, mastra_chunk_cb *chunk,
+                         void *baton, apr_pool_t *pool));
+
 /* The agents of a server as GET /api/agents lists them. Any thread, does not
  * wait. */
 APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_agents_list,

@@ -113,7 +113,8 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
 {
     static const mastra_route_t *const tables[] = {
         mastra_api_models, mastra_api_agents, mastra_api_agents_gone,
-        mastra_api_enhance, mastra_api_approvals, mastra_api_channel,
+        mastra_api_enhance, mastra_api_approvals, mastra_api_networks,
+        mastra_api_channel,
         mastra_api_tools, mastra_api_memory_threads,
         mastra_api_memory_messages, mastra_api_memory_working,
         mastra_api_memory_copy, mastra_api_memory_search, mastra_api_auth,
@@ -333,6 +334,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.hub = shared->hub;
     host->workflow_env.lease = host->run_lease;
     host->workflow_env.timeout = host->timeout;
+    host->tool_env.workflows = &host->workflow_env;
     host->schedule_env.host = host->agent_env.host;
     host->schedule_env.loop = shared->loop;
     host->schedule_env.jobs = shared->jobs;

@@ -120,6 +120,10 @@ static void check_tools(mastra_host_t *host,
         const mastra_result_t *wrong =
             tool ? mastra_agents_check_tool(host->agents, tool, pool) : NULL;
 
+        if (tool && !wrong) {
+            wrong = mastra_workflows_check_tool(host->workflows, tool, pool);
+        }
+
         if (wrong) {
             mastra_project_fault(faults, document, wrong, pool);
         }
@@ -178,6 +182,37 @@ static void add_schedules(mastra_host_t *host,
     }
 }
 
+static mastra_json_t *show_workflow(void *baton, const char *name)
+{
+    const mastra_host_t *host = baton;
+    const mastra_workflow_t *workflow = mastra_workflows_find(host->workflows,
+                                                              name);
+
+    return workflow ? workflow->describe : NULL;
+}
+
+/* Agents name each other, and workflows. */
+static void link_agents(mastra_host_t *host,
+                        const apr_array_header_t *documents,
+                        mastra_faults_t *faults, apr_pool_t *pool)
+{
+    int i;
+
+    for (i = 0; i < documents->nelts; i++) {
+        const mastra_document_t *document =
+            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
+        const mastra_result_t *wrong =
+            document->kind == MASTRA_DOCUMENT_AGENT
+                ? mastra_agents_link(host->agents, document->key, host->models,
+                                     host->tools, show_workflow, host)
+                : NULL;
+
+        if (wrong) {
+            mastra_project_fault(faults, document, wrong, pool);
+        }
+    }
+}
+
 /* --- the host -------------------------------------------------------------- */
 
 mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
@@ -212,13 +247,15 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->tools = mastra_tools_make(pool);
     mastra_tools_add_kind(host->tools, mastra_native_tools(s, pool));
     mastra_tools_add_kind(host->tools, &mastra_tool_agent);
+    mastra_tools_add_kind(host->tools, &mastra_tool_workflow);
     host->agents = mastra_agents_make(pool);
     add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);
     add_documents(host, documents, MASTRA_DOCUMENT_AGENT, faults, pool);
-    check_tools(host, documents, faults, pool);
     host->workflows = mastra_workflows_make(pool);
     add_documents(host, documents, MASTRA_DOCUMENT_WORKFLOW, faults, pool);
     link_workflows(host, documents, faults, pool);
+    check_tools(host, documents, faults, pool);
+    link_agents(host, documents, faults, pool);
     host->schedules = mastra_schedules_make(pool);
     add_schedules(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);

@@ -271,6 +271,28 @@ static apr_status_t mastra_tool_execute(const mastra_reply_t **preply,
     return wait_for(preply, ask, MASTRA_ASK_TOOL, NULL, NULL, pool);
 }
 
+static apr_status_t mastra_workflow_start(const mastra_reply_t **preply,
+                                          const mastra_ask_t *ask,
+                                          apr_pool_t *pool)
+{
+    return wait_for(preply, ask, MASTRA_ASK_START, NULL, NULL, pool);
+}
+
+static apr_status_t mastra_workflow_resume(const mastra_reply_t **preply,
+                                           const mastra_ask_t *ask,
+                                           apr_pool_t *pool)
+{
+    return wait_for(preply, ask, MASTRA_ASK_RESUME, NULL, NULL, pool);
+}
+
+static apr_status_t mastra_workflow_stream(const mastra_reply_t **preply,
+                                           const mastra_ask_t *ask,
+                                           mastra_chunk_cb *chunk, void *baton,
+                                           apr_pool_t *pool)
+{
+    return wait_for(preply, ask, MASTRA_ASK_WATCH, chunk, baton, pool);
+}
+
 static apr_status_t mastra_agents_list(const mastra_reply_t **preply,
                                        server_rec *server, apr_pool_t *pool)
 {
@@ -372,6 +394,9 @@ void mastra_native_register_calls(void)
     APR_REGISTER_OPTIONAL_FN(mastra_generate);
     APR_REGISTER_OPTIONAL_FN(mastra_stream);
     APR_REGISTER_OPTIONAL_FN(mastra_tool_execute);
+    APR_REGISTER_OPTIONAL_FN(mastra_workflow_start);
+    APR_REGISTER_OPTIONAL_FN(mastra_workflow_resume);
+    APR_REGISTER_OPTIONAL_FN(mastra_workflow_stream);
     APR_REGISTER_OPTIONAL_FN(mastra_agents_list);
     APR_REGISTER_OPTIONAL_FN(mastra_memory);
     APR_REGISTER_OPTIONAL_FN(mastra_generate_async);

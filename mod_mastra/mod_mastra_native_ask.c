@@ -1,5 +1,6 @@
 /* From what another module asks to the work that answers it, by the rules of
  * the routes that answer the same over HTTP. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 #include "api/agents.h"
 #include "api/tools.h"
+#include "api/workflows.h"
 #include "http/request.h"
 #include "mod_mastra_native_ask.h"
 
@@ -174,6 +176,64 @@ static void plan_tool(mastra_native_plan_t *plan, const mastra_ask_t *ask,
     }
 }
 
+static void plan_run(mastra_native_plan_t *plan,
+                     const mastra_workflow_t *workflow, mastra_json_t *json,
+                     mastra_native_ask_e what,
+                     const mastra_principal_t *principal, apr_pool_t *pool)
+{
+    mastra_workflow_ask_t ask = {
+        .what = what == MASTRA_ASK_RESUME ? MASTRA_WORKFLOW_RESUME
+                                          : MASTRA_WORKFLOW_START,
+        .run_id = mastra_json_get_str(json, "runId"), .body = json,
+        .principal = principal, .lenient = what == MASTRA_ASK_WATCH,
+        .wait = what == MASTRA_ASK_WATCH ? 2 : 1
+    };
+    mastra_workflow_asked_t asked = { NULL };
+    mastra_result_t *error = NULL;
+
+    if (!mastra_workflow_ask(&asked, &plan->host->workflow_env, workflow, &ask,
+                             &error, pool)) {
+        plan_error(plan, pool, error);
+    }
+    else if (asked.answer) {
+        mastra_native_plan_json(plan, 200, asked.answer);
+        mastra_json_unref(asked.answer);
+    }
+    else {
+        plan->vtable = &mastra_work_wait;
+        plan->work = asked.wait;
+    }
+}
+
+/* Storage is asked on this thread. */
+static apr_status_t plan_workflow(mastra_native_plan_t *plan,
+                                  const mastra_ask_t *ask, mastra_json_t *json,
+                                  mastra_native_ask_e what,
+                                  const mastra_principal_t *principal,
+                                  apr_pool_t *pool)
+{
+    mastra_result_t *error = NULL;
+    mastra_held_t *held;
+
+    if (mastra_loop_is_current(plan->host->loop)) {
+        return EDEADLK;
+    }
+    if (what == MASTRA_ASK_RESUME && !mastra_json_get_str(json, "runId")) {
+        plan_error(plan, pool, mastra_result_make(pool, 400, "INVALID_BODY",
+                                                  "runId is required"));
+        return APR_SUCCESS;
+    }
+    held = mastra_workflow_find(&plan->host->workflow_env, ask->id, &error,
+                                pool);
+    if (!held) {
+        plan_error(plan, pool, error);
+        return APR_SUCCESS;
+    }
+    plan_run(plan, held->workflow, json, what, principal, pool);
+    mastra_held_unref(held);
+    return APR_SUCCESS;
+}
+
 static void plan_not_json(mastra_native_plan_t *plan, const char *why)
 {
     mastra_json_t *body = mastra_json_pack(
@@ -218,6 +278,9 @@ apr_status_t mastra_native_plan(mastra_native_plan_t *plan,
                                what == MASTRA_ASK_TOOL ? NULL : json, pool);
     if (rv == APR_SUCCESS && what == MASTRA_ASK_TOOL) {
         plan_tool(plan, ask, json, &principal, pool);
+    }
+    else if (rv == APR_SUCCESS && what >= MASTRA_ASK_START) {
+        rv = plan_workflow(plan, ask, json, what, &principal, pool);
     }
     else if (rv == APR_SUCCESS) {
         plan_agent(plan, ask, json, what == MASTRA_ASK_STREAM, &principal,

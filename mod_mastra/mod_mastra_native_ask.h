@@ -10,7 +10,8 @@
  * is nothing to do for it.
  */
 typedef enum {
-    MASTRA_ASK_GENERATE, MASTRA_ASK_STREAM, MASTRA_ASK_TOOL
+    MASTRA_ASK_GENERATE, MASTRA_ASK_STREAM, MASTRA_ASK_TOOL,
+    MASTRA_ASK_START, MASTRA_ASK_RESUME, MASTRA_ASK_WATCH    /* workflows */
 } mastra_native_ask_e;
 
 typedef struct {

@@ -235,6 +235,19 @@ static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
                       : queue_piece(call, text, len);
 }
 
+static int sink_raw(mastra_sink_t *sink, const char *json, apr_size_t len)
+{
+    mastra_call_t *call = (mastra_call_t *)sink;
+    char *text = call->chunk && !is_cancelled(call) ? strndup(json, len)
+                                                    : NULL;
+
+    if (!text) {
+        return 1;
+    }
+    return call->done ? give_piece(call, text, len)
+                      : queue_piece(call, text, len);
+}
+
 static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
                      const mastra_result_t *error)
 {
@@ -255,6 +268,7 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
 }
 
 static const mastra_sink_vtable_t sink_vtable = { .chunk = sink_chunk,
+                                                  .raw = sink_raw,
                                                   .end = sink_end };
 
 /* --- loop: messages -------------------------------------------------------- */

@@ -142,14 +142,16 @@ static const char *check_target(const char *target, int is_route)
     if (is_route && !strncmp(target, "agent:", 6) && target[6]) {
         return NULL;
     }
-    if (is_route && (!strncmp(target, "workflow:", 9)
-                     || !strncmp(target, "chat:", 5))) {
-        return "routes to workflows and chats are not in this version of "
-               "mod_mastra; a target is a local path, agent:ID or "
+    if (is_route && !strncmp(target, "workflow:", 9) && target[9]) {
+        return NULL;
+    }
+    if (is_route && !strncmp(target, "chat:", 5)) {
+        return "routes to chats are not in this version of mod_mastra; a "
+               "target is a local path, agent:ID, workflow:ID or "
                "provider:NAME";
     }
     return is_route ? "a target is a local path such as /cgi-bin/hello, "
-                      "agent:ID or provider:NAME"
+                      "agent:ID, workflow:ID or provider:NAME"
                     : "a target is a local path such as /cgi-bin/check or "
                       "provider:NAME";
 }
@@ -183,6 +185,7 @@ static const char *route_option(cmd_parms *cmd, line_t *line, const char *arg)
 {
     const char *equals = strchr(arg, '='), *value = equals ? equals + 1 : "";
     int for_agent = !strncmp(line->target, "agent:", 6);
+    int for_workflow = !strncmp(line->target, "workflow:", 9);
 
     if (!strncmp(arg, "auth=", 5)) {
         return one_of(&line->open, value, "on", "off")
@@ -197,10 +200,15 @@ static const char *route_option(cmd_parms *cmd, line_t *line, const char *arg)
     }
     if (!strncmp(arg, "as=", 3)) {
         line->as = apr_pstrdup(cmd->pool, value);
-        return !for_agent ? "as= is for agents: other targets answer as they "
-                            "like" : NULL;
+        return !for_agent && !for_workflow
+               ? "as= is for agents and workflows: other targets answer as "
+                 "they like" : NULL;
     }
     if (!strncmp(arg, "on-disconnect=", 14)) {
+        if (for_workflow) {
+            return "on-disconnect= is for agents: a workflow goes on whoever "
+                   "leaves";
+        }
         if (!for_agent) {
             return "on-disconnect= is for agents: what other targets do is "
                    "theirs to end";
@@ -411,6 +419,27 @@ static const char *set_agent(mastra_custom_t *custom, const line_t *line,
     return set_frame(custom, line->as);
 }
 
+static const char *set_workflow(mastra_custom_t *custom, const line_t *line,
+                                const mastra_host_t *host, apr_pool_t *pool)
+{
+    const char *wrong;
+
+    custom->target = line->target + 9;
+    if (!mastra_workflows_find(host->workflows, custom->target)) {
+        return apr_pstrcat(pool, "there is no workflow ", custom->target,
+                           NULL);
+    }
+    custom->row.handler = mastra_custom_workflow;
+    custom->row.tag = "Workflows";
+    custom->row.permission = "workflows:execute";
+    custom->row.query = mastra_custom_workflow_query;
+    custom->row.body = mastra_custom_workflow_body;
+    wrong = set_frame(custom, line->as);
+    return wrong || custom->frame != MASTRA_FRAME_TEXT
+           ? wrong : "as=text is for agents: a workflow has json, sse and "
+                     "chunks";
+}
+
 static const char *set_target(mastra_custom_t *custom, const line_t *line,
                               const mastra_host_t *host, apr_pool_t *pool)
 {
@@ -418,6 +447,9 @@ static const char *set_target(mastra_custom_t *custom, const line_t *line,
     custom->row.tag = "Custom";
     if (!strncmp(line->target, "agent:", 6)) {
         return set_agent(custom, line, host, pool);
+    }
+    if (!strncmp(line->target, "workflow:", 9)) {
+        return set_workflow(custom, line, host, pool);
     }
     custom->row.flags |= MASTRA_ROUTE_RAW_BODY;
     if (!strncmp(line->target, "provider:", 9)) {

@@ -7,12 +7,6 @@
 
 #include "internal.h"
 
-struct mastra_agents_t {
-    apr_pool_t *pool;
-    apr_array_header_t *list;    /* const mastra_agent_t * in order */
-    apr_hash_t *by_name;         /* ids and keys */
-};
-
 mastra_agents_t *mastra_agents_make(apr_pool_t *pool)
 {
     mastra_agents_t *agents = apr_pcalloc(pool, sizeof(*agents));
@@ -105,16 +99,18 @@ static mastra_result_t *read_tools(mastra_agent_t *agent,
             error = name ? add_tool(agent, name, tools, pool)
                          : fault(pool, "tools", "not a list of names%s", "");
         }
+        agent->nown = agent->ntools;
         return error;
     }
     for (at = mastra_json_iter(value); at && !error;
          at = mastra_json_next(value, at)) {
         error = add_tool(agent, mastra_json_key(at), tools, pool);
     }
+    agent->nown = agent->ntools;
     return error;
 }
 
-static void make_tool_specs(mastra_agent_t *agent, apr_pool_t *pool)
+void mastra_agent_specify(mastra_agent_t *agent, apr_pool_t *pool)
 {
     int i;
 
@@ -215,7 +211,7 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
         || mastra_agents_find(agents, agent->id)) {
         return fault(agents->pool, "id", "the id \"%s\" is taken", agent->id);
     }
-    make_tool_specs(agent, agents->pool);
+    mastra_agent_specify(agent, agents->pool);
     APR_ARRAY_PUSH(agents->list, const mastra_agent_t *) = agent;
     apr_hash_set(agents->by_name, agent->key, APR_HASH_KEY_STRING, agent);
     apr_hash_set(agents->by_name, agent->id, APR_HASH_KEY_STRING, agent);

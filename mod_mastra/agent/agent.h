@@ -59,6 +59,9 @@ struct mastra_agent_t {
     mastra_agent_view_t *view;       /* as it is defined */
     const mastra_tool_t **tools;     /* in order, ntools of them */
     int ntools;
+    int nown;                        /* the first of them; what follows are
+                                        its agents and workflows */
+    mastra_json_t *agents, *workflows;   /* as the API shows them, or NULL */
     mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
     mastra_memory_t memory;
     mastra_json_t *default_options;  /* object or NULL */
@@ -93,6 +96,17 @@ const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          mastra_json_t *definition,
                                          const mastra_models_t *models,
                                          const mastra_tools_t *tools);
+/* Once all agents and workflows are there: makes tools of those that the agent
+ * of that key names in "agents" and "workflows" (a list of names, or an object
+ * by name). workflow: what the API shows of one, or NULL; lent. */
+typedef mastra_json_t *(mastra_agents_workflow_cb)(void *baton,
+                                                   const char *name);
+const mastra_result_t *mastra_agents_link(mastra_agents_t *agents,
+                                          const char *key,
+                                          const mastra_models_t *models,
+                                          mastra_tools_t *tools,
+                                          mastra_agents_workflow_cb *workflow,
+                                          void *baton);
 /* By id or key. */
 const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
                                          const char *name);
@@ -132,6 +146,8 @@ const mastra_agent_t *mastra_agents_at(const mastra_agents_t *agents, int i);
 /* Tools of kind agent: {kind: "agent", agent: "id"}; calls of agents by agents
  * go no deeper than this. */
 extern const mastra_tool_kind_t mastra_tool_agent;
+#define MASTRA_AGENT_TOOL "agent-"       /* begins the names of such tools, */
+#define MASTRA_WORKFLOW_TOOL "workflow-" /* and of those that are workflows */
 #define MASTRA_AGENT_MAX_DEPTH 8
 /* Once all agents are registered: NULL, or what is wrong with tool. */
 const mastra_result_t *mastra_agents_check_tool(const mastra_agents_t *agents,

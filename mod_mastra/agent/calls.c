@@ -32,7 +32,16 @@ void mastra_run_tool_over(mastra_run_tool_t *tool, mastra_json_t *result,
                           const mastra_result_t *error)
 {
     mastra_agent_run_t *run = tool->run;
+    mastra_json_t *waits = run->nested ? NULL : mastra_tool_waits(error);
 
+    if (waits) {
+        mastra_json_unref(tool->waits);
+        tool->waits = mastra_json_ref(waits);
+        tool->decided = 0;
+        run->step.tools_open--;
+        mastra_run_tell_outcomes(run);
+        return;
+    }
     if (error) {
         mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3003)
                    "run %s: tool %s failed: %s%s%s", run->id, tool->name,
@@ -59,7 +68,10 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
                                 .run_id = run->id, .agent_id = run->agent->id,
                                 .thread_id = run->thread_id,
                                 .resource_id = run->resource_id,
+                                .owner = run->owner,
                                 .request_context = run->context,
+                                .messages = run->input,
+                                .may_wait = !run->nested,
                                 .depth = run->depth };
     mastra_json_t *invalid;
     apr_status_t rv;
@@ -87,6 +99,10 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     if (run->stream) {
         args.say = mastra_run_say_tool_output;
         args.say_baton = tool;
+    }
+    if (tool->waits) {
+        args.waited = mastra_json_get(tool->waits, "state");
+        args.decision = run->decision;
     }
     args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
                                         tool->id);

@@ -1,6 +1,8 @@
 #ifndef MASTRA_AGENT_INTERNAL_H
 #define MASTRA_AGENT_INTERNAL_H
 
+#include <apr_tables.h>
+
 #include "agent.h"
 #include "../store/threads.h"
 
@@ -8,6 +10,17 @@
  * Inside agent/: conversion of messages (message.c), what a run says
  * (output.c), its memory (recall.c) and the state machine (loop.c).
  */
+
+/* ---- agent.c, link.c: configuration time ---- */
+
+struct mastra_agents_t {
+    apr_pool_t *pool;
+    apr_array_header_t *list;    /* const mastra_agent_t * in order */
+    apr_hash_t *by_name;         /* ids and keys */
+};
+
+/* Makes tool_specs of the agent's tools. */
+void mastra_agent_specify(mastra_agent_t *agent, apr_pool_t *pool);
 
 /* ---- part.c, message.c, prompt.c: pure functions over JSON, any thread ---- */
 
@@ -115,6 +128,8 @@ typedef struct mastra_run_tool_t {
     int is_result;                   /* ... which is no error */
     int client;                      /* the client runs it */
     int decided;                     /* a person has answered: it may run */
+    mastra_json_t *waits;            /* it has begun, and waits for this: see
+                                        mastra_tool_suspend */
 } mastra_run_tool_t;
 
 /* What the present model step has said so far. */
@@ -489,6 +504,10 @@ void mastra_channel_client_gone(mastra_channel_t *channel);
 
 #define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
 
+/* What persons decide about calls, as JSON Schema. */
+extern const char mastra_run_approval_schema[];
+/* What the run waits for first, as mastra_tool_suspend has it; new reference. */
+mastra_json_t *mastra_run_waits_for(mastra_agent_run_t *run);
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);
 void mastra_run_hold_lease(mastra_agent_run_t *run);

@@ -34,6 +34,7 @@ void mastra_run_free_step(mastra_run_step_t *step)
         mastra_json_unref(tool->args);
         mastra_json_unref(tool->part);
         mastra_json_unref(tool->outcome);
+        mastra_json_unref(tool->waits);
     }
     memset(step, 0, sizeof(*step));
 }

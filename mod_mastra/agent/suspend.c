@@ -7,7 +7,7 @@
 #include "internal.h"
 #include "../store/runs.h"
 
-static const char approval_schema[] =
+const char mastra_run_approval_schema[] =
     "{\"$schema\":\"http://json-schema.org/draft-07/schema#\","
     "\"type\":\"object\",\"properties\":{\"approved\":{\"type\":\"boolean\","
     "\"description\":\"Controls if the tool call is approved or not, should be "
@@ -31,6 +31,9 @@ int mastra_run_needs_person(mastra_agent_run_t *run,
 
 int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
 {
+    if (tool->waits) {
+        return !tool->decided;
+    }
     return !run->nested && mastra_run_needs_person(run, tool);
 }
 
@@ -39,26 +42,83 @@ int mastra_run_is_human(const mastra_run_tool_t *tool)
     return tool->tool->kind == &mastra_tool_human;
 }
 
+/* 1: a person gives it something to go on with, 0: leave to begin. */
+static int is_suspension(const mastra_run_tool_t *tool)
+{
+    const char *type = mastra_json_get_str(tool->waits, "type");
+
+    return type ? !strcmp(type, "suspension") : mastra_run_is_human(tool);
+}
+
 static const char *resume_schema(const mastra_run_tool_t *tool,
                                  apr_pool_t *pool)
 {
+    if (tool->waits) {
+        return mastra_json_get_str(tool->waits, "resumeSchema");
+    }
     if (!mastra_run_is_human(tool)) {
-        return approval_schema;
+        return mastra_run_approval_schema;
     }
     return tool->tool->resume_schema
                ? mastra_json_text(tool->tool->resume_schema, pool) : "{}";
+}
+
+/* What a call that has begun waits with, where it is the call of a tool of its
+ * own, is shown instead of it. */
+static const char *shown_name(const mastra_run_tool_t *tool)
+{
+    const char *name = mastra_json_get_str(tool->waits, "toolName");
+
+    return name ? name : tool->name;
+}
+
+static mastra_json_t *shown_args(const mastra_run_tool_t *tool)
+{
+    mastra_json_t *args = mastra_json_get(tool->waits, "args");
+
+    return args ? args : tool->args;
+}
+
+static mastra_json_t *shown_payload(const mastra_run_tool_t *tool)
+{
+    mastra_json_t *payload = mastra_json_get(tool->waits, "suspendPayload");
+
+    return payload ? payload : tool->args;
+}
+
+mastra_json_t *mastra_run_waits_for(mastra_agent_run_t *run)
+{
+    const mastra_run_tool_t *tool = run->step.tools;
+    mastra_json_t *made;
+
+    while (tool && !mastra_run_waits(run, tool)) {
+        tool = tool->next;
+    }
+    if (!tool) {
+        return NULL;
+    }
+    made = mastra_json_pack(
+        "{s:s, s:s, s:O, s:s, s:{s:s, s:s}}", "type",
+        is_suspension(tool) ? "suspension" : "approval", "toolName",
+        shown_name(tool), "args", shown_args(tool), "resumeSchema",
+        resume_schema(tool, run->pool), "state", "runId", run->id,
+        "toolCallId", tool->id);
+    if (is_suspension(tool)) {
+        mastra_json_set(made, "suspendPayload",
+                        mastra_json_ref(shown_payload(tool)));
+    }
+    return made;
 }
 
 /* One entry of what the run waits for. */
 static mastra_json_t *pending_entry(mastra_agent_run_t *run,
                                     const mastra_run_tool_t *tool)
 {
-    return mastra_json_pack("{s:s, s:s, s:O, s:s, s:s, s:s}", "toolCallId",
-                            tool->id, "toolName", tool->name, "args",
-                            tool->args, "type",
-                            mastra_run_is_human(tool) ? "suspension" : "approval", "runId",
-                            run->id, "resumeSchema",
-                            resume_schema(tool, run->pool));
+    return mastra_json_pack(
+        "{s:s, s:s, s:O, s:s, s:s, s:s, s:O*}", "toolCallId", tool->id,
+        "toolName", tool->name, "args", tool->args, "type",
+        is_suspension(tool) ? "suspension" : "approval", "runId", run->id,
+        "resumeSchema", resume_schema(tool, run->pool), "waits", tool->waits);
 }
 
 /* {toolCallId: entry, …}: metadata.pendingToolApprovals of the message */
@@ -206,11 +266,12 @@ static mastra_json_t *make_summary(mastra_agent_run_t *run)
             continue;
         }
         call = mastra_json_pack("{s:s, s:s, s:O, s:b}", "toolCallId", tool->id,
-                                "toolName", tool->name, "args", tool->args,
-                                "requiresApproval", !mastra_run_is_human(tool));
-        if (mastra_run_is_human(tool)) {
+                                "toolName", shown_name(tool), "args",
+                                shown_args(tool), "requiresApproval",
+                                !is_suspension(tool));
+        if (is_suspension(tool)) {
             mastra_json_set(call, "suspendPayload",
-                            mastra_json_ref(tool->args));
+                            mastra_json_ref(shown_payload(tool)));
         }
         mastra_json_append(calls, call);
     }
@@ -254,14 +315,16 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 static void say_waiting(mastra_agent_run_t *run, const mastra_run_tool_t *tool)
 {
     mastra_json_t *payload = mastra_json_pack(
-        "{s:s, s:s, s:O, s:s}", "toolCallId", tool->id, "toolName", tool->name,
-        "args", tool->args, "resumeSchema", resume_schema(tool, run->pool));
+        "{s:s, s:s, s:O, s:s}", "toolCallId", tool->id, "toolName",
+        shown_name(tool), "args", shown_args(tool), "resumeSchema",
+        resume_schema(tool, run->pool));
 
-    if (mastra_run_is_human(tool)) {
-        mastra_json_set(payload, "suspendPayload", mastra_json_ref(tool->args));
+    if (is_suspension(tool)) {
+        mastra_json_set(payload, "suspendPayload",
+                        mastra_json_ref(shown_payload(tool)));
     }
-    mastra_run_say(run, mastra_run_is_human(tool) ? "tool-call-suspended"
-                                       : "tool-call-approval", payload);
+    mastra_run_say(run, is_suspension(tool) ? "tool-call-suspended"
+                                            : "tool-call-approval", payload);
 }
 
 static void after_suspend(void *baton)

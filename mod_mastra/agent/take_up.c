@@ -245,6 +245,7 @@ static void restore_tools(mastra_agent_run_t *run)
             mastra_json_get(entry, "args"));
 
         tool->tool = mastra_run_find_tool(run, tool->name);
+        tool->waits = mastra_json_ref(mastra_json_get(entry, "waits"));
     }
     for (i = run->step.first_part; i < mastra_json_size(run->parts); i++) {
         const mastra_json_t *inner = mastra_json_get(
@@ -305,7 +306,10 @@ static void decide(mastra_agent_run_t *run)
     tool->decided = 1;
     run->state = MASTRA_RUN_TOOLS;
     run->step.tools_open = 2;        /* this one, and the guard below */
-    if (mastra_run_is_human(tool)) {
+    if (tool->waits) {
+        mastra_run_start_tool(run, tool);
+    }
+    else if (mastra_run_is_human(tool)) {
         mastra_run_tool_over(tool, data, NULL);
     }
     else if (!approved) {

@@ -177,7 +177,7 @@ static mastra_json_t *describe_tools(const mastra_agent_t *agent, int partial)
     mastra_json_t *made = mastra_json_object();
     int i;
 
-    for (i = 0; i < agent->ntools; i++) {
+    for (i = 0; i < agent->nown; i++) {
         const mastra_tool_t *tool = agent->tools[i];
 
         mastra_json_set(made, tool->key,
@@ -220,10 +220,14 @@ static mastra_json_t *describe_rest(const mastra_agent_t *agent,
     const mastra_agent_model_t *model = view->first ? view->first
                                                     : view->models;
     mastra_json_t *made = mastra_json_pack(
-        "{s:{}, s:{}, s:[], s:[], s:[], s:b, s:[], s:[], s:s, s:s, s:s, s:b,"
+        "{s:o, s:o, s:[], s:[], s:[], s:b, s:[], s:[], s:s, s:s, s:s, s:b,"
         " s:o}",
-        "agents", "workflows", "skills", "workspaceTools", "browserTools",
-        "hasBrowser", 0, "inputProcessors", "outputProcessors", "provider",
+        "agents", agent->agents ? mastra_json_ref(agent->agents)
+                                : mastra_json_object(),
+        "workflows", agent->workflows ? mastra_json_ref(agent->workflows)
+                                      : mastra_json_object(),
+        "skills", "workspaceTools", "browserTools", "hasBrowser", 0,
+        "inputProcessors", "outputProcessors", "provider",
         model->provider->id, "modelId", model->model_id, "modelVersion", "v2",
         "supportsMemory", 1, "defaultOptions",
         agent->default_options ? mastra_json_ref(agent->default_options)

@@ -24,8 +24,9 @@ typedef struct {
 typedef struct mastra_custom_t {
     mastra_route_t row;          /* first: the router's handlers get it */
     const char *target;          /* path with or without a query string, or id
-                                    of an agent, or name of a provider */
-    mastra_frame_e frame;        /* of an agent's answer */
+                                    of an agent or a workflow, or name of a
+                                    provider */
+    mastra_frame_e frame;        /* of the answer of those */
     int keep;                    /* on-disconnect=continue */
     const apr_array_header_t *middleware;    /* mastra_middleware_t *, or
                                                 NULL */
@@ -49,6 +50,10 @@ mastra_handler mastra_custom_call;
 /* An agent: in api/, as it answers as those routes do. */
 mastra_handler mastra_custom_agent;
 extern const char mastra_custom_agent_query[], mastra_custom_agent_body[];
+/* A workflow: a new run each time, which goes on when the client leaves. */
+mastra_handler mastra_custom_workflow;
+extern const char mastra_custom_workflow_query[],
+    mastra_custom_workflow_body[];
 
 /* --- hooks of httpd -------------------------------------------------------- */
 

@@ -158,6 +158,7 @@ extern const mastra_route_t mastra_api_agents[];
 extern const mastra_route_t mastra_api_agents_gone[];
 extern const mastra_route_t mastra_api_enhance[];
 extern const mastra_route_t mastra_api_approvals[];
+extern const mastra_route_t mastra_api_networks[];
 extern const mastra_route_t mastra_api_models[];
 extern const mastra_route_t mastra_api_channel[];
 extern const mastra_route_t mastra_api_auth[];

@@ -191,15 +191,11 @@ static const char *text_of(const mastra_tool_t *tool, const char *name,
     return value ? value : otherwise;
 }
 
-const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
-                                        mastra_json_t *definition)
+static mastra_tool_t *base_of(mastra_tools_t *tools, const char *key,
+                              mastra_json_t *definition)
 {
     mastra_tool_t *tool = apr_pcalloc(tools->pool, sizeof(*tool));
-    mastra_result_t *error;
 
-    if (!mastra_json_is_object(definition)) {
-        return fault(tools->pool, "", "a tool is a JSON object%s", "");
-    }
     tool->key = apr_pstrdup(tools->pool, key);
     tool->definition = mastra_json_own(mastra_json_ref(definition),
                                        tools->pool);
@@ -207,22 +203,55 @@ const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
     tool->description = text_of(tool, "description", "");
     tool->require_approval = mastra_json_get_bool(definition,
                                                   "requireApproval", 0);
-    if (mastra_tools_find(tools, tool->key)
-        || mastra_tools_find(tools, tool->id)) {
-        return fault(tools->pool, "id", "the id \"%s\" is taken", tool->id);
-    }
-    error = read_kind(tools, tool);
+    return tool;
+}
+
+static mastra_result_t *read_rest(mastra_tools_t *tools, mastra_tool_t *tool)
+{
+    mastra_result_t *error = read_kind(tools, tool);
+
     if (!error) {
         error = read_schemas(tool, tools->pool);
     }
     if (!error) {
         error = read_execute(tools, tool);
     }
+    if (!error) {
+        tool->describe = describe(tool, 0, tools->pool);
+        tool->describe_partial = describe(tool, 1, tools->pool);
+    }
+    return error;
+}
+
+const mastra_tool_t *mastra_tools_make_one(mastra_tools_t *tools,
+                                           const char *key,
+                                           mastra_json_t *definition,
+                                           const mastra_result_t **perror)
+{
+    mastra_tool_t *tool = base_of(tools, key, definition);
+
+    *perror = read_rest(tools, tool);
+    return *perror ? NULL : tool;
+}
+
+const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
+                                        mastra_json_t *definition)
+{
+    const mastra_result_t *error;
+    mastra_tool_t *tool;
+
+    if (!mastra_json_is_object(definition)) {
+        return fault(tools->pool, "", "a tool is a JSON object%s", "");
+    }
+    tool = base_of(tools, key, definition);
+    if (mastra_tools_find(tools, tool->key)
+        || mastra_tools_find(tools, tool->id)) {
+        return fault(tools->pool, "id", "the id \"%s\" is taken", tool->id);
+    }
+    error = read_rest(tools, tool);
     if (error) {
         return error;
     }
-    tool->describe = describe(tool, 0, tools->pool);
-    tool->describe_partial = describe(tool, 1, tools->pool);
     APR_ARRAY_PUSH(tools->list, const mastra_tool_t *) = tool;
     apr_hash_set(tools->by_name, tool->key, APR_HASH_KEY_STRING, tool);
     apr_hash_set(tools->by_name, tool->id, APR_HASH_KEY_STRING, tool);
@@ -351,11 +380,16 @@ static void copy_args(mastra_tool_call_t *call, const mastra_tool_args_t *args)
     call->args = *args;
     mastra_json_ref(call->args.input);
     mastra_json_ref(call->args.request_context);
+    mastra_json_ref(call->args.messages);
+    mastra_json_ref(call->args.waited);
+    mastra_json_ref(call->args.decision);
+    call->args.child_run_id = apr_pstrdup(call->pool, args->child_run_id);
     call->args.tool_call_id = apr_pstrdup(call->pool, args->tool_call_id);
     call->args.run_id = apr_pstrdup(call->pool, args->run_id);
     call->args.agent_id = apr_pstrdup(call->pool, args->agent_id);
     call->args.thread_id = apr_pstrdup(call->pool, args->thread_id);
     call->args.resource_id = apr_pstrdup(call->pool, args->resource_id);
+    call->args.owner = apr_pstrdup(call->pool, args->owner);
     call->args.idempotency_key = apr_pstrdup(call->pool, args->idempotency_key);
 }
 
@@ -363,6 +397,9 @@ static void free_call(mastra_tool_call_t *call)
 {
     mastra_json_unref(call->args.input);
     mastra_json_unref(call->args.request_context);
+    mastra_json_unref(call->args.messages);
+    mastra_json_unref(call->args.waited);
+    mastra_json_unref(call->args.decision);
     apr_pool_destroy(call->pool);
 }
 
@@ -416,4 +453,26 @@ void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,
     }
     mastra_json_unref(result);
     free_call(call);
+}
+
+static const char waits_code[] = "TOOL_WAITS";
+
+void mastra_tool_suspend(mastra_tool_call_t *call, mastra_json_t *waits)
+{
+    mastra_result_t *error = mastra_result_make(
+        call->pool, 409, waits_code, "This call waits for a person, whom "
+        "nobody can ask here");
+
+    error->detail = waits;
+    if (call->done) {
+        call->done(call->baton, NULL, error);
+    }
+    mastra_json_unref(waits);
+    free_call(call);
+}
+
+mastra_json_t *mastra_tool_waits(const mastra_result_t *error)
+{
+    return error && !strcmp(error->code, waits_code)
+           && mastra_json_get(error->detail, "state") ? error->detail : NULL;
 }

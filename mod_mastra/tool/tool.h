@@ -34,6 +34,7 @@ typedef struct {
     mastra_tool_call_t *self_waiting; /* loop thread only: first in line */
     mastra_tool_call_t *self_waiting_tail;
     void *agents;                    /* what kind agent runs with, or NULL */
+    void *workflows;                 /* what kind workflow runs with, or NULL */
 } mastra_tool_env_t;
 
 struct mastra_tool_t {
@@ -61,6 +62,7 @@ typedef struct {
     const char *tool_call_id;        /* of the model, or NULL */
     const char *run_id;              /* or NULL */
     const char *agent_id, *thread_id, *resource_id; /* or NULL */
+    const char *owner;               /* the resource that auth gives, or NULL */
     mastra_json_t *request_context;  /* object or NULL */
     const char *idempotency_key;     /* run/step/attempt, or NULL */
     int depth;                       /* of nested calls of this server */
@@ -68,6 +70,12 @@ typedef struct {
      * it is slow: the tool then waits for mastra_tool_resume. */
     int (*say)(void *baton, mastra_json_t *chunk);
     void *say_baton;
+    /* Of tools that begin a run themselves (agent, workflow). */
+    const char *child_run_id;        /* the run's id, NULL: a new one */
+    mastra_json_t *messages;         /* what was said before, or NULL */
+    int may_wait;                    /* mastra_tool_suspend may be called */
+    mastra_json_t *waited;           /* state of the call that is resumed, */
+    mastra_json_t *decision;         /* {approved?, reason?, resumeData?} */
 } mastra_tool_args_t;
 
 /* Once, last, on the loop, never from inside start. result: lent. error: NULL
@@ -154,6 +162,12 @@ void mastra_tools_add_kind(mastra_tools_t *tools,
  * has "field". A key or id that is taken is refused. */
 const mastra_result_t *mastra_tools_add(mastra_tools_t *tools, const char *key,
                                         mastra_json_t *definition);
+/* A tool of the same sort that is in no registry: of the pool of tools. NULL
+ * and *perror. */
+const mastra_tool_t *mastra_tools_make_one(mastra_tools_t *tools,
+                                           const char *key,
+                                           mastra_json_t *definition,
+                                           const mastra_result_t **perror);
 /* By key or by id; NULL: none. */
 const mastra_tool_t *mastra_tools_find(const mastra_tools_t *tools,
                                        const char *name);
@@ -189,6 +203,14 @@ void mastra_tool_resume(mastra_tool_call_t *call);
 /* For kinds: reports the end, then frees the call. result is taken over. */
 void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,
                         const mastra_result_t *error);
+
+/* For kinds: the call waits for a person, then it is freed. waits (taken over):
+ * {type: "approval" or "suspension", toolName, args, resumeSchema (text),
+ * suspendPayload?, state}; the call that goes on later has state in waited. Who
+ * cannot wait sees an error. */
+void mastra_tool_suspend(mastra_tool_call_t *call, mastra_json_t *waits);
+/* In done: what the call waits for, or NULL: lent. */
+mastra_json_t *mastra_tool_waits(const mastra_result_t *error);
 
 extern const mastra_tool_kind_t mastra_tool_uri;
 extern const mastra_tool_kind_t mastra_tool_http;

@@ -57,6 +57,13 @@ const mastra_workflow_t *mastra_workflows_at(
 const mastra_workflow_t *mastra_workflows_find(
     const mastra_workflows_t *workflows, const char *name);
 
+/* Tools of kind workflow: {kind: "workflow", workflow: "id"}. */
+extern const mastra_tool_kind_t mastra_tool_workflow;
+/* Once all workflows are there: NULL, or what is wrong with tool. */
+const mastra_result_t *mastra_workflows_check_tool(
+    const mastra_workflows_t *workflows, const mastra_tool_t *tool,
+    apr_pool_t *pool);
+
 /* ---- life in a child ---- */
 
 /* child_init, before the hub is started: env is filled up to owner. */

@@ -7,7 +7,7 @@ use Source;
 use Test::More;
 
 my @low    = qw(jose schema net store);
-my @middle = qw(observe model vector tool memory run agent workflow schedule eval);
+my @middle = qw(observe model vector tool memory run agent workflow network schedule eval);
 my @high   = qw(api responses mcp a2a voice openapi studio);
 
 # the areas that each area may include, beside itself

@@ -11,7 +11,7 @@ my %never = (
     'a package registry'           => qr/registry\.npmjs|npmjs\.(?:org|com)|artifactory|jfrog|verdaccio
                                         |\bpypi\b|"resolved":\s*"http/ix,
     # with a hyphen it is the id of a model
-    'the making of the software'   => qr/(?<!-)\b(?:claude|copilot|chatgpt|codex)\b(?!-)|\bworktree\b|\bsubagent(?!RunId)
+    'the making of the software'   => qr/(?<!-)\b(?:claude|copilot|chatgpt|codex)\b(?!-)|\bworktree\b|\bsubagent(?!ThreadId|ResourceId|ToolResults)
                                         |\bthe lead\b|\bissues?\s+\#?\d+\b|\bthis session\b
                                         |\bAI[- ]generated\b/ix,
 );

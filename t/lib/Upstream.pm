@@ -131,6 +131,25 @@ sub instance {
     return 'mock';
 }
 
+# What the leader of a network is asked: ROUTE:NAME:KIND:PROMPT; in the task says who is next, NOTYET
+# that the task is never complete, and PLAIN that the last result says it all.
+sub network {
+    my ($said, $format) = @_;
+    my $asked = $format->{json_schema} || {};
+    my $wants = ($asked->{schema} || {})->{properties} || {};
+    if ($wants->{primitiveId}) {
+        my ($id, $type, $prompt) = $said =~ /ROUTE:([\w-]+):(\w+):(.*?);/s;
+        return { text => $json->encode({ primitiveId => $id // 'none',
+            primitiveType => $type // 'none', prompt => $prompt // '',
+            selectionReason => 'told' }) };
+    }
+    return undef if !$wants->{isComplete};
+    return { text => $json->encode({ isComplete => JSON::PP::false,
+        completionReason => 'not yet' }) } if $said =~ /NOTYET/;
+    return { text => $json->encode({ isComplete => JSON::PP::true, completionReason => 'done',
+        finalResult => $said =~ /PLAIN/ ? '' : 'Final network answer' }) };
+}
+
 # What the model says to a request: { text, reason } or { calls => [[name, arguments]], pre }.
 sub plan {
     my $request  = shift;
@@ -161,6 +180,8 @@ sub plan {
         if $said =~ /remember/i && grep { $_ eq 'updateWorkingMemory' } @tools;
 
     my $format = $request->{response_format} || {};
+    my $network = network($said, $format);
+    return $network if $network;
     return { text => $json->encode(instance($format->{json_schema}{schema})) }
         if ($format->{type} // '') eq 'json_schema';
     my $system = join "\n", map { text_of($_->{content}) }

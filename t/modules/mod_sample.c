@@ -35,6 +35,9 @@ static APR_OPTIONAL_FN_TYPE(mastra_api_version) *api_version;
 static APR_OPTIONAL_FN_TYPE(mastra_generate) *generate;
 static APR_OPTIONAL_FN_TYPE(mastra_stream) *stream;
 static APR_OPTIONAL_FN_TYPE(mastra_tool_execute) *tool_execute;
+static APR_OPTIONAL_FN_TYPE(mastra_workflow_start) *workflow_start;
+static APR_OPTIONAL_FN_TYPE(mastra_workflow_resume) *workflow_resume;
+static APR_OPTIONAL_FN_TYPE(mastra_workflow_stream) *workflow_stream;
 static APR_OPTIONAL_FN_TYPE(mastra_agents_list) *agents_list;
 static APR_OPTIONAL_FN_TYPE(mastra_memory) *memory;
 static APR_OPTIONAL_FN_TYPE(mastra_generate_async) *generate_async;
@@ -620,6 +623,15 @@ static int blocking(request_rec *r, const char *op, const mastra_ask_t *ask)
     else if (!strcmp(op, "tool")) {
         rv = tool_execute(&reply, ask, r->pool);
     }
+    else if (!strcmp(op, "start")) {
+        rv = workflow_start(&reply, ask, r->pool);
+    }
+    else if (!strcmp(op, "resume")) {
+        rv = workflow_resume(&reply, ask, r->pool);
+    }
+    else if (!strcmp(op, "watch")) {
+        rv = workflow_stream(&reply, ask, write_chunk, r, r->pool);
+    }
     else if (!strcmp(op, "agents")) {
         rv = agents_list(&reply, r->server, r->pool);
     }
@@ -916,6 +928,9 @@ static void fetch(void)
     generate = APR_RETRIEVE_OPTIONAL_FN(mastra_generate);
     stream = APR_RETRIEVE_OPTIONAL_FN(mastra_stream);
     tool_execute = APR_RETRIEVE_OPTIONAL_FN(mastra_tool_execute);
+    workflow_start = APR_RETRIEVE_OPTIONAL_FN(mastra_workflow_start);
+    workflow_resume = APR_RETRIEVE_OPTIONAL_FN(mastra_workflow_resume);
+    workflow_stream = APR_RETRIEVE_OPTIONAL_FN(mastra_workflow_stream);
     agents_list = APR_RETRIEVE_OPTIONAL_FN(mastra_agents_list);
     memory = APR_RETRIEVE_OPTIONAL_FN(mastra_memory);
     generate_async = APR_RETRIEVE_OPTIONAL_FN(mastra_generate_async);
