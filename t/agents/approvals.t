@@ -147,6 +147,8 @@ AsyncRequestWorkerFactor 20
 END
 MastraEngine On
 MastraProject "@top@/conf/demo"
+# no connection that is kept ends in a child that stands still
+KeepAlive Off
 MastraRunLease 3s
 <MastraTool slow-tool>
     MastraDescription "Waits so many milliseconds"
