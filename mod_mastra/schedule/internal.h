@@ -11,11 +11,12 @@
 /* The next firing after a time; NULL: fine, else what is wrong; *pnext is
  * MASTRA_PLAN_NEVER when all is well but for that there is none. */
 const char *mastra_plan_next(apr_int64_t *pnext, const char *cron,
-                             const char *timezone, apr_int64_t after,
+                             const char *where, apr_int64_t after,
                              apr_pool_t *pool);
-/* As the Node server names the member at fault: cron or timezone. */
+/* where: a time zone or NULL. As the Node server names the member at fault:
+ * cron or timezone. */
 const char *mastra_plan_check(const char **pfield, const char *cron,
-                              const char *timezone, apr_pool_t *pool);
+                              const char *where, apr_pool_t *pool);
 /* A target of a request's or a file's members; in pool. */
 mastra_json_t *mastra_plan_target(const mastra_json_t *body, apr_pool_t *pool);
 /* "agent_my-id", "schedule_my-id"; NULL: nothing of it is left. */

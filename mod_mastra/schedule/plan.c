@@ -13,7 +13,7 @@
 /* ---- times ---- */
 
 const char *mastra_plan_check(const char **pfield, const char *cron,
-                              const char *timezone, apr_pool_t *pool)
+                              const char *where, apr_pool_t *pool)
 {
     mastra_cron_t *parsed;
     mastra_zone_t *zone;
@@ -30,26 +30,26 @@ const char *mastra_plan_check(const char **pfield, const char *cron,
                             wrong);
     }
     *pfield = "timezone";
-    wrong = mastra_zone_open(&zone, timezone, pool);
+    wrong = mastra_zone_open(&zone, where, pool);
     if (wrong) {
         return apr_psprintf(pool, "Invalid timezone \"%s\": %s",
-                            timezone ? timezone : "", wrong);
+                            where ? where : "", wrong);
     }
     return NULL;
 }
 
 const char *mastra_plan_next(apr_int64_t *pnext, const char *cron,
-                             const char *timezone, apr_int64_t after,
+                             const char *where, apr_int64_t after,
                              apr_pool_t *pool)
 {
     mastra_cron_t *parsed;
     mastra_zone_t *zone;
     const char *field;
-    const char *wrong = mastra_plan_check(&field, cron, timezone, pool);
+    const char *wrong = mastra_plan_check(&field, cron, where, pool);
 
     if (!wrong) {
         mastra_cron_parse(&parsed, cron, pool);
-        mastra_zone_open(&zone, timezone, pool);
+        mastra_zone_open(&zone, where, pool);
         *pnext = mastra_cron_next(parsed, zone, after);
         if (!*pnext) {
             *pnext = MASTRA_PLAN_NEVER;
