@@ -149,6 +149,12 @@ static mastra_json_t *prompt_of(const mastra_json_t *input, apr_pool_t *pool)
     return mastra_json_string(text ? text : mastra_json_text(input, pool));
 }
 
+/* Whether it stands in the caller's member "agents". */
+static int is_own(const mastra_tool_t *tool)
+{
+    return !strncmp(tool->key, MASTRA_AGENT_TOOL, strlen(MASTRA_AGENT_TOOL));
+}
+
 /* A conversation of its own, below the caller's: an earlier one when the model
  * names it. */
 static void set_conversation(delegate_t *delegate)
@@ -166,7 +172,7 @@ static void set_conversation(delegate_t *delegate)
                                                     "resourceId");
         return;
     }
-    if (!strncmp(key, MASTRA_AGENT_TOOL, strlen(MASTRA_AGENT_TOOL))) {
+    if (is_own(delegate->call->tool)) {
         key += strlen(MASTRA_AGENT_TOOL);
     }
     delegate->thread_id = named && *prefix
@@ -178,7 +184,8 @@ static void set_conversation(delegate_t *delegate)
         : mastra_text_uuid_make(pool);
 }
 
-/* What the agent is asked; new reference. */
+/* What the agent is asked; new reference. One of the caller's own hears what
+ * was said before, too, as with the Node server. */
 static mastra_json_t *options_of(const delegate_t *delegate,
                                  const mastra_agent_t *agent)
 {
@@ -187,7 +194,8 @@ static mastra_json_t *options_of(const delegate_t *delegate,
     mastra_json_t *made = mastra_json_pack(
         "{s:o, s:s*, s:O*}", "messages", prompt_of(args->input,
                                                    delegate->call->pool),
-        "runId", args->child_run_id, "context", args->messages);
+        "runId", args->child_run_id, "context",
+        is_own(delegate->call->tool) ? args->messages : NULL);
 
     mastra_json_set_str(made, "system", mastra_json_get_str(args->input,
                                                             "instructions"));
