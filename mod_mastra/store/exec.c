@@ -172,6 +172,11 @@ static apr_status_t begin(worker_t *w, mastra_store_mode_e mode, int hurry)
 {
     apr_status_t rv = mastra_db_begin(w->db, mode, hurry);
 
+    if (rv == MASTRA_STORE_LOST) {
+        /* the connection was an old one: only a new one tells what is there */
+        mastra_db_disconnect(w->db);
+        rv = mastra_db_begin(w->db, mode, hurry);
+    }
     if (rv == APR_SUCCESS) {
         w->backoff = BACKOFF_MIN;
         note_state(w, 0);

@@ -38,7 +38,7 @@ my $pg    = Postgres->start;
 my $httpd = Served->start(name => 'away-pgsql', db => $pg->params);
 my @pids  = $httpd->children;
 # AH00636: mod_dbd's own pool, in a child that starts meanwhile
-$httpd->expect_log('MA302|MA303|MA304|MA3001|MA3002|MA3004|AH00636');
+$httpd->expect_log('MA302|MA303|MA304|MA3001|MA3002|MA3004|MA3302|AH00636');
 is $httpd->api_post('/agents/memory-agent/generate', { messages => 'one', memory('t') })->{status},
     200, 'PostgreSQL: a thread';
 my $during = $httpd->ask('/agents/memory-agent/stream',
@@ -101,7 +101,7 @@ DBDParams "@state@/db/mastra.db"
 END
     ? "StartServers 2\nMinSpareServers 1\nMaxSpareServers 2\nMaxRequestWorkers 4\n" : undef);
 # AH00636: mod_dbd's own pool, in a child that starts meanwhile
-$httpd->expect_log('MA302|MA303|MA304|MA3001|MA3002|MA3004|AH00636');
+$httpd->expect_log('MA302|MA303|MA304|MA3001|MA3002|MA3004|MA3302|AH00636');
 my $dir   = $httpd->dir . '/state/db';
 my $owner = (stat "$dir/mastra.db")[4];
 is $httpd->api_post('/agents/memory-agent/generate', { messages => 'one', memory('t') })->{status},
@@ -145,7 +145,7 @@ END
     skip 'only root can make a disk that is small', 13
         if $> || system("mount -t tmpfs -o size=1m,mode=0777 none '$disk' 2>/dev/null");
     my $mounted = Mount->new($disk);
-    $full->expect_log('MA302|MA303|MA304|MA3001|MA3002|MA3004');
+    $full->expect_log('MA302|MA303|MA304|MA3001|MA3002|MA3004|MA3302');
     $full->up;
     my @there = $full->children;
     my ($kept, $refused) = (0, undef);
