@@ -264,6 +264,9 @@ sub stop {
     my $self = shift;
     return if $$ != $self->{owner} || $self->{stopped}++;
     if ($self->{pid}) {
+        # the event MPM of httpd 2.4 cuts its workers' connections at a stop, and reads one that a
+        # worker is just freeing: those of the last answers shall be over
+        sleep 0.05;
         kill TERM => $self->{pid};
         if (!defined $self->wait_exit(20)) {
             $self->kill_all;
