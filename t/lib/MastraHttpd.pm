@@ -41,10 +41,14 @@ sub start {
 }
 
 # A port that nobody listens on now.
+# Below those that the kernel gives to clients, who may have it by the time it is wanted.
 sub free_port {
-    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 1,
-        Proto => 'tcp', ReuseAddr => 1) or die "no free port: $!";
-    return $socket->sockport;
+    for (1 .. 100) {
+        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1, Proto => 'tcp',
+            LocalPort => 30_000 + int rand 2700, ReuseAddr => 1) or next;
+        return $socket->sockport;
+    }
+    die 'no free port';
 }
 
 my %limits = (
