@@ -25,6 +25,35 @@ static const char workflows_restart_async[] =
     "'propertyNames':{'type':'string'},'additionalProperties':{}}},"
     "'required':['type']}}}}";
 
+/* The steps of a workflow by their ids, and a workflow. */
+#define STEPS \
+    "{'type':'object','propertyNames':{'type':'string'}," \
+    "'additionalProperties':{'type':'object','properties':{'id':{'type':" \
+    "'string'},'description':{'type':'string'},'stateSchema':{'type':" \
+    "'string'},'inputSchema':{'type':'string'},'outputSchema':{'type':" \
+    "'string'},'resumeSchema':{'type':'string'},'suspendSchema':{'type':" \
+    "'string'},'component':{'type':'string'},'isWorkflow':{'type':'boolean'}," \
+    "'metadata':{'type':'object','propertyNames':{'type':'string'}," \
+    "'additionalProperties':{}}},'required':['id']}}"
+#define WORKFLOW \
+    "{'type':'object','properties':{'steps':" \
+    STEPS \
+    ",'allSteps':" \
+    STEPS \
+    ",'name':{'type':'string'},'description':{'type':'string'},'metadata':{" \
+    "'type':'object','propertyNames':{'type':'string'}," \
+    "'additionalProperties':{}},'stepGraph':{'type':'array','items':{'type':" \
+    "'object','properties':{'type':{'type':'string','enum':['step','agent'," \
+    "'tool','classifier','mapping','sleep','sleepUntil','waitForEvent'," \
+    "'parallel','conditional','loop','foreach','workflow']},'id':{'type':" \
+    "'string'},'description':{'type':'string'},'metadata':{'type':'object'," \
+    "'propertyNames':{'type':'string'},'additionalProperties':{}}}," \
+    "'required':['type']}},'inputSchema':{'type':'string'},'outputSchema':{" \
+    "'type':'string'},'stateSchema':{'type':'string'},'options':{'type':" \
+    "'object','properties':{}},'isProcessorWorkflow':{'type':'boolean'}," \
+    "'origin':{'type':'string','enum':['code','dynamic']}},'required':[" \
+    "'steps','allSteps','stepGraph']}"
+
 const mastra_answer_t mastra_answers_workflows[] = {
     { "GET", "/schedules",
       "{'type':'object','properties':{'schedules':{'type':'array',"
@@ -107,69 +136,9 @@ const mastra_answer_t mastra_answers_workflows[] = {
       "'outputSchema','graph','status','source','createdAt','updatedAt']}" },
     { "GET", "/workflows",
       "{'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{'type':'object','properties':{'steps':{"
-      "'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{'type':'object','properties':{'id':{"
-      "'type':'string'},'description':{'type':'string'},'stateSchema':{"
-      "'type':'string'},'inputSchema':{'type':'string'},'outputSchema':{"
-      "'type':'string'},'resumeSchema':{'type':'string'},'suspendSchema':{"
-      "'type':'string'},'component':{'type':'string'},'isWorkflow':{"
-      "'type':'boolean'},'metadata':{'type':'object','propertyNames':{"
-      "'type':'string'},'additionalProperties':{}}},'required':['id']}},"
-      "'allSteps':{'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{'type':'object','properties':{'id':{"
-      "'type':'string'},'description':{'type':'string'},'stateSchema':{"
-      "'type':'string'},'inputSchema':{'type':'string'},'outputSchema':{"
-      "'type':'string'},'resumeSchema':{'type':'string'},'suspendSchema':{"
-      "'type':'string'},'component':{'type':'string'},'isWorkflow':{"
-      "'type':'boolean'},'metadata':{'type':'object','propertyNames':{"
-      "'type':'string'},'additionalProperties':{}}},'required':['id']}},"
-      "'name':{'type':'string'},'description':{'type':'string'},"
-      "'metadata':{'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{}},'stepGraph':{'type':'array','items':{"
-      "'type':'object','properties':{'type':{'type':'string','enum':["
-      "'step','agent','tool','classifier','mapping','sleep','sleepUntil',"
-      "'waitForEvent','parallel','conditional','loop','foreach',"
-      "'workflow']},'id':{'type':'string'},'description':{"
-      "'type':'string'},'metadata':{'type':'object','propertyNames':{"
-      "'type':'string'},'additionalProperties':{}}},'required':['type']}},"
-      "'inputSchema':{'type':'string'},'outputSchema':{'type':'string'},"
-      "'stateSchema':{'type':'string'},'options':{'type':'object',"
-      "'properties':{}},'isProcessorWorkflow':{'type':'boolean'},"
-      "'origin':{'type':'string','enum':['code','dynamic']}},'required':["
-      "'steps','allSteps','stepGraph']}}" },
-    { "GET", "/workflows/:workflowId",
-      "{'type':'object','properties':{'steps':{'type':'object',"
-      "'propertyNames':{'type':'string'},'additionalProperties':{"
-      "'type':'object','properties':{'id':{'type':'string'},"
-      "'description':{'type':'string'},'stateSchema':{'type':'string'},"
-      "'inputSchema':{'type':'string'},'outputSchema':{'type':'string'},"
-      "'resumeSchema':{'type':'string'},'suspendSchema':{'type':'string'},"
-      "'component':{'type':'string'},'isWorkflow':{'type':'boolean'},"
-      "'metadata':{'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{}}},'required':['id']}},'allSteps':{"
-      "'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{'type':'object','properties':{'id':{"
-      "'type':'string'},'description':{'type':'string'},'stateSchema':{"
-      "'type':'string'},'inputSchema':{'type':'string'},'outputSchema':{"
-      "'type':'string'},'resumeSchema':{'type':'string'},'suspendSchema':{"
-      "'type':'string'},'component':{'type':'string'},'isWorkflow':{"
-      "'type':'boolean'},'metadata':{'type':'object','propertyNames':{"
-      "'type':'string'},'additionalProperties':{}}},'required':['id']}},"
-      "'name':{'type':'string'},'description':{'type':'string'},"
-      "'metadata':{'type':'object','propertyNames':{'type':'string'},"
-      "'additionalProperties':{}},'stepGraph':{'type':'array','items':{"
-      "'type':'object','properties':{'type':{'type':'string','enum':["
-      "'step','agent','tool','classifier','mapping','sleep','sleepUntil',"
-      "'waitForEvent','parallel','conditional','loop','foreach',"
-      "'workflow']},'id':{'type':'string'},'description':{"
-      "'type':'string'},'metadata':{'type':'object','propertyNames':{"
-      "'type':'string'},'additionalProperties':{}}},'required':['type']}},"
-      "'inputSchema':{'type':'string'},'outputSchema':{'type':'string'},"
-      "'stateSchema':{'type':'string'},'options':{'type':'object',"
-      "'properties':{}},'isProcessorWorkflow':{'type':'boolean'},"
-      "'origin':{'type':'string','enum':['code','dynamic']}},'required':["
-      "'steps','allSteps','stepGraph']}" },
+      "'additionalProperties':"
+      WORKFLOW "}" },
+    { "GET", "/workflows/:workflowId", WORKFLOW },
     { "POST", "/workflows/:workflowId/create-run", workflows_create_run },
     { "POST", "/workflows/:workflowId/restart", workflows_restart },
     { "POST", "/workflows/:workflowId/restart-all-active-workflow-runs",
