@@ -9,6 +9,7 @@
 
 #include <http_core.h>
 
+#include "http/period.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_define.h"
 #include "mod_mastra_native.h"
@@ -382,8 +383,7 @@ static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
             return wrong;
         }
     }
-    if (ap_timeout_parameter_parse(arg, value, "s") != APR_SUCCESS
-        || *value < 0) {
+    if (mastra_period_parse(value, arg)) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time such "
                            "as 30s or 5min, not ", arg, NULL);
     }

@@ -6,6 +6,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "http/period.h"
 #include "mod_mastra_config.h"
 
 #define MAX_AGE 86400
@@ -63,8 +64,7 @@ const char *mastra_cors_set_max_age(cmd_parms *cmd, void *dir,
 {
     apr_interval_time_t age;
 
-    if (ap_timeout_parameter_parse(arg, &age, "s") != APR_SUCCESS || age < 0
-        || age > apr_time_from_sec(MAX_AGE)) {
+    if (mastra_period_parse(&age, arg) || age > apr_time_from_sec(MAX_AGE)) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time up to "
                            "a day such as 10min, not ", arg, NULL);
     }

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "http/period.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_native.h"
 
@@ -55,8 +56,8 @@ static const char *provider_option(cmd_parms *cmd,
         return add_header(cmd, provider, arg + 7);
     }
     if (!strncmp(arg, "timeout=", 8)) {
-        if (ap_timeout_parameter_parse(arg + 8, &provider->timeout, "s")
-            != APR_SUCCESS || provider->timeout <= 0) {
+        if (mastra_period_parse(&provider->timeout, arg + 8)
+            || !provider->timeout) {
             return "timeout= must be a time such as 60s";
         }
         return NULL;

@@ -8,6 +8,7 @@
 #include <apr_uri.h>
 
 #include "auth_internal.h"
+#include "period.h"
 
 #define FRESH apr_time_from_sec(600)
 #define STALE apr_time_from_sec(86400)
@@ -64,8 +65,7 @@ static const char *take_algorithms(unsigned *pbits, const char *text,
 static const char *take_time(apr_interval_time_t *ptime, const char *name,
                              const char *text, apr_pool_t *pool)
 {
-    if (ap_timeout_parameter_parse(text, ptime, "s") != APR_SUCCESS
-        || *ptime < 0) {
+    if (mastra_period_parse(ptime, text)) {
         return apr_psprintf(pool, "%s= must be a time such as 30s", name);
     }
     return NULL;

@@ -51,7 +51,7 @@ my @bad = (
     ['MastraDurability some', qr/MastraDurability must be full or normal, not some/],
     (map { ["MastraApiPrefix $_", qr/MastraApiPrefix must be a path such as \/api/] }
             'api', '/', '/api/', '/a//b', '/a%20b'),
-    (map { ["MastraTimeout $_", qr/MastraTimeout must be a time such as 30s/] } 'long', '-1'),
+    (map { ["MastraTimeout $_", qr/MastraTimeout must be a time such as 30s/] } 'long', 'soon', 'min', '-1'),
     (map { ["MastraBodyLimit $_", qr/MastraBodyLimit must be a size up to 1G/] }
             'big', '0', '4.5X', '2G', '1MM', 'nan', 'inf'),
     (map { ["MastraDbConnections $_", qr/MastraDbConnections must be a number from 2 to 1000/] }
