@@ -77,6 +77,21 @@ sub stop {
 
 sub DESTROY { local ($@, $?, $!); $_[0]->stop }
 
+# Reads a stream whose model stops at a gate before each of so many words: the next one is said
+# when the client has the last one. All its frames.
+sub follow {
+    my ($self, $client, $words) = @_;
+    my @frames;
+    for my $word (1 .. $words) {
+        $self->gated or croak "the model does not come to word $word";
+        $self->go;
+        do {
+            push @frames, $client->next_frame // croak "word $word did not come";
+        } until ref $frames[-1]{json} && $frames[-1]{json}{type} eq 'text-delta';
+    }
+    return (@frames, $client->frames);
+}
+
 # --- what scripts return -----------------------------------------------------
 
 # reply(STATUS, DATA, [headers]): a JSON answer.
@@ -273,9 +288,8 @@ sub reply_text {
 }
 
 # Words come one chunk each; SLOW waits 400 ms before each, PACE:n n milliseconds, GATE until the
-# test says so. After the third
-# word CUT breaks the connection, SILENT says nothing more, GARBAGE sends a chunk that is not
-# JSON; NODONE ends the body without [DONE].
+# test says so. After the third word CUT breaks the connection, SILENT says nothing more, GARBAGE
+# sends a chunk that is not JSON; NODONE ends the body without [DONE].
 sub streamed {
     my ($request, $said, $plan, $calls, $base) = @_;
     my $pace = $said =~ /PACE:(\d+)/ ? $1 / 1000 : $said =~ /SLOW/ ? 0.4 : 0;
