@@ -42,13 +42,13 @@ is_deeply { map { $_ => $task->{$_} } qw(status toolName toolCallId args agentId
     { status => 'running', toolName => 'slow', toolCallId => 'c1', args => { x => 1 }, agentId => 'a1',
         runId => 'run-1', createdAt => '2026-01-01T00:00:00.000Z', retryCount => 0 }, 'one is read';
 
-my $client = $httpd->stream('/background-tasks/stream?runId=run-1', undef, method => 'GET', timeout => 20);
+my $client = $httpd->stream('/background-tasks/stream?runId=run-1', undef, method => 'GET');
 is $client->{head}{status}, 200, 'they are watched';
 sleep 1;
 do_tool('finish');
 my $frame;
 for (1 .. 5) {
-    $frame = $client->next_frame(10);
+    $frame = $client->next_frame;
     last if !$frame || $frame->{json} || ($frame->{data} // '') =~ /^\{/;
 }
 my $chunk = JSON::PP::decode_json($frame->{data} // '{}');
