@@ -48,7 +48,8 @@ for (const [i, { name, ...answer }] of real.entries()) {
     console.log(`ok ${count} - ${name}`);
   }
 }
-for (const entry of known.filter(one => !used.has(one))) {
+// a part of the calls does not meet all of them
+for (const entry of process.env.PART ? [] : known.filter(one => !used.has(one))) {
   console.log(`not ok ${++count} - a known difference is gone: ${entry.call} ${entry.path}`);
   failed++;
 }

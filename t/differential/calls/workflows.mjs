@@ -31,6 +31,7 @@ await call('stored: none', () => get(`${stored}/none`));
 for (const [name, body] of Object.entries(invalid)) {
   await call(`invalid: ${name}`, () => post(stored, body));
 }
+await remove(`${stored}/d-bad`);
 await call('invalid: nothing stored', () => get(stored));
 
 // --- each kind of step: stored, described, run, streamed, read
@@ -44,13 +45,15 @@ for (const [name, [body, ...inputs]] of Object.entries(flows)) {
     if (body.id !== 'd-retries') {
       await call(`flow ${name}: streamed ${i}`, async () => {
         const answer = await post(at(body.id, 'stream', `${id}-s`), input);
-        return name.startsWith('parallel') ? settled(answer) : answer;
+        return /^(parallel|predicates)/.test(name) ? settled(answer) : answer;
       });
     }
   }
 }
-await call('stored: list', () => client.listDynamicWorkflows());
-await call('stored: active', () => get(`${stored}?status=active`));
+const sorted = ({ workflows, total }) => [total, workflows.sort((a, b) => a.id.localeCompare(b.id))];
+await call('stored: list', async () => sorted(await client.listDynamicWorkflows()));
+await call('stored: newest first', async () => (await get(stored)).body.workflows[0].id);
+await call('stored: active', async () => sorted((await get(`${stored}?status=active`)).body));
 await call('stored: archived', () => get(`${stored}?status=archived`));
 await call('stored: wrong status', () => get(`${stored}?status=x`));
 await call('stored: of an author', () => get(`${stored}?authorId=ann`));
@@ -114,15 +117,16 @@ for (const query of ['', '?fields=result', '?fields=steps,payload', '?fields=ser
 await call('read: unknown', () => get(ofRun('d-simple', 'none')));
 await call('read: of another workflow', () => get(ofRun('d-ask', 'r-2')));
 await call('read: client-js', () => flow('d-nested').runById('d-nested-run-0', { fields: ['result', 'steps'], withNestedWorkflows: false }));
-for (const query of ['?resourceId=bob', '?resourceId=nobody', '?status=pending', '?status=suspended', '?status=x',
+for (const query of ['?resourceId=bob', '?resourceId=nobody', '?status=pending&resourceId=ann', '?status=suspended', '?status=x',
   '?resourceId=bob&page=0&perPage=1', '?resourceId=bob&page=1&perPage=1', '?resourceId=bob&limit=1&offset=0',
-  '?resourceId=bob&limit=1&offset=1', '?page=-1', '?perPage=x', '?perPage=0', '?limit=-1', '?resourceId=bob&fromDate=2020-01-01T00:00:00Z',
+  '?resourceId=bob&limit=1&offset=1', '?page=-1', '?perPage=x', '?perPage=0', '?limit=-1', '?limit=0', '?page=1&resourceId=bob', '?resourceId=bob&fromDate=2020-01-01T00:00:00Z',
   '?fromDate=2090-01-01T00:00:00Z', '?toDate=2020-01-01T00:00:00Z', '?fromDate=x']) {
   await call(`runs ${query}`, () => get(`/api/workflows/d-simple/runs${query}`));
 }
 await call('runs: all', async () => {
-  const { runs, total } = await flow('d-simple').runs();
-  return [total, runs.map(({ runId, resourceId, snapshot }) => [runId, resourceId, snapshot.status])];
+  const { runs } = await flow('d-simple').runs();
+  const own = runs.filter(({ runId }) => runId.startsWith('r-'));
+  return own.map(({ runId, resourceId, snapshot }) => [runId, resourceId, snapshot.status]);
 });
 await call('runs: of none', () => get('/api/workflows/none/runs'));
 
@@ -131,12 +135,18 @@ const why = { inputData: { question: 'why' } };
 const asked = async (runId, id = 'd-ask', input = why) => post(at(id, 'start-async', runId), input);
 await call('ask: in runs', async () => {
   await asked('a-1');
-  return get('/api/workflows/d-ask/runs?status=suspended&perPage=1');
+  return get('/api/workflows/d-ask/runs?status=suspended&page=0&perPage=1');
 });
-for (const [i, body] of [{ step: 'ask', resumeData: { answer: 5 } }, { step: 'other', resumeData: { answer: 'x' } },
-  { step: ['ask', 'deeper'], resumeData: { answer: 'x' } }, { step: 5 }, { resumeData: 'x' }, {}, ''].entries()) {
+for (const [i, body] of [{ step: 'other', resumeData: { answer: 'x' } },
+  { step: ['other', 'deeper'], resumeData: { answer: 'x' } }, { step: 5 }].entries()) {
   await call(`ask: resumed badly ${i}`, () => post(at('d-ask', 'resume-async', 'a-1'), body));
   await call(`ask: resumed badly ${i}, still waiting`, () => get(ofRun('d-ask', 'a-1', '?fields=steps')));
+}
+for (const [i, body] of [{ step: 'ask', resumeData: { answer: 5 } }, { resumeData: 'x' }, {}, ''].entries()) {
+  await call(`ask: answered badly ${i}`, async () => {
+    await asked(`a-badly-${i}`);
+    return post(at('d-ask', 'resume-async', `a-badly-${i}`), body);
+  });
 }
 await call('ask: resumed without id', () => post(at('d-ask', 'resume-async'), {}));
 await call('ask: resumed unknown', () => post(at('d-ask', 'resume-async', 'none'), { resumeData: { answer: 'x' } }));
