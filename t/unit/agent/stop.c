@@ -22,7 +22,7 @@ static scene_t *make_scene(void)
     scene_t *scene = apr_pcalloc(pool, sizeof(*scene));
 
     mastra_loop_start(&scene->loop, NULL, pool);
-    scene->hub = mastra_hub_make(scene->loop, NULL, pool);
+    scene->hub = mastra_hub_make(scene->loop, NULL);
     mastra_hub_start(scene->hub);
     return scene;
 }

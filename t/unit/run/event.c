@@ -75,8 +75,8 @@ static child_t *make_child(const mastra_store_conf_t *conf)
     mastra_store_open(&child->store, conf, test_pool);
     mastra_bus_open(&child->bus, child->loop, dir, "node", test_pool);
     child->events = mastra_events_make(child->loop, child->bus, test_pool);
-    mastra_bus_listen(child->bus, on_message, child);
     mastra_events_on_dead(child->events, on_dead, child);
+    mastra_bus_listen(child->bus, on_message, child);
     return child;
 }
 
