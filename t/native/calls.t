@@ -48,7 +48,7 @@ for my $order (qw(before after)) {
 
     # --- time and depth
     my $start = time;
-    ($said) = $httpd->ask('generate', { messages => 'never' }, id => 'native', timeout => 500);
+    ($said) = $httpd->ask('generate', { messages => 'never' }, id => 'native', timeout => 1500);
     is $said->{rv}, 'timeup', $says->('a call ends when its time is over');
     ok time - $start < 50, $says->('... at once');
     ok $httpd->reached(cancelled => 1), $says->('... and so does what it had begun');
@@ -125,7 +125,7 @@ for my $order (qw(before after)) {
     is $said->{rv}, 'ok', $says->('a stream that was paused ends');
     cmp_ok $more->{whilePaused}, '<', $more->{chunks} - 3, $says->('... having stood still');
     ($said, $more) = $httpd->ask('async', { messages => 'slowly' }, id => 'threaded',
-        op => 'stream', cancel => 300);
+        op => 'stream', cancel => 1500);
     is $said->{rv}, 'aborted', $says->('a call is cancelled');
     ok $httpd->reached(cancelled => 3), $says->('... down to the model');
     ($said, $more) = $httpd->ask('async', { messages => 'a b c d e f' }, id => 'plain',

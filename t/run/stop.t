@@ -14,10 +14,23 @@ my $limits = { event => "StartServers 2\nThreadsPerChild 8\nMinSpareThreads 2\n"
         . "MaxSpareThreads 16\nMaxRequestWorkers 16\nServerLimit 6\nAsyncRequestWorkerFactor 20\n",
     prefork => "StartServers 4\nMinSpareServers 4\nMaxSpareServers 12\nMaxRequestWorkers 24\n" };
 
+# a server of tools that never answers
+my $silent_tools = Upstream->start(port => 0, script => sub { return [hang => 1] });
+
 sub start {
     my ($limit) = @_;
-    return Served->start(name => 'stop', limits => $limits->{ mpm() },
-        conf => "MastraStopLimit $limit\n");
+    return Served->start(name => 'stop', limits => $limits->{ mpm() }, conf => <<"END");
+MastraStopLimit $limit
+<MastraTool silent-tool>
+    MastraDescription "Never answers"
+    MastraExecute http url=http://127.0.0.1:@{[ $silent_tools->port ]}/
+</MastraTool>
+<MastraAgent silent-agent>
+    MastraInstructions "You are tested."
+    MastraModel up/mock-model
+    MastraTools silent-tool
+</MastraAgent>
+END
 }
 
 sub memory { return (memory => { thread => $_[0], resource => 'r' }) }
@@ -76,15 +89,14 @@ my $long   = $httpd->ask('/agents/memory-agent/stream',
     { messages => 'SILENT one two three four', memory('long') });
 my $silent = $httpd->ask('/agents/memory-agent/stream', { messages => 'MUTE', memory('silent') });
 $whole = $httpd->ask('/agents/memory-agent/generate', { messages => 'MUTE', memory('whole') });
-my $tool = $httpd->ask('/agents/tool-agent/generate', { messages => 'CALL:slow-tool:{"ms":6000}' });
+my $tool = $httpd->ask('/agents/silent-agent/generate', { messages => 'CALL:silent-tool:{}' });
 $_->read_head for $long, $silent;
 my @frames;
 while (text_of_frames(@frames) !~ /one/) {
     push @frames, $long->next_frame // die 'the stream ended';
 }
-wait_for(sub { $httpd->model->stats->{busy} == 3 && $httpd->model->stats->{answered} })
-    or die 'the model was not asked';
-sleep 0.3;
+wait_for(sub { $httpd->model->stats->{busy} == 3 && $silent_tools->requests })
+    or die 'neither the model nor the tool was asked';
 my $start = time;
 $httpd->graceful;
 push @frames, $long->frames;
