@@ -49,6 +49,7 @@ typedef struct {
     unsigned asked;
     int64_t t_open;
     int64_t t_sent;
+    int64_t t_word;     /* the clock of the last word */
     buf_t out;
     size_t out_off;
     answer_t answer;
@@ -71,7 +72,7 @@ static unsigned started, alive, speaking, peak, plateau;
 static int64_t t_begin, t_count_from, t_count_to, t_limit;
 static uint64_t answers, counted, failed, reconnects, bytes, words;
 static uint64_t reasons[WHY_COUNT];
-static hist_t latency, first_byte, first_word, lag, lag_steady;
+static hist_t latency, first_byte, first_word, lag, lag_steady, end;
 
 /* ---------------------------------------------------------- what is counted */
 
@@ -100,7 +101,7 @@ static void first_frame_cb(answer_t *a, int64_t now, void *baton)
 
 static void word_cb(int64_t clock, int64_t now, void *baton)
 {
-    (void)baton;
+    ((conn_t *)baton)->t_word = clock;
     words++;
     hist_add(&lag, now - clock);
     if (plateau && clock > t_count_from) {
@@ -305,6 +306,9 @@ static void conn_answered(conn_t *c)
         counted++;
         hist_add(&latency, now - c->t_sent);
     }
+    if (rules.paced) {
+        hist_add(&end, now - c->t_word);
+    }
     c->asked++;
     c->reused = 1;
     if (rules.paced || now >= t_count_to
@@ -452,6 +456,7 @@ static void report(void)
         hist_print("first", &first_word);
         hist_print("lag", &lag);
         hist_print("lag_steady", &lag_steady);
+        hist_print("end", &end);
     }
     else {
         printf(",\"rate\":%.1f", span > 0 ? (double)counted / span : 0.0);

@@ -1,17 +1,33 @@
 // The workflows of the benchmark on Mastra's own server: the same steps, tools
 // in the process, tracing off.
-// env: PORT, DATABASE (file), STEPS (lengths of the workflows that count)
+// env: PORT, DATABASE (file), DURABILITY (full, normal), STEPS (lengths of the
+// workflows that count)
 import { Mastra } from '@mastra/core/mastra';
 import { createTool } from '@mastra/core/tools';
 import { createStep, createWorkflow, cloneStep } from '@mastra/core/workflows';
 import { LibSQLStore } from '@mastra/libsql';
+import { createClient } from '@libsql/client';
 import { createNodeServer } from '@mastra/deployer/server';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
-const { PORT, DATABASE, STEPS } = process.env;
+const { PORT, DATABASE, DURABILITY, STEPS } = process.env;
 
-const storage = new LibSQLStore({ id: 'bench', url: `file:${DATABASE}` });
+const url = `file:${DATABASE}`;
+let storage = new LibSQLStore({ id: 'bench', url });
+if (DURABILITY === 'full') {
+  // the store asks for NORMAL; connections are FULL unless they are asked
+  const client = createClient({ url, timeout: 5000 });
+  const execute = client.execute.bind(client);
+  client.execute = (what, ...more) =>
+    /^PRAGMA synchronous\b/i.test(what.sql ?? what)
+      ? execute('PRAGMA synchronous=FULL') : execute(what, ...more);
+  for (const pragma of ['journal_mode=WAL', 'cache_size=-16000',
+    'temp_store=MEMORY']) {
+    await client.execute(`PRAGMA ${pragma}`);
+  }
+  storage = new LibSQLStore({ id: 'bench', client });
+}
 
 const n = z.object({ n: z.number() });
 const count = createTool({

@@ -612,7 +612,7 @@ static void fill_row(mastra_asking_t *asking)
 
     asking->row.host = asking->env->host;
     asking->row.id = ask->run_id ? ask->run_id
-                                 : mastra_text_uuid_make(asking->pool);
+                                 : mastra_text_uuid_timed(asking->pool);
     asking->row.workflow = asking->workflow->id;
     asking->row.resource_id = ask->principal->resource_id
                                   ? ask->principal->resource_id : resource;

@@ -226,6 +226,8 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
         int by_step = !mastra_json_get(run->begin, "refused")
                       && run->root->at < run->workflow->nnodes;
 
+        /* before the log's end would make them ask storage */
+        mastra_waits_tell(run, snapshot);
         /* a failed step has told its error itself */
         mastra_say_finish(run, batch->status,
                           mastra_json_get(snapshot, "result"),
@@ -234,9 +236,6 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
     if (run->log) {
         mastra_log_close(run->log, !waits);
         run->log = NULL;
-    }
-    if (!waits) {
-        mastra_waits_tell(run, snapshot);
     }
     run->over = 1;
     mastra_run_free(run);
