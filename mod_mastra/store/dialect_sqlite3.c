@@ -18,8 +18,10 @@ enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
 
 #define LOCK_PATIENCE apr_time_from_msec(250)
 #define LOCK_PATIENCE_START apr_time_from_sec(30)
+/* a start makes as many changes as there are tables and indexes */
+#define SCHEMA_TRIES 200
 /* rows changed between two checkpoints, about a page of log each */
-#define CHECKPOINT_ROWS 1000
+#define CHECKPOINT_ROWS 5000
 
 /*
  * Durability. SQLite at synchronous=FULL syncs the log inside COMMIT, which
@@ -81,7 +83,8 @@ static const char *const tables[] = {
     "\"createdAt\" TEXT NOT NULL, "
     "\"updatedAt\" TEXT NOT NULL)",
     MASTRA_RUNS_TABLE,
-    MASTRA_FLOW_TABLES,
+    /* its rows stand in the index itself: a page is written, not two */
+    MASTRA_FLOW_TABLES(" WITHOUT ROWID"),
     MASTRA_CHANNEL_TABLES,
     MASTRA_SCHEDULE_TABLES("TEXT"),
     MASTRA_BACKGROUND_TABLE("TEXT", "TEXT", ""),
@@ -175,6 +178,20 @@ static void drop_lock(state_t *state)
     }
 }
 
+/* Reads the schema, which other processes may be changing just now: a
+ * statement that meets the change fails, the next one knows it. */
+static apr_status_t learn(mastra_db_t *db)
+{
+    apr_status_t rv = MASTRA_STORE_LOST;
+    int tries;
+
+    for (tries = 0; rv == MASTRA_STORE_LOST && tries < SCHEMA_TRIES; tries++) {
+        mastra_db_mark(db);
+        rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    }
+    return rv;
+}
+
 /* Reads the schema first: from then on the log's file exists, and stays as
  * long as this connection. */
 static apr_status_t open_log(mastra_db_t *db, state_t *state)
@@ -182,7 +199,7 @@ static apr_status_t open_log(mastra_db_t *db, state_t *state)
     const char *mode = "", *path;
     apr_status_t rv;
 
-    rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    rv = learn(db);
     if (rv == APR_SUCCESS) {
         rv = pragma(&mode, db, "PRAGMA journal_mode");
     }
@@ -384,13 +401,13 @@ const mastra_dialect_t mastra_dialect_sqlite3 = {
     .single_writer = 1,
     .hex_blobs = 1,
     .rowid = "rowid",
-    .now_ms = "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
     .tables = tables,
     .indexes = indexes,
     .columns = columns,
     .check = check,
     .params = params,
     .prepare = prepare,
+    .learn = learn,
     .opened = opened,
     .closing = closing,
     .begin = begin,

@@ -56,7 +56,7 @@ static int wait_count(end_t *end, int n)
 {
     int i;
 
-    for (i = 0; i < 500 && received(end) < n; i++) {
+    for (i = 0; i < 6000 && received(end) < n; i++) {
         apr_sleep(10000);
     }
     return received(end);
