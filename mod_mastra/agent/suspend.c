@@ -332,12 +332,12 @@ static void after_suspend(void *baton)
     mastra_agent_run_t *run = baton;
     const mastra_run_tool_t *tool;
 
-    mastra_json_unref(run->pending);
-    run->pending = NULL;
     if (run->channel) {
         mastra_channel_settled(run->channel, run->job_rv);
     }
     if (run->job_rv) {
+        mastra_json_unref(run->pending);
+        run->pending = NULL;
         mastra_run_fail(run, run->job_rv == MASTRA_STORE_EXISTS
                                  ? mastra_result_make(run->pool, 409,
                                                       "RUN_EXISTS",
@@ -377,6 +377,19 @@ void mastra_run_describe_suspended(mastra_agent_run_t *run,
     }
     if (!tool) {
         return;
+    }
+    mastra_json_extend(mastra_json_get(answer, "toolCalls"),
+                       run->step.tool_chunks);
+    mastra_json_extend(mastra_json_get(answer, "toolResults"),
+                       run->step.result_chunks);
+    if (!mastra_json_size(run->steps)) {
+        mastra_json_del(answer, "providerMetadata");
+        mastra_json_set(answer, "totalUsage",
+                        mastra_json_pack("{s:i}", "totalTokens", 0));
+        /* what was stored is not shown here */
+        mastra_json_set(answer, "response", mastra_json_pack(
+                            "{s:[o*]}", "dbMessages",
+                            run->thread_id ? NULL : mastra_run_message(run, 0)));
     }
     payload = first_payload(run);
     mastra_json_set_str(payload, "resumeSchema",
