@@ -407,7 +407,13 @@ void mastra_commit_flush(mastra_workflow_run_t *run)
 void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
 {
     mastra_batch_t *batch = make_batch(run);
+    const char *error = mastra_json_get_str(run->root->error, "message");
 
+    if (!strcmp(status, "failed")) {
+        mastra_log(MASTRA_LOG_INFO, 0, "run %s of workflow %s failed: %s",
+                   run->row.id, run->workflow->id,
+                   error ? error : "no more known");
+    }
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);
