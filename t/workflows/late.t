@@ -8,7 +8,7 @@ use Ledger;
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 10;
+plan tests => 14;
 
 my $steps = 20;
 my $id    = "late-$$";
@@ -54,4 +54,22 @@ ok wait_for(sub { (() = $httpd->log($log) =~ /MA320[15]/g) >= @meant }, 20),
     'each late one was told that the run is not its own any more';
 my %now = map { $_ => 1 } $httpd->children;
 is_deeply [grep { !$now{$_} } @stopped], [], '... and lives';
+
+# --- who was told to cancel a run dies before it does
+
+my $run = "$id-canceled";
+$httpd->hold($run, 3);
+$httpd->begin('uri-held', $run);
+ok wait_for(sub { $httpd->calls($run, 3) }, 30), 'a run is at a step';
+my $owner = $httpd->owners->{$run};
+$httpd->freeze($owner);
+my $said = wait_for(sub {
+    my $answer = eval { $httpd->api_post("/workflows/uri-held/runs/$run/cancel", {}, timeout => 5) };
+    return $answer && $answer->{status} }, 30);
+like $said, qr/^(?:200|409)$/, '... and is cancelled, which its process does not hear of';
+kill KILL => $owner;
+$httpd->open_gates($run);
+is $httpd->wait_end('uri-held', $run, 30)->{status}, 'canceled', '... whoever takes it up, cancels it';
+sleep 0.5;
+is $httpd->calls($run, 4), 0, '... and does nothing more';
 $httpd->stop;
