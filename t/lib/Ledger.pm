@@ -63,6 +63,14 @@ sub held_chain {
         { type => 'tool', id => "s$_", toolId => $tool }) } 1 .. $n;
 }
 
+# An agent whose model calls the tool, in each step.
+sub agent_chain {
+    my ($tool, $n) = @_;
+    return map { ({ type => 'mapping', id => "m$_", mapConfig => $json->encode({
+        prompt => { template => qq(CALL:$tool:{"run":"\${initData.run}","step":$_}) } }) },
+        { type => 'agent', id => "a$_", agentId => 'caller' }) } 1 .. $n;
+}
+
 # start(steps => 20, conf => TEXT, ...)
 sub start {
     my $self = shift->prepare(@_);
@@ -97,6 +105,8 @@ sub prepare {
     $self->sql('owners', "SELECT id, owner FROM mastra_x_runs WHERE status = 'running'", [], 'rows');
     $self->workflow('sql-held', held_chain('write', $steps));
     $self->workflow('uri-held', held_chain(undef, $steps));
+    $self->agent('caller', tools => ['hold']);
+    $self->workflow('agent-held', agent_chain('hold', $steps));
     $setup->($self) if $setup;
     mkdir "$self->{dir}/scripts";
     $self->{traces} //= "$self->{dir}/state";
@@ -107,6 +117,7 @@ sub prepare {
     $self->write_conf(<<"END" . $conf);
 MastraEngine On
 MastraProject "\@state\@/project"
+MastraModelProvider mock mock
 Alias "/tools/" "\@dir\@/scripts/"
 <Directory "\@dir\@/scripts">
     Require all granted

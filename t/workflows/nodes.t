@@ -29,7 +29,7 @@ my $setup = sub {
     $self->agent('asker', tools => ['careful']);
 };
 my @common = (steps => $steps, limits => $limits, setup => $setup,
-    conf => "MastraRunLease 3\nKeepAlive Off\nMastraModelProvider mock mock\n");
+    conf => "MastraRunLease 3\nKeepAlive Off\n");
 my $first  = Ledger->start(name => 'node-a', @common);
 my $second = Ledger->start(name => 'node-b', @common, db => $first->{params} // $first->database_file,
     traces => $first->{traces});
