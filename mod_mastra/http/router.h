@@ -149,6 +149,11 @@ apr_status_t mastra_router_call(mastra_captured_t *captured,
 int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
                              const char *prefix);
 
+/* The route of the configuration that method asks for at the path of r, or
+ * NULL. */
+const mastra_route_t *mastra_router_custom(const mastra_host_t *host,
+                                           request_rec *r, const char *method);
+
 /* A schema of routes: an object with any members. */
 #define MASTRA_SCHEMA_RECORD \
     "{\"type\":\"object\",\"propertyNames\":{\"type\":\"string\"}," \

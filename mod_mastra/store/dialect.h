@@ -191,6 +191,9 @@ typedef struct mastra_dialect_t {
     const char *(*params)(const mastra_store_conf_t *conf, apr_pool_t *pool);
     /* Before the first migration statement, outside a transaction. */
     apr_status_t (*prepare)(mastra_db_t *db);
+    /* Migration, under its lock: the tables that others have made by then.
+     * NULL: the connection knows. */
+    apr_status_t (*learn)(mastra_db_t *db);
     /* On a new connection: session settings. */
     apr_status_t (*opened)(mastra_db_t *db);
     /* Before the connection goes, also when opened failed. */

@@ -18,6 +18,8 @@ enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
 
 #define LOCK_PATIENCE apr_time_from_msec(250)
 #define LOCK_PATIENCE_START apr_time_from_sec(30)
+/* a start makes as many changes as there are tables and indexes */
+#define SCHEMA_TRIES 200
 /* rows changed between two checkpoints, about a page of log each */
 #define CHECKPOINT_ROWS 5000
 
@@ -176,6 +178,20 @@ static void drop_lock(state_t *state)
     }
 }
 
+/* Reads the schema, which other processes may be changing just now: a
+ * statement that meets the change fails, the next one knows it. */
+static apr_status_t learn(mastra_db_t *db)
+{
+    apr_status_t rv = MASTRA_STORE_LOST;
+    int tries;
+
+    for (tries = 0; rv == MASTRA_STORE_LOST && tries < SCHEMA_TRIES; tries++) {
+        mastra_db_mark(db);
+        rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    }
+    return rv;
+}
+
 /* Reads the schema first: from then on the log's file exists, and stays as
  * long as this connection. */
 static apr_status_t open_log(mastra_db_t *db, state_t *state)
@@ -183,7 +199,7 @@ static apr_status_t open_log(mastra_db_t *db, state_t *state)
     const char *mode = "", *path;
     apr_status_t rv;
 
-    rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    rv = learn(db);
     if (rv == APR_SUCCESS) {
         rv = pragma(&mode, db, "PRAGMA journal_mode");
     }
@@ -391,6 +407,7 @@ const mastra_dialect_t mastra_dialect_sqlite3 = {
     .check = check,
     .params = params,
     .prepare = prepare,
+    .learn = learn,
     .opened = opened,
     .closing = closing,
     .begin = begin,

@@ -223,13 +223,15 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
     }
     else {
         const mastra_json_t *error = mastra_json_get(snapshot, "error");
+        int by_step = !mastra_json_get(run->begin, "refused")
+                      && run->root->at < run->workflow->nnodes;
 
         /* before the log's end would make them ask storage */
         mastra_waits_tell(run, snapshot);
         /* a failed step has told its error itself */
         mastra_say_finish(run, batch->status,
                           mastra_json_get(snapshot, "result"),
-                          mastra_json_size(run->order) ? NULL : error);
+                          by_step ? NULL : error);
     }
     if (run->log) {
         mastra_log_close(run->log, !waits);

@@ -64,6 +64,7 @@ struct mastra_task_t {
     mastra_tool_call_t *call;
     mastra_agent_run_t *agent;
     struct mastra_talk_t *talk;      /* with the agent */
+    int cuts;                        /* calls whose process died */
     mastra_timer_t timer;
     apr_int64_t wake;                /* of a sleep, ms */
 };

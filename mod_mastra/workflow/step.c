@@ -10,6 +10,7 @@
 /* Sleeps up to this are waited for in memory, by whoever has the run. */
 #define SHORT_SLEEP 2000
 #define MAX_TAKEN 5              /* how often a step may end its process */
+#define CUT_PAUSE apr_time_from_msec(100)    /* the first, then longer ones */
 
 /* ---- validation ---- */
 
@@ -51,8 +52,8 @@ mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
     for (i = 0; i < errors.count; i++) {
         const mastra_schema_error_t *one = &errors.errors[i];
 
-        text = apr_pstrcat(pool, text, "\n- ", *one->path ? one->path : "root",
-                           ": ", one->message, NULL);
+        text = apr_pstrcat(pool, text, "\n- ", one->path, ": ",
+                           one->message, NULL);
     }
     issues = issues_of(&errors, pool);
     wrapped = mastra_json_pack("{s:O}", "issues", issues);
@@ -286,6 +287,31 @@ void mastra_step_cancel(mastra_task_t *task)
 
 /* ---- tools ---- */
 
+static void call_tool(mastra_task_t *task);
+
+static void call_again(void *baton)
+{
+    mastra_task_t *task = baton;
+
+    call_tool(task);
+    mastra_run_pump(task->run);
+}
+
+/* A handler of this server whose process died under the call is called again,
+ * with the same key, as the step would be if the run had died with it. */
+static int was_cut(mastra_task_t *task, const mastra_result_t *error)
+{
+    if (!error || task->node->tool->kind != &mastra_tool_uri
+        || (strcmp(error->code, "TOOL_CUT")
+            && strcmp(error->code, "TOOL_UNREACHABLE"))
+        || task->cuts >= MAX_TAKEN) {
+        return 0;
+    }
+    mastra_loop_timer_set(task->run->env->loop, &task->timer,
+                          CUT_PAUSE << task->cuts++, call_again, task);
+    return 1;
+}
+
 static void tool_done(void *baton, mastra_json_t *result,
                       const mastra_result_t *error)
 {
@@ -293,6 +319,9 @@ static void tool_done(void *baton, mastra_json_t *result,
     mastra_workflow_run_t *run = task->run;
 
     task->call = NULL;
+    if (was_cut(task, error)) {
+        return;
+    }
     mastra_step_came(task, mastra_json_ref(result),
                      error ? mastra_error_make(error->message) : NULL);
     mastra_run_pump(run);
@@ -521,6 +550,27 @@ static void show_running(mastra_task_t *task)
                     mastra_json_ref(record));
 }
 
+/* Of a run that is only looked at. A mapping has come to something by the
+ * time that anybody looks. */
+static void show(mastra_task_t *task)
+{
+    mastra_sight_t sight = mastra_task_sight(task);
+    const char *why = NULL;
+    mastra_json_t *output = NULL;
+
+    if (task->node->type == MASTRA_NODE_MAPPING) {
+        output = mastra_mapping_run(task->node->map, &sight, &why,
+                                    task->run->pool);
+    }
+    if (output) {
+        mastra_task_end(task, MASTRA_TASK_SUCCESS,
+                        final_record(task, output, NULL), output, NULL);
+    }
+    else {
+        show_running(task);
+    }
+}
+
 static void begin_live(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
@@ -529,7 +579,7 @@ static void begin_live(mastra_task_t *task)
         if (!task->started_at) {
             task->started_at = run->clock;
         }
-        show_running(task);
+        show(task);
         return;
     }
     run->going = 1;

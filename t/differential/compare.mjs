@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 const [real, ours, known] = process.argv.slice(2).map(file => JSON.parse(readFileSync(file, 'utf8')));
 
 // what differs from run to run is compared by its type only
-const passing = /(^|\.)(id|runId|messageId|traceId|spanId|createdAt|updatedAt|timestamp|startedAt|suspendedAt|clonedAt|toolCallId|date|created)$/;
+const passing = /(^|\.)(id|runId|messageId|traceId|spanId|createdAt|updatedAt|timestamp|startedAt|endedAt|suspendedAt|resumedAt|clonedAt|toolCallId|date|created)$/;
 // the upstream's own headers are as the upstream sends them
 const skipped = /(response|metadata)\.headers$|metadata\.headers\./;
 
@@ -48,7 +48,8 @@ for (const [i, { name, ...answer }] of real.entries()) {
     console.log(`ok ${count} - ${name}`);
   }
 }
-for (const entry of known.filter(one => !used.has(one))) {
+// a part of the calls does not meet all of them
+for (const entry of process.env.PART ? [] : known.filter(one => !used.has(one))) {
   console.log(`not ok ${++count} - a known difference is gone: ${entry.call} ${entry.path}`);
   failed++;
 }

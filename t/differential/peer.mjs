@@ -30,7 +30,37 @@ const remove = createTool({
   outputSchema: z.object({ deleted: z.boolean(), path: z.string() }),
   execute: async ({ path }) => ({ deleted: true, path }),
 });
-const tools = { 'weather-tool': weather, 'delete-tool': remove };
+const value = z.object({ value: z.string() });
+const number = z.object({ n: z.number() });
+const tool = (id, description, inputSchema, outputSchema, execute, more = {}) =>
+  createTool({ id, description, inputSchema, outputSchema, execute, ...more });
+const failed = {};
+const flaky = z.object({ key: z.string(), times: z.number() });
+const question = z.object({ question: z.string() });
+const answer = z.object({ answer: z.string() });
+const steps = [
+  tool('add-tool', 'Adds one', number, number, async ({ n }) => ({ n: n + 1 })),
+  tool('double-tool', 'Doubles', number, z.object({ d: z.number() }), async ({ n }) => ({ d: n * 2 })),
+  tool('echo-tool', 'Gives back its value', value, value, async input => input),
+  tool('slow-tool', 'Takes n milliseconds, or some', number, number, async ({ n }) => {
+    await new Promise(done => setTimeout(done, Math.max(n, 50)));
+    return { n };
+  }),
+  tool('flaky-tool', 'Fails a few times', flaky, flaky, async input => {
+    failed[input.key] = (failed[input.key] ?? 0) + 1;
+    if (failed[input.key] <= input.times) throw new Error('not yet');
+    return input;
+  }),
+  tool('fail-tool', 'Always fails', value, value, async () => {
+    throw new Error('tool exploded');
+  }),
+  tool('ask-tool', 'Asks a person', question, answer, async (input, context) => {
+    const its = context?.workflow ?? context?.agent;
+    return its?.resumeData ?? await its?.suspend(input);
+  }, { suspendSchema: question, resumeSchema: answer }),
+];
+const own = { 'weather-tool': weather, 'delete-tool': remove };
+const tools = { ...own, ...Object.fromEntries(steps.map(one => [one.id, one])) };
 
 const weatherAgent = new Agent({
   id: 'weather-agent',
@@ -38,7 +68,7 @@ const weatherAgent = new Agent({
   description: 'Answers weather questions',
   instructions: 'You are a weather assistant.',
   model,
-  tools,
+  tools: own,
   memory,
 });
 const plainAgent = new Agent({

@@ -1,10 +1,12 @@
 # A server whose workflows leave traces: a ledger in the database, written by sql tools, and one in a
-# file, written by a uri tool that notes the key of each call.
+# file, written by a uri tool that notes the key of each call. Another uri tool takes effect once for
+# each key, and then waits at a gate: there a run can be held at any of its steps.
 package Ledger;
 use strict;
 use warnings FATAL => 'all';
 
 use parent 'MastraHttpd';
+use Fcntl qw(F_WRLCK SEEK_SET);
 use JSON::PP ();
 use MastraTest ();
 use Time::HiRes qw(sleep time);
@@ -45,8 +47,24 @@ sub chain {
         { type => 'tool', id => "s$_", toolId => $tool }) } 1 .. $n;
 }
 
+# Each step waits at its gate, then writes its number: mapping, gate, tool, mapping, gate, tool, ...
+sub held_chain {
+    my ($tool, $n) = @_;
+    my @made = chain('hold', $n);
+    return @made if !$tool;
+    return map { ($made[2 * $_ - 2], { %{ $made[2 * $_ - 1] }, id => "h$_" },
+        { type => 'tool', id => "s$_", toolId => $tool }) } 1 .. $n;
+}
+
 # start(steps => 20, conf => TEXT, ...)
 sub start {
+    my $self = shift->prepare(@_);
+    $self->up;
+    $self->api_post('/tools/make/execute', { data => {} });
+    return $self;
+}
+
+sub prepare {
     my ($class, %opt) = @_;
     my $steps = $opt{steps} || 20;
     my $setup = delete $opt{setup};
@@ -70,9 +88,16 @@ sub start {
         { type => 'tool', id => 'f', toolId => 'fail', options => { retries => 2 } });
     $self->workflow('nap', { type => 'sleep', id => 'z', duration => 3000 }, chain('write', 1));
     $self->tool('slow', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua?slow=1' });
+    $self->tool('hold', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/gate.lua' });
+    $self->sql('owners', "SELECT id, owner FROM mastra_x_runs WHERE status = 'running'", [], 'rows');
+    $self->workflow('sql-held', held_chain('write', $steps));
+    $self->workflow('uri-held', held_chain(undef, $steps));
     $setup->($self) if $setup;
     mkdir "$self->{dir}/scripts";
+    $self->{traces} //= "$self->{dir}/state";
+    mkdir "$self->{traces}/$_" and chmod 0777, "$self->{traces}/$_" for qw(effects gates);
     write_file("$self->{dir}/scripts/ledger.lua", $self->script);
+    write_file("$self->{dir}/scripts/gate.lua", $self->gate_script);
     chmod 0755, "$self->{dir}/scripts";
     $self->write_conf(<<"END" . $conf);
 MastraEngine On
@@ -86,8 +111,6 @@ Alias "/tools/" "\@dir\@/scripts/"
     Require mastra-internal
 </Location>
 END
-    $self->up;
-    $self->api_post('/tools/make/execute', { data => {} });
     return $self;
 }
 
@@ -99,7 +122,7 @@ local json = require 'cjson'
 function handle(r)
     local body = r:requestbody()
     local input = json.decode(body)
-    local file = io.open('$self->{dir}/state/ledger', 'a')
+    local file = io.open('$self->{traces}/ledger', 'a')
     file:setvbuf('full')
     file:write(r.headers_in['Idempotency-Key'], ' ', input.run, ' ', input.step, '\\n')
     file:close()
@@ -118,6 +141,115 @@ end
 END
 }
 
+# An effect is a folder, which is made once, whoever asks for it again. A call that comes in is noted,
+# with the process that has it, and one that goes out.
+sub gate_script {
+    my $self = shift;
+    return <<"END";
+local json = require 'cjson'
+local dir = '$self->{traces}/'
+local function note(name, text)
+    local file = io.open(dir .. name, 'a')
+    file:setvbuf('full')
+    file:write(text, '\\n')
+    file:close()
+end
+local function process()
+    local file = io.open('/proc/self/stat', 'r')
+    local pid = file:read('n')
+    file:close()
+    return ' ' .. pid
+end
+local function held(run)
+    local file = io.open(dir .. 'gates/' .. run, 'r')
+    local text = file and file:read('a') or ''
+    if file then
+        file:close()
+    end
+    return tonumber(text)
+end
+function handle(r)
+    local body = r:requestbody()
+    local input = json.decode(body)
+    local key = r.headers_in['Idempotency-Key']
+    local line = string.format('%s %s %d', key, input.run, input.step)
+    r:mkdir(dir .. 'effects/' .. line:gsub('/', '_'):gsub(' ', '~'))
+    note('ledger', line .. process())
+    for i = 1, 3000 do
+        if held(input.run) ~= input.step then
+            break
+        end
+        r.usleep(20000)
+    end
+    note('passed', line)
+    r.content_type = 'application/json'
+    r:puts(json.encode({ run = input.run, step = input.step }))
+    return apache2.OK
+end
+END
+}
+
+# The gate of a run's step is closed; none is.
+sub hold {
+    my ($self, $run, $step) = @_;
+    my $gate = "$self->{traces}/gates/$run";
+    write_file("$gate-new", $step);
+    rename "$gate-new", $gate or die "$gate: $!";
+}
+
+sub open_gates { my ($self, @runs) = @_; unlink map { "$self->{traces}/gates/$_" } @runs }
+
+# {step => how often} of a run, by the folders
+sub effects {
+    my ($self, $run) = @_;
+    my %count;
+    for (glob "$self->{traces}/effects/*~$run~*") {
+        $count{$1}++ if /~(\d+)$/;
+    }
+    return \%count;
+}
+
+# How often a run's step has come to its gate, or has gone through.
+sub calls {
+    my ($self, $run, $step, $file) = @_;
+    return scalar grep { $_->[1] == $step } $self->noted($run, $file);
+}
+
+# {run => process} of the runs that go on. A child that is being killed may still take the question.
+sub owners {
+    my $self = shift;
+    my ($rows, $why);
+    MastraTest::wait_for(sub {
+        my $answer = eval { $self->api_post('/tools/owners/execute', { data => {} }, timeout => 10) };
+        $why  = $answer ? "$answer->{status} $answer->{body}" : $@;
+        $rows = $answer->{json} if $answer && $answer->{status} == 200;
+    }, 30) or die "owners: $why";
+    return { map { $_->{id} => $_->{owner} =~ /\.(\d+)-/ ? $1 : 0 } @$rows };
+}
+
+# Whatever wants to write to the database waits while the code runs: for less than five seconds.
+sub while_locked {
+    my ($self, $code) = @_;
+    if ($self->{params}) {
+        open my $psql, '|-', 'psql', $self->{params}, '-X', '-q', '-o', '/dev/null' or die "psql: $!";
+        $psql->autoflush(1);
+        print $psql "BEGIN; LOCK TABLE mastra_x_runs IN EXCLUSIVE MODE;\n";
+        MastraTest::wait_for(sub { Postgres::psql($self->{params}, 'SELECT 1 FROM pg_locks WHERE granted '
+            . "AND mode = 'ExclusiveLock' AND relation = 'mastra_x_runs'::regclass") }, 10);
+        my @said = $code->();
+        close $psql;
+        return @said;
+    }
+    # as store/lock.c does it
+    open my $file, '+<', $self->database_file . '-mastra-lock' or die "lock: $!";
+    my $range = pack 's s x4 q q l x4', F_WRLCK, SEEK_SET, 0, 1, 0;
+    my $ofd_setlkw = 38;
+    fcntl $file, $ofd_setlkw, $range or die "lock: $!";
+    my @said = $code->();
+    close $file;
+    return @said;
+}
+
 # {step => how often} of a run, by the database
 sub written {
     my ($self, $run) = @_;
@@ -125,11 +257,11 @@ sub written {
     return { map { $_->{step} => $_->{n} } @$rows };
 }
 
-# the calls of a run, by the file: [key, step]
+# the calls of a run, by the file: [key, step, process]
 sub noted {
-    my ($self, $run) = @_;
-    open my $fh, '<', "$self->{dir}/state/ledger" or return;
-    return map { my ($key, $of, $step) = split; $of eq $run ? [$key, $step] : () } <$fh>;
+    my ($self, $run, $file) = @_;
+    open my $fh, '<', "$self->{traces}/" . ($file // 'ledger') or return;
+    return map { my ($key, $of, $step, $pid) = split; $of eq $run ? [$key, $step, $pid] : () } <$fh>;
 }
 
 sub view {

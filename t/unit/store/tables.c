@@ -364,7 +364,7 @@ static void migrate_together(const mastra_store_conf_t *conf)
 {
     int i, status, bad = 0;
 
-    for (i = 0; i < 6; i++) {
+    for (i = 0; i < 10; i++) {
         if (fork() == 0) {
             mastra_result_t *result = NULL;
             apr_pool_t *pool;
@@ -379,10 +379,10 @@ static void migrate_together(const mastra_store_conf_t *conf)
             _exit(rv != APR_SUCCESS);
         }
     }
-    for (i = 0; i < 6; i++) {
+    for (i = 0; i < 10; i++) {
         bad += wait(&status) < 0 || status;
     }
-    IS_INT(bad, 0, "six processes migrate at once");
+    IS_INT(bad, 0, "ten processes migrate at once");
 }
 
 int main(void)
