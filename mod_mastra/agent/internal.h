@@ -240,7 +240,7 @@ struct mastra_agent_run_t {
     mastra_json_t *came;             /* they have been taken out */
     const char *next_id;             /* of the message after those, while
                                         its step is said to end */
-    mastra_json_t *pending;          /* what it waits for, while that is saved */
+    mastra_json_t *pending;          /* what it waits for, once that is saved */
     mastra_agent_lease_t *lease;
     int epoch;                       /* of the claim, 0: none */
     int suspended;

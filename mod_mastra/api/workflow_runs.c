@@ -47,23 +47,11 @@ static const char event_body[] =
 
 /* ---- one run ---- */
 
-static int bad_query(mastra_req_t *req, const char *field,
-                     const char *message)
-{
-    mastra_result_t *error = mastra_result_make(
-        req->pool, 400, "INVALID_QUERY", "Invalid query parameters");
-
-    error->detail = mastra_json_own(mastra_json_pack(
-        "{s:[{s:s, s:s}]}", "issues", "field", field, "message", message),
-        req->pool);
-    return mastra_reply_error(req, error);
-}
-
 static int bad_fields(mastra_req_t *req)
 {
-    return bad_query(req, "fields", "Invalid field name. Available fields: "
-                     "result, error, payload, steps, activeStepsPath, "
-                     "serializedStepGraph");
+    return mastra_reply_bad_query(req, "fields", "Invalid field name. Available "
+                                  "fields: result, error, payload, steps, "
+                                  "activeStepsPath, serializedStepGraph");
 }
 
 static int are_known(const char *fields, apr_pool_t *pool)
@@ -270,8 +258,7 @@ static int list_runs(mastra_req_t *req)
     }
     field = fill_filter(&filter, req);
     if (field) {
-        return bad_query(req, field, "Invalid input: expected date, received "
-                         "Date");
+        return mastra_reply_bad_query(req, field, MASTRA_NO_DATE);
     }
     if (!mastra_json_get_int(req->query, "perPage", 1)
         || !mastra_json_get_int(req->query, "limit", 1)) {

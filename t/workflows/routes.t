@@ -151,7 +151,7 @@ is_deeply $run->{result}, { approved => true }, 'it goes on with the answer';
 is_deeply $run->{steps}{'ask-human'}{resumePayload}, { approved => true }, '... which its step shows';
 $answer = api_post("/workflows/suspend-workflow/resume-async?runId=$id-w",
     { step => 'ask-human', resumeData => { approved => true } });
-is $answer->{status}, 500, 'a finished run cannot be resumed';
+is $answer->{status}, 409, 'a finished run cannot be resumed';
 is $answer->{json}{error}, 'This workflow run was not suspended', '... and is said to be so';
 is api_post("/workflows/suspend-workflow/resume-async?runId=$id-none", { resumeData => {} })->{status}, 404,
     'nor one that never was';
@@ -191,7 +191,7 @@ is_deeply api_post("/workflows/suspend-workflow/runs/$id-k/cancel", {})->{json},
     { message => 'Workflow run cancelled' }, 'a run that waits is cancelled';
 is api_get("/workflows/suspend-workflow/runs/$id-k")->{json}{status}, 'canceled', '... as it says';
 is api_post("/workflows/suspend-workflow/resume?runId=$id-k", { resumeData => { approved => true } })->{status},
-    500, '... and cannot be resumed';
+    409, '... and cannot be resumed';
 is api_post("/workflows/suspend-workflow/runs/$id-none/cancel", {})->{status}, 404,
     'one that never was cannot be cancelled';
 is_deeply api_delete("/workflows/suspend-workflow/runs/$id-k")->{json},
