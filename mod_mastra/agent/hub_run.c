@@ -10,7 +10,6 @@
 #include "../base/log.h"
 #include "../store/events.h"
 
-#define FRAME_LIMIT (64 * 1024 * 1024)
 #define RELEASE_AGAIN apr_time_from_sec(1)
 
 /* ---- the run's words go to the log, and to the client that there may be -- */
@@ -36,23 +35,29 @@ static mastra_json_t *brief(mastra_json_t *chunk)
 
 static int log_chunk(mastra_channel_t *channel, mastra_json_t *chunk)
 {
-    mastra_buf_t buf;
-    int go = 1;
+    int go;
 
     if (channel->quiet || !channel->log) {
         return 1;
     }
     chunk = brief(chunk);
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    if (!mastra_json_write(&buf, chunk)) {
-        go = mastra_log_append(channel->log, buf.data, buf.len);
-    }
-    mastra_buf_free(&buf);
+    go = mastra_log_chunk(channel->log, chunk);
     /* an error is the last that watchers hear of a run */
     channel->quiet = mastra_part_is(chunk, "error")
                      || mastra_part_is(chunk, "abort");
     mastra_json_unref(chunk);
     return go;
+}
+
+/* The client may come back for what follows the chunk that it gets next. */
+static void mark(mastra_channel_t *channel)
+{
+    mastra_event_at_t at = { .part = channel->claim->epoch };
+
+    if (channel->client->vtable->mark && channel->log && !channel->quiet) {
+        at.seq = mastra_log_last(channel->log);
+        channel->client->vtable->mark(channel->client, at);
+    }
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
@@ -61,30 +66,9 @@ static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
     int go = log_chunk(channel, chunk);
 
     if (channel->client) {
+        mark(channel);
         go &= channel->client->vtable->chunk(channel->client, chunk);
     }
-    return go;
-}
-
-static int log_text(mastra_channel_t *channel, const char *run_id,
-                    const char *type, const char *id, const char *text,
-                    apr_size_t len)
-{
-    mastra_buf_t buf;
-    int go;
-
-    if (channel->quiet || !channel->log) {
-        return 1;
-    }
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    mastra_buf_printf(&buf, "{\"type\":\"%s\",\"runId\":", type);
-    mastra_buf_json_string(&buf, run_id, strlen(run_id));
-    mastra_buf_printf(&buf, ",\"from\":\"AGENT\",\"payload\":{\"id\":\"%s\","
-                      "\"text\":", id);
-    mastra_buf_json_string(&buf, text, len);
-    mastra_buf_puts(&buf, "}}");
-    go = mastra_log_append(channel->log, buf.data, buf.len);
-    mastra_buf_free(&buf);
     return go;
 }
 
@@ -110,9 +94,12 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
                      const char *id, const char *text, apr_size_t len)
 {
     mastra_channel_t *channel = (mastra_channel_t *)sink;
-    int go = log_text(channel, run_id, type, id, text, len);
+    int go = channel->quiet || !channel->log
+                 ? 1 : mastra_log_text(channel->log, run_id, type, id, text,
+                                       len);
 
     if (channel->client) {
+        mark(channel);
         go &= client_text(channel->client, run_id, type, id, text, len);
     }
     return go;

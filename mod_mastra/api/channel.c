@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../agent/hub.h"
+#include "../http/event_id.h"
 #include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
@@ -224,7 +225,8 @@ static int decide(mastra_req_t *req)
 
 static int subscribe(mastra_req_t *req)
 {
-    mastra_result_t *error = NULL;
+    mastra_event_at_t from;
+    mastra_result_t *error = mastra_event_id_of(&from, req);
     const mastra_agent_t *agent;
     mastra_subscriber_t *sub;
     int rc;
@@ -233,8 +235,9 @@ static int subscribe(mastra_req_t *req)
     if (!agent) {
         return rc;
     }
-    sub = mastra_hub_subscribe(&req->host->agent_env, agent, resource_of(req),
-                               body_str(req, "threadId"), &error, req->pool);
+    sub = error ? NULL : mastra_hub_subscribe(
+        &req->host->agent_env, agent, resource_of(req),
+        body_str(req, "threadId"), from, &error, req->pool);
     if (!sub) {
         return mastra_reply_error(req, error);
     }
@@ -245,18 +248,20 @@ static int subscribe(mastra_req_t *req)
 static int observe(mastra_req_t *req)
 {
     double offset = mastra_json_get_num(req->body, "offset", 0);
-    mastra_result_t *error = NULL;
+    mastra_event_at_t from;
+    mastra_result_t *error = mastra_event_id_of(&from, req);
     mastra_subscriber_t *sub;
     int rc;
 
     if (!mastra_agents_asked(req, &rc)) {
         return rc;
     }
-    sub = mastra_hub_observe(&req->host->agent_env, req->principal.resource_id,
-                             body_str(req, "runId"),
-                             offset > 0 && offset < 1e15 ? (apr_int64_t)offset
-                                                         : 0,
-                             &error, req->pool);
+    if (!from.seq && offset > 0 && offset < 1e15) {
+        from.seq = (apr_int64_t)offset;
+    }
+    sub = error ? NULL : mastra_hub_observe(
+        &req->host->agent_env, req->principal.resource_id,
+        body_str(req, "runId"), from, &error, req->pool);
     if (!sub) {
         return mastra_reply_error(req, error);
     }

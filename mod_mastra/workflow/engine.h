@@ -247,6 +247,8 @@ mastra_wait_t *mastra_wait_make(mastra_workflow_env_t *env,
                                 const mastra_flow_row_t *row, int how);
 /* Also what segments from first on have said, but for the first chunks. */
 void mastra_wait_from(mastra_wait_t *wait, int first, apr_int64_t skip);
+/* What follows an event. */
+void mastra_wait_after(mastra_wait_t *wait, mastra_event_at_t at);
 /* Nothing of what it has said is kept any more: its snapshot (a reference is
  * taken) is told instead. */
 void mastra_wait_told(mastra_wait_t *wait, mastra_json_t *snapshot);
