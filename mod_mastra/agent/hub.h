@@ -103,6 +103,12 @@ mastra_subscriber_t *mastra_hub_observe(mastra_agent_env_t *env,
                                         mastra_event_at_t from,
                                         mastra_result_t **perror,
                                         apr_pool_t *pool);
+/* A durable run that nobody goes on with goes on here, to be observed. NULL, or
+ * why it cannot. Waits for storage. */
+mastra_result_t *mastra_hub_recover(mastra_agent_env_t *env,
+                                    const mastra_agent_t *agent,
+                                    const char *resource_id,
+                                    const char *run_id, apr_pool_t *pool);
 /* Loop. The sink's raw gets the chunks. */
 void mastra_subscriber_begin(mastra_subscriber_t *sub, mastra_sink_t *sink);
 void mastra_subscriber_resume(mastra_subscriber_t *sub);

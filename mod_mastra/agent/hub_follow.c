@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "hub_internal.h"
+#include "../store/runs.h"
 
 #define MAX_PENDING 1000             /* runs that a subscriber may lag behind */
 #define UNSEEN 3000                  /* milliseconds that a commit may take */
@@ -559,6 +560,24 @@ mastra_subscriber_t *mastra_hub_subscribe(mastra_agent_env_t *env,
     return outcome(&work, rv, perror);
 }
 
+/* One that has, or had, its log to itself. */
+static apr_status_t observe_durable(mastra_db_t *db, subscribing_t *work,
+                                    apr_pool_t *pool)
+{
+    mastra_run_row_t row;
+    apr_status_t rv = mastra_runs_get(&row, db, work->env->host, work->run,
+                                      pool);
+
+    if (rv == APR_SUCCESS && !strcmp(row.kind, MASTRA_RUN_DURABLE)
+        && (!work->resource || (row.resource_id
+                                && !strcmp(row.resource_id,
+                                           work->resource)))) {
+        push_run(work->sub, 0, mastra_durable_log(work->run, pool),
+                 *row.owner ? row.owner : NULL);
+    }
+    return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
+}
+
 static apr_status_t observe(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     subscribing_t *work = baton;
@@ -574,7 +593,8 @@ static apr_status_t observe(mastra_db_t *db, void *baton, apr_pool_t *pool)
         fill(work, &row, NULL);
         rv = APR_SUCCESS;
     }
-    return rv;
+    return rv == APR_SUCCESS && !work->sub->runs
+               ? observe_durable(db, work, pool) : rv;
 }
 
 mastra_subscriber_t *mastra_hub_observe(mastra_agent_env_t *env,

@@ -43,6 +43,9 @@ int mastra_log_text(mastra_log_t *log, const char *run_id, const char *type,
                     const char *id, const char *text, apr_size_t len);
 /* The sequence of the newest frame; 0: there is none. */
 apr_int64_t mastra_log_last(const mastra_log_t *log);
+/* Has written what was said, soon; done is called then, or when that is given
+ * up, unless the log is closed before. 0: there is nothing to wait for. */
+int mastra_log_sync(mastra_log_t *log, void (*done)(void *baton), void *baton);
 /* The owner is done. ended: so is the log, else somebody may go on with it.
  * What is not written yet is; log is not to be used any more. */
 void mastra_log_close(mastra_log_t *log, int ended);

@@ -42,3 +42,21 @@ apr_int64_t mastra_log_last(const mastra_log_t *log)
 {
     return log->ring.last;
 }
+
+int mastra_sink_text(mastra_sink_t *sink, const char *run_id,
+                     const char *type, const char *id, const char *text,
+                     apr_size_t len)
+{
+    mastra_json_t *chunk;
+    int go;
+
+    if (sink->vtable->text) {
+        return sink->vtable->text(sink, run_id, type, id, text, len);
+    }
+    chunk = mastra_json_pack("{s:s, s:s, s:s, s:{s:s, s:o}}", "type", type,
+                             "runId", run_id, "from", "AGENT", "payload", "id",
+                             id, "text", mastra_json_stringn(text, len));
+    go = sink->vtable->chunk(sink, chunk);
+    mastra_json_unref(chunk);
+    return go;
+}

@@ -41,4 +41,9 @@ typedef struct mastra_sink_vtable_t {
                 const mastra_result_t *error);
 } mastra_sink_vtable_t;
 
+/* text, also for those who take chunks only. */
+int mastra_sink_text(mastra_sink_t *sink, const char *run_id,
+                     const char *type, const char *id, const char *text,
+                     apr_size_t len);
+
 #endif
