@@ -57,6 +57,8 @@ struct mastra_task_t {
     int stopped;                     /* no more are begun */
     int completed;
     mastra_json_t *outputs;
+    mastra_json_t *items;            /* of a foreach: records in order */
+    const mastra_json_t *resumed;    /* the record below that was resumed last */
 
     /* of a step that is done now */
     int attempt;                     /* failed ones before it */
