@@ -91,7 +91,7 @@ static void take_in(mastra_agent_run_t *run, mastra_json_t *came)
     run->decision = NULL;
     run->next_id = NULL;
     mastra_run_free_step(&run->step);
-    mastra_run_start_step(run);
+    mastra_durable_keep(run, MASTRA_STAGE_MODEL, mastra_run_start_step);
 }
 
 static void after_take(void *baton)

@@ -22,7 +22,7 @@ static void next_message(mastra_agent_run_t *run)
 static void go_on(mastra_agent_run_t *run)
 {
     mastra_run_free_step(&run->step);
-    mastra_run_start_step(run);
+    mastra_durable_keep(run, MASTRA_STAGE_MODEL, mastra_run_start_step);
 }
 
 /* ---- savePerStep ---- */

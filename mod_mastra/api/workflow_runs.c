@@ -6,6 +6,7 @@
 
 #include "workflows.h"
 #include "run_options.h"
+#include "../http/event_id.h"
 #include "../http/request.h"
 
 #define MAX_LISTED 1000
@@ -47,23 +48,11 @@ static const char event_body[] =
 
 /* ---- one run ---- */
 
-static int bad_query(mastra_req_t *req, const char *field,
-                     const char *message)
-{
-    mastra_result_t *error = mastra_result_make(
-        req->pool, 400, "INVALID_QUERY", "Invalid query parameters");
-
-    error->detail = mastra_json_own(mastra_json_pack(
-        "{s:[{s:s, s:s}]}", "issues", "field", field, "message", message),
-        req->pool);
-    return mastra_reply_error(req, error);
-}
-
 static int bad_fields(mastra_req_t *req)
 {
-    return bad_query(req, "fields", "Invalid field name. Available fields: "
-                     "result, error, payload, steps, activeStepsPath, "
-                     "serializedStepGraph");
+    return mastra_reply_bad_query(req, "fields", "Invalid field name. Available "
+                                  "fields: result, error, payload, steps, "
+                                  "activeStepsPath, serializedStepGraph");
 }
 
 static int are_known(const char *fields, apr_pool_t *pool)
@@ -152,7 +141,11 @@ static int cancel_run(mastra_req_t *req)
 
 static int observe(mastra_req_t *req, int legacy)
 {
-    mastra_result_t *error = NULL;
+    mastra_workflow_observe_t how = {
+        .offset = mastra_json_get_int(req->query, "offset", 0),
+        .legacy = legacy
+    };
+    mastra_result_t *error = mastra_event_id_of(&how.after, req);
     mastra_wait_t *wait;
     int rc;
     const mastra_workflow_t *workflow = mastra_api_workflow(req, &rc);
@@ -160,11 +153,9 @@ static int observe(mastra_req_t *req, int legacy)
     if (!workflow) {
         return rc;
     }
-    wait = mastra_workflow_observe(
+    wait = error ? NULL : mastra_workflow_observe(
         &req->host->workflow_env, workflow,
-        mastra_json_get_str(req->query, "runId"),
-        mastra_json_get_int(req->query, "offset", 0), legacy, &error,
-        req->pool);
+        mastra_json_get_str(req->query, "runId"), &how, &error, req->pool);
     if (!wait) {
         return mastra_reply_error(req, error);
     }
@@ -270,8 +261,7 @@ static int list_runs(mastra_req_t *req)
     }
     field = fill_filter(&filter, req);
     if (field) {
-        return bad_query(req, field, "Invalid input: expected date, received "
-                         "Date");
+        return mastra_reply_bad_query(req, field, MASTRA_NO_DATE);
     }
     if (!mastra_json_get_int(req->query, "perPage", 1)
         || !mastra_json_get_int(req->query, "limit", 1)) {

@@ -201,7 +201,7 @@ static int drop(mastra_req_t *req)
         apr_pstrcat(req->pool, "Workflow ", reading.id, " deleted", NULL)));
 }
 
-#define S .tag = "Stored Workflows"
+#define S .tag = "Dynamic Workflows"
 
 const mastra_route_t mastra_api_workflow_stored[] = {
     { .method = "GET", .path = "/stored/workflows", .handler = list,

@@ -319,3 +319,10 @@ int mastra_validate_query(int *panswer, mastra_full_req_t *full)
     }
     return valid;
 }
+
+int mastra_reply_bad_query(mastra_req_t *req, const char *field,
+                           const char *message)
+{
+    return mastra_reply_issues(req, BAD_QUERY, mastra_json_pack(
+        "[{s:s, s:s}]", "field", field, "message", message));
+}

@@ -3,7 +3,8 @@
 import { results } from './kit.mjs';
 
 const parts = process.argv.slice(2);
-const all = ['agents', 'memory', 'workflows', 'edges'];
+const all = ['agents', 'requests', 'memory', 'threads', 'workflows', 'networks', 'schedules',
+  'system', 'edges'];
 
 for (const part of parts.length ? parts : all) {
   await import(`./calls/${part}.mjs`);

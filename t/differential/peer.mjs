@@ -2,6 +2,7 @@
 import { Mastra } from '@mastra/core/mastra';
 import { Agent } from '@mastra/core/agent';
 import { createTool } from '@mastra/core/tools';
+import { createStep, createWorkflow } from '@mastra/core/workflows';
 import { Memory } from '@mastra/memory';
 import { LibSQLStore } from '@mastra/libsql';
 import { createNodeServer } from '@mastra/deployer/server';
@@ -81,9 +82,30 @@ const plainAgent = new Agent({
 const remembering = (id, options) => new Agent({
   id, name: id, instructions: `You are ${id}.`, model, memory: new Memory({ storage, options }),
 });
+const echoFlow = createWorkflow({ id: 'echo-flow', description: 'Gives back its value', inputSchema: value, outputSchema: value })
+  .then(createStep(tools['echo-tool'])).commit();
+const leadAgent = new Agent({
+  id: 'lead-agent',
+  name: 'Lead Agent',
+  description: 'Leads others',
+  instructions: 'Lead them.',
+  model,
+  agents: { 'plain-agent': plainAgent },
+  workflows: { 'echo-flow': echoFlow },
+  tools: { 'echo-tool': tools['echo-tool'], 'delete-tool': remove },
+  memory: new Memory({ storage, options: { lastMessages: 10 } }),
+});
+const pairAgent = new Agent({
+  id: 'pair-agent',
+  name: 'Pair Agent',
+  instructions: 'Two of us.',
+  model: [{ model: { ...model, id: 'mock/model-a' }, maxRetries: 1 }, { model: { ...model, id: 'mock/model-b' } }],
+});
 const agents = {
   'weather-agent': weatherAgent,
   'plain-agent': plainAgent,
+  'lead-agent': leadAgent,
+  'pair-agent': pairAgent,
   'notes-agent': remembering('notes-agent', {
     workingMemory: { enabled: true, template: '# User\n- name:' },
   }),
@@ -100,8 +122,9 @@ const agents = {
 const mastra = new Mastra({
   agents,
   tools,
+  workflows: { 'echo-flow': echoFlow },
   storage,
   logger: false,
-  server: { port: Number(PORT), host: '127.0.0.1', build: { swaggerUI: false, openAPIDocs: false } },
+  server: { port: Number(PORT), host: '127.0.0.1', build: { swaggerUI: false, openAPIDocs: true } },
 });
 await createNodeServer(mastra, { tools: [], studio: false, isDev: false });

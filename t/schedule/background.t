@@ -7,7 +7,7 @@ use Ledger;
 use MastraTest;
 use Time::HiRes qw(sleep);
 
-plan tests => 17;
+plan tests => 18;
 
 my $columns = 'id, tool_call_id, tool_name, agent_id, run_id, resource_id, status, args, retry_count, max_retries, '
     . 'timeout_ms, "createdAt"';
@@ -46,6 +46,7 @@ is_deeply { map { $_ => $task->{$_} } qw(status toolName toolCallId args agentId
 
 my $client = $httpd->stream('/background-tasks/stream?runId=run-1', undef, method => 'GET');
 is $client->{head}{status}, 200, 'they are watched';
+is $client->{head}{headers}{'content-type'}, 'text/event-stream', '... as events';
 sleep 1;
 do_tool('finish');
 # what there is at its first look, which may come late, is no news: then it is done again
