@@ -113,21 +113,27 @@ void mastra_text_random_hex(char *out, apr_size_t n)
     OPENSSL_cleanse(part, sizeof(part));
 }
 
-void mastra_text_uuid(char *out)
+static void put_uuid(char *out, unsigned char *id)
 {
     static const int groups[] = { 4, 2, 2, 2, 6 };
-    unsigned char id[16], *from = id;
     int i;
 
-    take_random(id, sizeof(id));
     id[6] = (id[6] & 0x0F) | 0x40;
     id[8] = (id[8] & 0x3F) | 0x80;
     for (i = 0; i < 5; i++) {
-        mastra_text_hex(out, from, groups[i]);
-        from += groups[i];
+        mastra_text_hex(out, id, groups[i]);
+        id += groups[i];
         out += 2 * groups[i];
         *out++ = i < 4 ? '-' : '\0';
     }
+}
+
+void mastra_text_uuid(char *out)
+{
+    unsigned char id[16];
+
+    take_random(id, sizeof(id));
+    put_uuid(out, id);
 }
 
 const char *mastra_text_uuid_make(apr_pool_t *pool)
@@ -135,6 +141,21 @@ const char *mastra_text_uuid_make(apr_pool_t *pool)
     char *out = apr_palloc(pool, MASTRA_UUID_LEN + 1);
 
     mastra_text_uuid(out);
+    return out;
+}
+
+const char *mastra_text_uuid_row(apr_pool_t *pool)
+{
+    char *out = apr_palloc(pool, MASTRA_UUID_LEN + 1);
+    apr_uint64_t ms = (apr_uint64_t)apr_time_as_msec(apr_time_now());
+    unsigned char id[16];
+    int i;
+
+    take_random(id, sizeof(id));
+    for (i = 5; i >= 0; i--, ms >>= 8) {
+        id[i] = (unsigned char)ms;
+    }
+    put_uuid(out, id);
     return out;
 }
 
