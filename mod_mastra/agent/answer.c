@@ -630,6 +630,19 @@ static mastra_json_t *answer_base(mastra_agent_run_t *run,
     return answer;
 }
 
+/* What a scorer is given, for clients that score by themselves. */
+static mastra_json_t *scoring_data(mastra_agent_run_t *run)
+{
+    mastra_json_t *messages = mastra_json_array(), *input;
+
+    add_kept(messages, run->input);
+    input = mastra_json_pack("{s:o, s:o}", "inputMessages", messages,
+                             "rememberedMessages", or_array(run->remembered));
+    mastra_run_show_system(run, input);
+    return mastra_json_pack("{s:o, s:[o*]}", "input", input, "output",
+                            mastra_run_message(run, 0));
+}
+
 mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
 {
     mastra_json_t *last = mastra_json_at(run->steps,
@@ -659,6 +672,9 @@ mastra_json_t *mastra_run_answer(mastra_agent_run_t *run)
     mastra_json_set_str(answer, "runId", run->id);
     if (run->suspended) {
         mastra_run_describe_suspended(run, answer);
+    }
+    if (mastra_json_get_bool(run->options, "returnScorerData", 0)) {
+        mastra_json_set(answer, "scoringData", scoring_data(run));
     }
     mastra_json_set(answer, "messages", answer_messages(run));
     mastra_json_set(answer, "rememberedMessages", or_array(run->remembered));

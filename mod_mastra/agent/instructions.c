@@ -83,7 +83,8 @@ static int is_given(const mastra_json_t *value)
     return mastra_json_len(value) || mastra_json_size(value);
 }
 
-void mastra_run_system(mastra_agent_run_t *run, mastra_json_t *prompt)
+/* Without what a request and memory add. */
+static void add_own(mastra_agent_run_t *run, mastra_json_t *prompt)
 {
     const mastra_json_t *own = mastra_json_get(run->options, "instructions");
 
@@ -96,6 +97,36 @@ void mastra_run_system(mastra_agent_run_t *run, mastra_json_t *prompt)
     }
     mastra_message_systems(prompt, run->background);
     mastra_message_systems(prompt, run->input);
+}
+
+void mastra_run_system(mastra_agent_run_t *run, mastra_json_t *prompt)
+{
+    add_own(run, prompt);
     add_system(prompt, mastra_json_get(run->options, "system"));
     mastra_run_add_notes(run, prompt);
+}
+
+static void put_some(mastra_json_t *object, const char *key,
+                     mastra_json_t *list)
+{
+    if (mastra_json_size(list)) {
+        mastra_json_set(object, key, list);
+    }
+    else {
+        mastra_json_unref(list);
+    }
+}
+
+void mastra_run_show_system(mastra_agent_run_t *run, mastra_json_t *made)
+{
+    mastra_json_t *own = mastra_json_array(), *given = mastra_json_array();
+    mastra_json_t *notes = mastra_json_array(), *tagged = mastra_json_object();
+
+    add_own(run, own);
+    add_system(given, mastra_json_get(run->options, "system"));
+    mastra_run_add_notes(run, notes);
+    mastra_json_set(made, "systemMessages", own);
+    put_some(tagged, "user-provided", given);
+    put_some(tagged, "memory", notes);
+    mastra_json_set(made, "taggedSystemMessages", tagged);
 }

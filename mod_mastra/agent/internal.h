@@ -629,6 +629,8 @@ mastra_result_t *mastra_run_check_system(const mastra_json_t *value,
 /* The system prompt of the run: the request's instructions or the agent's,
  * system messages, and what "system" adds. Appends to prompt. */
 void mastra_run_system(mastra_agent_run_t *run, mastra_json_t *prompt);
+/* The same as "systemMessages" and "taggedSystemMessages" of made. */
+void mastra_run_show_system(mastra_agent_run_t *run, mastra_json_t *made);
 /* text with its {{…}} filled in from context; what is not there stays. */
 const char *mastra_template_fill(const char *text, mastra_json_t *context,
                                  apr_pool_t *pool);

@@ -8,7 +8,7 @@ use MastraTest;
 use Served qw(text_of_frames types);
 use Upstream;
 
-plan tests => 82;
+plan tests => 86;
 
 my $up   = Upstream->start;
 my @port = (port => server_port() + 1);
@@ -190,6 +190,15 @@ is $answer->{status}, 200, '... or nothing is wanted';
 @seen = frames('up-agent', { messages => 'q', structuredOutput => { %long } });
 is +(chunks('error', @seen))[0]{payload}{error}{code}, 'STRUCTURED_OUTPUT_SCHEMA_VALIDATION_FAILED',
     'a stream has it as a chunk';
+
+# --- what a scorer is given
+
+my $scored = api_post('/agents/weather-agent/generate', { messages => 'hello', system => 'Be brief.',
+    returnScorerData => true, memory => { thread => "scored-$$", resource => 'r' } })->{json}{scoringData};
+is $scored->{input}{inputMessages}[0]{content}{content}, 'hello', 'the input of a run, for scorers';
+is $scored->{input}{taggedSystemMessages}{'user-provided'}[0]{content}, 'Be brief.', '... its system messages';
+like $scored->{input}{taggedSystemMessages}{memory}[0]{content}, qr/working memory/, '... with those of memory';
+is $scored->{output}[0]{role}, 'assistant', '... and its output';
 
 # --- form of the stream
 
