@@ -39,6 +39,9 @@ static const char row_claim[] =
 static const char row_advance[] =
     "UPDATE mastra_x_runs SET lease = ?, taken = 0 WHERE id = ? "
     "AND epoch = ? AND status = 'running'";
+static const char row_held[] =
+    "SELECT lease, taken FROM mastra_x_runs WHERE id = ? AND epoch = ? "
+    "AND status = 'running'";
 static const char row_settle[] =
     "UPDATE mastra_x_runs SET status = ?, owner = '', lease = 0, wake = ?, "
     "taken = 0, changed = ? WHERE id = ? AND epoch = ? "
@@ -55,10 +58,10 @@ static const char row_halt[] =
 static const char row_delete[] = "DELETE FROM mastra_x_runs WHERE id = ?";
 static const char row_renew[] =
     "UPDATE mastra_x_runs SET lease = ? WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_owned[] =
     "SELECT id, epoch, halt FROM mastra_x_runs WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_lapsed[] =
     "SELECT id, summary FROM mastra_x_runs WHERE host = ? "
     "AND kind = 'workflow' AND status = 'running' AND (lease < ? OR owner = ?) "
@@ -254,13 +257,42 @@ apr_status_t mastra_flows_claim(mastra_flow_row_t *row, mastra_db_t *db,
     return rv;
 }
 
+/* Whether nothing need be written: the run is still this epoch's, and its lease
+ * a long one, as all of a child are renewed together. Where only one can write
+ * what was read stays true until the commit. */
+static apr_status_t is_held(int *pheld, mastra_db_t *db,
+                            const mastra_flow_row_t *row, apr_int64_t until,
+                            apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    apr_status_t rv;
+
+    *pheld = 0;
+    if (!db->dialect->single_writer) {
+        return APR_SUCCESS;
+    }
+    rv = mastra_db_query(&rows, db, row_held, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch)
+    }, 2, pool);
+    if (rv == APR_SUCCESS && !mastra_rows_count(rows)) {
+        return MASTRA_STORE_STALE;
+    }
+    *pheld = rv == APR_SUCCESS && mastra_rows_int(rows, 0, 0) > until
+             && !mastra_rows_int(rows, 0, 1);
+    return rv;
+}
+
 apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
                                   apr_interval_time_t lease, apr_pool_t *pool)
 {
     apr_int64_t now;
+    int held = 0;
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
-    return rv ? rv : change(db, row_advance, (const mastra_bind_t[]) {
+    if (rv == APR_SUCCESS) {
+        rv = is_held(&held, db, row, now + lease / 2000, pool);
+    }
+    return rv || held ? rv : change(db, row_advance, (const mastra_bind_t[]) {
         MASTRA_INT(now + lease / 1000), MASTRA_TEXT(row->id),
         MASTRA_INT(row->epoch)
     }, 3, pool);

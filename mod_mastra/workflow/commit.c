@@ -246,18 +246,19 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
     }
     else {
         const mastra_json_t *error = mastra_json_get(snapshot, "error");
+        int by_step = !mastra_json_get(run->begin, "refused")
+                      && run->root->at < run->workflow->nnodes;
 
+        /* before the log's end would make them ask storage */
+        mastra_waits_tell(run, snapshot);
         /* a failed step has told its error itself */
         mastra_say_finish(run, batch->status,
                           mastra_json_get(snapshot, "result"),
-                          mastra_json_size(run->order) ? NULL : error);
+                          by_step ? NULL : error);
     }
     if (run->log) {
         mastra_log_close(run->log, !waits);
         run->log = NULL;
-    }
-    if (!waits) {
-        mastra_waits_tell(run, snapshot);
     }
     run->over = 1;
     mastra_run_free(run);
@@ -429,7 +430,13 @@ void mastra_commit_flush(mastra_workflow_run_t *run)
 void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
 {
     mastra_batch_t *batch = make_batch(run);
+    const char *error = mastra_json_get_str(run->root->error, "message");
 
+    if (!strcmp(status, "failed")) {
+        mastra_log(MASTRA_LOG_INFO, 0, "run %s of workflow %s failed: %s",
+                   run->row.id, run->workflow->id,
+                   error ? error : "no more known");
+    }
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);

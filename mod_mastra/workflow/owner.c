@@ -107,19 +107,30 @@ static int is_refused(mastra_workflow_run_t *run)
     return 1;
 }
 
+/* Others may follow it since it waited or was another's. */
+static void tell_others(const mastra_launch_t *launch, const char *key)
+{
+    mastra_bus_msg_t msg = { .kind = MASTRA_BUS_RUN_HERE, .key = key };
+
+    if (!launch->begins || launch->row.segment > 1) {
+        mastra_hub_tell_all(launch->env->hub, &msg);
+    }
+}
+
 static void start(mastra_launch_t *launch)
 {
     struct mastra_owner_t *owner = launch->env->owner;
     mastra_workflow_run_t *run = mastra_run_make(
         launch->env, launch->held, &launch->row, launch->begin, launch->rows);
+    const char *key;
 
     launch->held = NULL;
     launch->begin = launch->rows = NULL;
     apr_hash_set(owner->runs, run->row.id, APR_HASH_KEY_STRING, run);
-    run->log = mastra_log_open(
-        owner->events, launch->env->store,
-        mastra_run_log_key(run->row.id, run->row.segment, run->pool),
-        run->row.epoch, launch->after, NULL, NULL);
+    key = mastra_run_log_key(run->row.id, run->row.segment, run->pool);
+    run->log = mastra_log_open(owner->events, launch->env->store, key,
+                               run->row.epoch, launch->after, NULL, NULL);
+    tell_others(launch, key);
     if (launch->begins) {
         mastra_say_start(run);
     }
@@ -560,10 +571,12 @@ static void on_message(void *baton, const char *from,
 {
     struct mastra_owner_t *owner = baton;
 
-    (void)from;
     if (msg->kind == MASTRA_BUS_RUN_HALT
         && apr_hash_get(owner->runs, msg->key, APR_HASH_KEY_STRING)) {
         renew_all(owner);
+    }
+    else if (msg->kind == MASTRA_BUS_RUN_HERE) {
+        mastra_log_owner(owner->events, msg->key, from);
     }
 }
 

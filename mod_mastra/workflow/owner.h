@@ -11,7 +11,8 @@
  */
 enum {
     MASTRA_BUS_RUN_HALT = MASTRA_BUS_ABOVE,  /* key: id of a run */
-    MASTRA_BUS_RUN_PING                      /* are you there? */
+    MASTRA_BUS_RUN_PING,                     /* are you there? */
+    MASTRA_BUS_RUN_HERE                      /* key: of its log */
 };
 
 struct mastra_owner_t {

@@ -51,8 +51,8 @@ mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
     for (i = 0; i < errors.count; i++) {
         const mastra_schema_error_t *one = &errors.errors[i];
 
-        text = apr_pstrcat(pool, text, "\n- ", *one->path ? one->path : "root",
-                           ": ", one->message, NULL);
+        text = apr_pstrcat(pool, text, "\n- ", one->path, ": ",
+                           one->message, NULL);
     }
     issues = issues_of(&errors, pool);
     wrapped = mastra_json_pack("{s:O}", "issues", issues);
@@ -527,6 +527,27 @@ static void show_running(mastra_task_t *task)
                     mastra_json_ref(record));
 }
 
+/* Of a run that is only looked at. A mapping has come to something by the
+ * time that anybody looks. */
+static void show(mastra_task_t *task)
+{
+    mastra_sight_t sight = mastra_task_sight(task);
+    const char *why = NULL;
+    mastra_json_t *output = NULL;
+
+    if (task->node->type == MASTRA_NODE_MAPPING) {
+        output = mastra_mapping_run(task->node->map, &sight, &why,
+                                    task->run->pool);
+    }
+    if (output) {
+        mastra_task_end(task, MASTRA_TASK_SUCCESS,
+                        final_record(task, output, NULL), output, NULL);
+    }
+    else {
+        show_running(task);
+    }
+}
+
 static void begin_live(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
@@ -535,7 +556,7 @@ static void begin_live(mastra_task_t *task)
         if (!task->started_at) {
             task->started_at = run->clock;
         }
-        show_running(task);
+        show(task);
         return;
     }
     run->going = 1;

@@ -9,7 +9,7 @@ use MastraClient;
 use MastraTest;
 use Time::HiRes qw(sleep time);
 
-plan tests => 3 * 7 + 4 + 4;
+plan tests => 3 * 7 + 4 + 4 + 3 * 5;
 
 my $id    = "lost-$$";
 my $n     = mpm() eq 'prefork' ? 1 : 6;
@@ -21,6 +21,7 @@ my $httpd = Ledger->start(name => 'lost', steps => 1, conf => "MastraRunLease 3\
         my $self = shift;
         $self->tool('careful', requireApproval => true, inputSchema => $Ledger::step_in,
             execute => { kind => 'uri', uri => '/tools/gate.lua' });
+        $self->agent('keeper', durable => true, tools => ['hold'], memory => { options => { lastMessages => 10 } });
         $self->agent('asker', tools => ['careful', 'hold'], memory => { options => { lastMessages => 10 } });
     });
 $httpd->expect_log(qr/AH00052|AH00051|MA300\d|MA30[234]/);
@@ -75,13 +76,19 @@ sub said {
 
 sub check {
     my ($what, @runs) = @_;
+    check_once($what, @runs);
+    is_deeply [map { $httpd->api_post('/agents/asker/approve-tool-call-generate', $_->{decision})->{status} } @runs],
+        [(404) x @runs], '... which nobody can decide about any more';
+}
+
+sub check_once {
+    my ($what, @runs) = @_;
     is_deeply [map { $httpd->effects($_->{run})->{1} // 0 } @runs], [(1) x @runs], "$what: each effect is there once";
     my @keys = map { my %keys = map { $_->[0] => 1 } $httpd->noted($_->{run}); scalar keys %keys } @runs;
     is_deeply \@keys, [(1) x @runs], '... under one key';
-    is_deeply [map { said($_) } @runs], [('user tool-invocation:result assistant') x @runs],
-        '... and question, call and answer are there once';
-    is_deeply [map { $httpd->api_post('/agents/asker/approve-tool-call-generate', $_->{decision})->{status} } @runs],
-        [(404) x @runs], '... which nobody can decide about any more';
+    # an answer after a decision is a message of its own
+    is_deeply [map { said($_) =~ s/:result text/:result assistant/r } @runs],
+        [('user tool-invocation:result assistant') x @runs], '... and question, call and answer are there once';
 }
 
 sub kill_children { kill KILL => $httpd->children }
@@ -116,6 +123,24 @@ for my $way (sort keys %ways) {
     is_deeply [map { decide_again($_)->{json}{finishReason} // 'nothing' } @runs], [('stop') x @runs],
         '... who decides, and they come to their ends';
     check($way, @runs);
+}
+
+# --- durable runs, which nobody has to take up
+
+for my $way (sort keys %ways) {
+    my @runs = map { { run => "$id-keeper-" . ($way =~ s/ /-/gr) . "-$_" } } 1 .. $n;
+    for my $one (@runs) {
+        $httpd->hold($one->{run}, 1);
+        $one->{client} = MastraClient->new(port => $httpd->port);
+        $one->{client}->send_request(POST => '/api/agents/keeper/generate', json => { runId => $one->{run},
+            messages => qq(CALL:hold:{"run":"$one->{run}","step":1}),
+            memory => { thread => "t-$one->{run}", resource => $id } });
+    }
+    ok at_gates(1, @runs), "durable, $way: runs are at their tools";
+    $ways{$way}->(@runs);
+    $httpd->open_gates(map { $_->{run} } @runs);
+    ok wait_for(sub { !grep { eval { said($_) } !~ /assistant$/ } @runs }, 60), '... their processes die, and they end';
+    check_once("durable, $way", @runs);
 }
 
 # --- asleep past the lease
