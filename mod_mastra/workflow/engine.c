@@ -65,6 +65,7 @@ static mastra_task_t *make_task(mastra_task_t *parent, mastra_scope_t *scope,
         mastra_json_get(run->begin, "inputs"), place);
 
     task->run = run;
+    task->late = ++run->ntasks > MASTRA_WORKFLOW_MAX_TASKS;
     task->scope = scope;
     task->node = node;
     task->parent = parent;
@@ -468,8 +469,8 @@ static void foreach_child(mastra_task_t *task, mastra_task_t *child)
     task->open--;
     task->replayed &= child->replayed;
     if (child->outcome == MASTRA_TASK_SUCCESS) {
-        mastra_json_remove(task->outputs, (apr_size_t)child->index);
-        mastra_json_insert(task->outputs, (apr_size_t)child->index,
+        task->done++;
+        mastra_json_put_at(task->outputs, (apr_size_t)child->index,
                            mastra_json_ref(child->output));
     }
     if (child->outcome == MASTRA_TASK_SUSPENDED) {
@@ -553,6 +554,14 @@ static void child_over(mastra_task_t *parent, mastra_task_t *child)
 
 static void task_run(mastra_task_t *task)
 {
+    if (task->late) {
+        if (task->outcome == MASTRA_TASK_OPEN) {
+            mastra_task_end(task, MASTRA_TASK_FAILED, NULL, NULL,
+                            mastra_error_make("The run has more than 50000 "
+                                              "steps"));
+        }
+        return;
+    }
     if (!task->node) {
         if (task->outcome == MASTRA_TASK_OPEN) {
             flow_run(task);
