@@ -190,7 +190,8 @@ static void put_request(conn_t *c)
     buf_puts(&c->out, text ? "POST " : "GET ");
     put_filled(c, &c->out, c->answer.second ? o.second_path : o.path);
     buf_printf(&c->out, " HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n", o.host,
-               rules.sse ? "text/event-stream" : "application/json");
+               rules.records ? "*/*"
+               : rules.sse ? "text/event-stream" : "application/json");
     if (!text) {
         buf_puts(&c->out, "\r\n");
         return;

@@ -424,7 +424,7 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
                    hooks, pool);
     }
-    shared->native = mastra_native_start(shared->loop, pool);
+    shared->native = mastra_native_start(shared->loop, shared->jobs, pool);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_workflows_start(&APR_ARRAY_IDX(shared->hosts, i,
                                               mastra_host_t *)->workflow_env);

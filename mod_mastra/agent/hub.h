@@ -44,6 +44,8 @@ void mastra_hub_join(mastra_hub_t *hub, mastra_hub_peer_t *peer);
 /* Loop: a hint to a child of this server; to itself, too. */
 void mastra_hub_tell(mastra_hub_t *hub, const char *to,
                      const mastra_bus_msg_t *msg);
+/* Loop: the same to all others. */
+void mastra_hub_tell_all(mastra_hub_t *hub, const mastra_bus_msg_t *msg);
 
 /* ---- request threads: these wait for storage ---- */
 

@@ -212,6 +212,7 @@ struct mastra_agent_run_t {
     void (*after_title)(mastra_agent_run_t *run);
     int max_steps;
     int depth;
+    const char *again;               /* of keys of its calls, or NULL */
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered */
     mastra_json_t *offered;          /* the same by name; NULL: all tools of the

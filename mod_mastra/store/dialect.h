@@ -201,8 +201,11 @@ typedef struct mastra_dialect_t {
     /* hurry: a group that would rather give way than wait long for a lock. */
     apr_status_t (*begin)(mastra_db_t *db, mastra_store_mode_e mode,
                           int hurry);
-    /* What a write transaction did is durable when this returns success. */
+    /* What a write transaction did is in the database when this returns
+     * success, and durable unless there is a log to be synced. */
     apr_status_t (*commit)(mastra_db_t *db, mastra_store_mode_e mode);
+    /* Descriptor of the log, lent; -1: nothing is to be synced. NULL: never. */
+    int (*log)(mastra_db_t *db);
     /* APR_ECONNRESET when the connection is gone. */
     apr_status_t (*rollback)(mastra_db_t *db);
     /* The driver's return code and message as a status. */

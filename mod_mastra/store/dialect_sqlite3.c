@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -27,8 +26,8 @@ enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
  * Durability. SQLite at synchronous=FULL syncs the log inside COMMIT, which
  * holds the driver's process-wide mutex: all readers of the child wait for
  * the disk. So the connection runs at NORMAL (which leaves the log unsynced
- * at a commit, and syncs it before a checkpoint), and commit() below syncs the
- * log itself, after the lock is free and before anybody is told.
+ * at a commit, and syncs it before a checkpoint), and the store syncs the log
+ * itself, after the lock is free and before anybody is told.
  */
 typedef struct {
     mastra_filelock_t *lock;
@@ -310,32 +309,22 @@ static apr_status_t begin(mastra_db_t *db, mastra_store_mode_e mode,
     return rv;
 }
 
-static apr_status_t sync_log(mastra_db_t *db, state_t *state)
-{
-    struct stat st;
-
-    /* a log that was unlinked under us is not the one others read */
-    if (fstat(state->wal, &st) == 0 && st.st_nlink > 0
-        && fdatasync(state->wal) == 0) {
-        return APR_SUCCESS;
-    }
-    db->error = APR_EGENERAL;
-    apr_cpystrn(db->error_text, "the write-ahead log cannot be synced",
-                sizeof(db->error_text));
-    return APR_EGENERAL;
-}
-
 static apr_status_t commit(mastra_db_t *db, mastra_store_mode_e mode)
 {
     state_t *state = db->state;
     apr_status_t rv = mastra_db_plain(db, "COMMIT");
 
-    if (mode == MASTRA_STORE_READ || rv != APR_SUCCESS) {
-        return rv;
+    if (mode == MASTRA_STORE_WRITE && rv == APR_SUCCESS) {
+        drop_lock(state);
     }
-    drop_lock(state);
-    return state->wal >= 0 && !db->conf->synchronous_normal
-           ? sync_log(db, state) : APR_SUCCESS;
+    return rv;
+}
+
+static int log_of(mastra_db_t *db)
+{
+    const state_t *state = db->state;
+
+    return db->conf->synchronous_normal ? -1 : state->wal;
 }
 
 static apr_status_t rollback(mastra_db_t *db)
@@ -412,6 +401,7 @@ const mastra_dialect_t mastra_dialect_sqlite3 = {
     .closing = closing,
     .begin = begin,
     .commit = commit,
+    .log = log_of,
     .rollback = rollback,
     .status = status,
     .settle = settle

@@ -64,7 +64,6 @@ struct mastra_task_t {
     mastra_tool_call_t *call;
     mastra_agent_run_t *agent;
     struct mastra_talk_t *talk;      /* with the agent */
-    int cuts;                        /* calls whose process died */
     mastra_timer_t timer;
     apr_int64_t wake;                /* of a sleep, ms */
 };
@@ -130,6 +129,8 @@ const char *mastra_task_name(const mastra_task_t *task);
 
 /* ---- step.c ---- */
 
+/* What tells its present attempt from all others: run/turn/place/attempt. */
+const char *mastra_step_key(const mastra_task_t *task);
 /* A step without others below it begins: from storage, or now. */
 void mastra_step_begin(mastra_task_t *task);
 /* Its result, or a part on the way to it, is stored. */

@@ -233,7 +233,8 @@ sub peer_process {
             NODE_ENV                  => 'production',
             MASTRA_TELEMETRY_DISABLED => 1,
             PORT                      => $server->{port},
-            UPSTREAM                  => $server->{upstream}{url} // '',
+            UPSTREAM                  => $server->{upstream}
+                                         ? $server->{upstream}{url} : '',
             %{$server->{env} || {}},
             DATABASE                  => "$dir/data/mastra.db",
         },
