@@ -288,11 +288,32 @@ static void lift_suspension(mastra_task_t *task, mastra_json_t *record,
                         mastra_json_get_int(inner, "suspendedAt", 0));
 }
 
+/* The newest answer that a step below was given is the workflow's, too. */
+static void lift_answer(mastra_json_t *record, const mastra_json_t *results)
+{
+    apr_int64_t newest = 0;
+    void *at;
+
+    for (at = mastra_json_iter(results); at;
+         at = mastra_json_next(results, at)) {
+        const mastra_json_t *step = mastra_json_value(at);
+        mastra_json_t *answer = mastra_json_get(step, "resumePayload");
+        apr_int64_t when = mastra_json_get_int(step, "resumedAt", 0);
+
+        if (answer && when >= newest) {
+            newest = when;
+            mastra_json_set(record, "resumePayload", mastra_json_ref(answer));
+            mastra_json_set_int(record, "resumedAt", when);
+        }
+    }
+}
+
 static void nested_child(mastra_task_t *task, mastra_task_t *flow)
 {
     mastra_json_t *record = record_of(task, flow->outcome, flow->output,
                                       flow->error);
 
+    lift_answer(record, flow->scope->results);
     if (flow->outcome == MASTRA_TASK_SUSPENDED) {
         lift_suspension(task, record, flow->scope->results);
     }
