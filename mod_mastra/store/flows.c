@@ -58,10 +58,10 @@ static const char row_halt[] =
 static const char row_delete[] = "DELETE FROM mastra_x_runs WHERE id = ?";
 static const char row_renew[] =
     "UPDATE mastra_x_runs SET lease = ? WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_owned[] =
     "SELECT id, epoch, halt FROM mastra_x_runs WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_lapsed[] =
     "SELECT id, summary FROM mastra_x_runs WHERE host = ? "
     "AND kind = 'workflow' AND status = 'running' AND (lease < ? OR owner = ?) "

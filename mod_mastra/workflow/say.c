@@ -6,21 +6,13 @@
 
 #include "engine.h"
 
-#define FRAME_LIMIT (64 * 1024 * 1024)
-
 /* The chunk is taken over. */
 static void say(mastra_workflow_run_t *run, mastra_json_t *chunk)
 {
-    mastra_buf_t buf;
-
     if (run->log) {
-        mastra_buf_init(&buf, FRAME_LIMIT);
-        if (!mastra_json_write(&buf, chunk)) {
-            /* how much may be unwritten is bounded by the steps that run at
-             * once: they are not held back */
-            mastra_log_append(run->log, buf.data, buf.len);
-        }
-        mastra_buf_free(&buf);
+        /* how much may be unwritten is bounded by the steps that run at
+         * once: they are not held back */
+        mastra_log_chunk(run->log, chunk);
     }
     mastra_json_unref(chunk);
 }
@@ -75,26 +67,24 @@ void mastra_say_step(mastra_task_t *task, const char *type,
     say_workflow(run, type, payload);
 }
 
-/* What a task begins with; by is the one whose answer it goes on with. */
-static mastra_json_t *start_record(const mastra_task_t *task,
-                                   const mastra_task_t *by)
+static mastra_json_t *start_record(const mastra_task_t *task)
 {
     mastra_json_t *made = mastra_json_pack(
         "{s:O, s:I, s:s}", "payload", task->input, "startedAt",
         task->started_at, "status",
         task->node->type >= MASTRA_NODE_SLEEP ? "waiting" : "running");
-    mastra_json_t *resumed = mastra_json_get(by->resume, "resumePayload");
+    mastra_json_t *resumed = mastra_json_get(task->resume, "resumePayload");
 
     if (resumed && task->node->type != MASTRA_NODE_FOREACH) {
         mastra_json_set(made, "resumePayload", mastra_json_ref(resumed));
         mastra_json_set_int(made, "resumedAt",
-                            mastra_json_get_int(by->resume, "resumedAt", 0));
+                            mastra_json_get_int(task->resume, "resumedAt", 0));
     }
     return made;
 }
 
-/* What contains a step is told of first, once. */
-static void announce(mastra_task_t *task, const mastra_task_t *step)
+/* What contains it is told of first, once. */
+static void announce(mastra_task_t *task)
 {
     mastra_json_t *record;
 
@@ -102,7 +92,7 @@ static void announce(mastra_task_t *task, const mastra_task_t *step)
         return;
     }
     task->announced = 1;
-    announce(task->parent, step);
+    announce(task->parent);
     if (!task->node || (task->node->type != MASTRA_NODE_WORKFLOW
                         && task->node->type != MASTRA_NODE_FOREACH)) {
         return;
@@ -110,7 +100,7 @@ static void announce(mastra_task_t *task, const mastra_task_t *step)
     if (!task->call_id) {
         task->call_id = mastra_text_uuid_make(task->run->pool);
     }
-    record = start_record(task, step);
+    record = start_record(task);
     mastra_say_step(task, "workflow-step-start", record);
     mastra_json_unref(record);
 }
@@ -122,8 +112,8 @@ void mastra_say_begin(mastra_task_t *task)
     if (!task->run->log) {
         return;
     }
-    announce(task->parent, task);
-    record = start_record(task, task);
+    announce(task->parent);
+    record = start_record(task);
     mastra_say_step(task, task->node->type >= MASTRA_NODE_SLEEP
                               ? "workflow-step-waiting"
                               : "workflow-step-start", record);
