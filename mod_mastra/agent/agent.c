@@ -20,7 +20,8 @@ mastra_agents_t *mastra_agents_make(apr_pool_t *pool)
 const mastra_agent_t *mastra_agents_find(const mastra_agents_t *agents,
                                          const char *name)
 {
-    return apr_hash_get(agents->by_name, name, APR_HASH_KEY_STRING);
+    return name ? apr_hash_get(agents->by_name, name, APR_HASH_KEY_STRING)
+                : NULL;
 }
 
 int mastra_agents_count(const mastra_agents_t *agents)

@@ -161,6 +161,9 @@ typedef struct {
     const char *resource_id;         /* what auth says the user owns, or NULL */
     mastra_json_t *request_context;  /* object or NULL */
     int depth;                       /* of nested calls of this server */
+    /* of a run that may be done again as a whole: what its tool calls' keys
+     * begin with, instead of the run's id; or NULL */
+    const char *again;
 } mastra_principal_t;
 
 /* Prepares a run of agent with the options of the generate and stream bodies

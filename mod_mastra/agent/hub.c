@@ -522,12 +522,18 @@ static void start(void *baton)
     on_tick(baton);
 }
 
-mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
-                              apr_pool_t *pool)
+/* In a pool of the loop's own: the child's is used by the threads that start
+ * it, which is not over when this begins to work. */
+mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus)
 {
-    mastra_hub_t *hub = apr_pcalloc(pool, sizeof(*hub));
+    mastra_hub_t *hub;
     char number[17];
+    apr_pool_t *pool;
 
+    if (mastra_pool_make(&pool, "mastra_hub")) {
+        abort();
+    }
+    hub = apr_pcalloc(pool, sizeof(*hub));
     mastra_text_random_hex(number, 8);
     hub->pool = pool;
     hub->loop = loop;
@@ -542,9 +548,6 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
     hub->watched = apr_hash_make(pool);
     hub->stop = mastra_hub_make_stop(hub, pool);
     mastra_events_on_dead(hub->events, mastra_hub_owner_dead, hub);
-    if (bus) {
-        mastra_bus_listen(bus, on_message, hub);
-    }
     /* children do not all look at the same time */
     hub->ticks = (unsigned)(apr_time_now() % SWEEP_TICKS);
     return hub;
@@ -566,6 +569,9 @@ void mastra_hub_add(mastra_hub_t *hub, mastra_agent_env_t *env)
 
 void mastra_hub_start(mastra_hub_t *hub)
 {
+    if (hub->bus) {
+        mastra_bus_listen(hub->bus, on_message, hub);
+    }
     if (hub->envs->nelts) {
         mastra_loop_post(hub->loop, &hub->msg);
     }

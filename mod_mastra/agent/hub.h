@@ -13,11 +13,10 @@
 typedef struct mastra_hub_t mastra_hub_t;
 
 /* bus may be NULL. Before requests come, not on the loop. */
-mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus,
-                              apr_pool_t *pool);
+mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus);
 /* A host whose channels this child looks after; env->hub is set. */
 void mastra_hub_add(mastra_hub_t *hub, mastra_agent_env_t *env);
-/* Once all hosts are there. */
+/* Once all hosts are there, and who joins it: messages come from now on. */
 void mastra_hub_start(mastra_hub_t *hub);
 /* Waits for the runs of channels, up to limit, stops those that are left, and
  * leaves the bus. Not on the loop. */
@@ -45,6 +44,8 @@ void mastra_hub_join(mastra_hub_t *hub, mastra_hub_peer_t *peer);
 /* Loop: a hint to a child of this server; to itself, too. */
 void mastra_hub_tell(mastra_hub_t *hub, const char *to,
                      const mastra_bus_msg_t *msg);
+/* Loop: the same to all others. */
+void mastra_hub_tell_all(mastra_hub_t *hub, const mastra_bus_msg_t *msg);
 
 /* ---- request threads: these wait for storage ---- */
 

@@ -212,6 +212,7 @@ struct mastra_agent_run_t {
     void (*after_title)(mastra_agent_run_t *run);
     int max_steps;
     int depth;
+    const char *again;               /* of keys of its calls, or NULL */
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered */
     mastra_json_t *offered;          /* the same by name; NULL: all tools of the
@@ -240,7 +241,7 @@ struct mastra_agent_run_t {
     mastra_json_t *came;             /* they have been taken out */
     const char *next_id;             /* of the message after those, while
                                         its step is said to end */
-    mastra_json_t *pending;          /* what it waits for, while that is saved */
+    mastra_json_t *pending;          /* what it waits for, once that is saved */
     mastra_agent_lease_t *lease;
     int epoch;                       /* of the claim, 0: none */
     int suspended;

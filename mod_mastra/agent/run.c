@@ -105,6 +105,7 @@ static void set_principal(mastra_agent_run_t *run,
     run->context = mastra_json_ref(principal->request_context);
     run->owner = apr_pstrdup(run->pool, principal->resource_id);
     run->depth = principal->depth;
+    run->again = apr_pstrdup(run->pool, principal->again);
 }
 
 /* The last of messages is of now, those before it are each a little older. */

@@ -358,12 +358,12 @@ static void after_suspend(void *baton)
     mastra_agent_run_t *run = baton;
     const mastra_run_tool_t *tool;
 
-    mastra_json_unref(run->pending);
-    run->pending = NULL;
     if (run->channel) {
         mastra_channel_settled(run->channel, run->job_rv);
     }
     if (run->job_rv) {
+        mastra_json_unref(run->pending);
+        run->pending = NULL;
         mastra_run_fail(run, run->job_rv == MASTRA_STORE_EXISTS
                                  ? mastra_result_make(run->pool, 409,
                                                       "RUN_EXISTS",
@@ -391,6 +391,23 @@ void mastra_run_suspend(mastra_agent_run_t *run)
     mastra_run_submit(run, MASTRA_STORE_WRITE, suspend_run, after_suspend);
 }
 
+/* The step that was not finished has its calls and its message all the
+ * same. */
+static void describe_step(mastra_agent_run_t *run, mastra_json_t *answer)
+{
+    mastra_json_t *calls = mastra_json_get(answer, "toolCalls");
+    mastra_json_t *message;
+
+    mastra_json_extend(calls, run->step.tool_chunks);
+    if (!mastra_json_size(run->steps)) {
+        mastra_json_set(answer, "totalUsage",
+                        mastra_json_pack("{s:i}", "totalTokens", 0));
+        message = mastra_run_message(run, 0);
+        mastra_json_set(answer, "response", mastra_json_pack(
+            "{s:[o]}", "dbMessages", message));
+    }
+}
+
 /* What generate answers about a suspended run. */
 void mastra_run_describe_suspended(mastra_agent_run_t *run,
                                    mastra_json_t *answer)
@@ -404,6 +421,7 @@ void mastra_run_describe_suspended(mastra_agent_run_t *run,
     if (!tool) {
         return;
     }
+    describe_step(run, answer);
     payload = first_payload(run);
     mastra_json_set_str(payload, "resumeSchema",
                         resume_schema(tool, run->pool));

@@ -113,14 +113,14 @@ void mastra_text_random_hex(char *out, apr_size_t n)
     OPENSSL_cleanse(part, sizeof(part));
 }
 
-void mastra_text_uuid(char *out)
+/* Sets the version and the variant of RFC 9562. */
+static void write_uuid(char *out, unsigned char *id, int version)
 {
     static const int groups[] = { 4, 2, 2, 2, 6 };
-    unsigned char id[16], *from = id;
+    unsigned char *from = id;
     int i;
 
-    take_random(id, sizeof(id));
-    id[6] = (id[6] & 0x0F) | 0x40;
+    id[6] = (unsigned char)((id[6] & 0x0F) | version << 4);
     id[8] = (id[8] & 0x3F) | 0x80;
     for (i = 0; i < 5; i++) {
         mastra_text_hex(out, from, groups[i]);
@@ -130,11 +130,35 @@ void mastra_text_uuid(char *out)
     }
 }
 
+void mastra_text_uuid(char *out)
+{
+    unsigned char id[16];
+
+    take_random(id, sizeof(id));
+    write_uuid(out, id, 4);
+}
+
 const char *mastra_text_uuid_make(apr_pool_t *pool)
 {
     char *out = apr_palloc(pool, MASTRA_UUID_LEN + 1);
 
     mastra_text_uuid(out);
+    return out;
+}
+
+const char *mastra_text_uuid_timed(apr_pool_t *pool)
+{
+    char *out = apr_palloc(pool, MASTRA_UUID_LEN + 1);
+    apr_int64_t now = mastra_text_now_ms();
+    unsigned char id[16];
+    int i;
+
+    take_random(id, sizeof(id));
+    for (i = 5; i >= 0; i--) {
+        id[i] = (unsigned char)(now & 0xFF);
+        now >>= 8;
+    }
+    write_uuid(out, id, 7);
     return out;
 }
 

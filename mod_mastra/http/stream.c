@@ -513,7 +513,8 @@ static void on_begin(mastra_exchange_t *ex, void *baton)
         mastra_loop_timer_set(stream->loop, &stream->deadline,
                               stream->timeout, on_deadline, stream);
     }
-    if (stream->vtable == &mastra_work_subscriber) {
+    if (stream->vtable == &mastra_work_subscriber
+        || stream->frame == MASTRA_FRAME_WATCH) {
         /* what is watched may be silent for long */
         send_head(stream);
     }

@@ -74,10 +74,12 @@ mastra_follower_t *mastra_log_follow(mastra_events_t *events,
 void mastra_follower_resume(mastra_follower_t *follower);
 /* No callback comes any more; the follower is gone. */
 void mastra_follower_stop(mastra_follower_t *follower);
-/* What is mirrored here may have a new owner; NULL: none that is known, look
- * at storage. */
+/* What is mirrored here may have a new owner. */
 void mastra_log_owner(mastra_events_t *events, const char *key,
                       const char *owner);
+/* What is mirrored here has been silent: storage is looked at, unless it has an
+ * owner near by, who is asked anyway. */
+void mastra_log_doubt(mastra_events_t *events, const char *key);
 
 /* ---- the bus ---- */
 

@@ -53,16 +53,20 @@ static const char run_orphans[] =
 static const char run_sweep[] =
     "DELETE FROM mastra_x_runs WHERE kind = ? AND status = 'done' "
     "AND changed < ?";
+/* one that was taken up and whose process died waits again */
+#define WAITS \
+    "AND (status = 'suspended' OR (status = 'running' AND lease < ? " \
+    "AND summary <> '{}')) "
 static const char run_list[] =
     "SELECT summary FROM mastra_x_runs WHERE host = ? AND kind = ? "
-    "AND status = 'suspended' AND name = COALESCE(?, name) "
+    WAITS "AND name = COALESCE(?, name) "
     "AND COALESCE(resource, '') = COALESCE(?, COALESCE(resource, '')) "
     "AND COALESCE(thread, '') = COALESCE(?, COALESCE(thread, '')) "
     "AND changed >= ? AND changed <= ? "
     "ORDER BY changed DESC, id LIMIT ? OFFSET ?";
 static const char run_count[] =
     "SELECT count(*) FROM mastra_x_runs WHERE host = ? AND kind = ? "
-    "AND status = 'suspended' AND name = COALESCE(?, name) "
+    WAITS "AND name = COALESCE(?, name) "
     "AND COALESCE(resource, '') = COALESCE(?, COALESCE(resource, '')) "
     "AND COALESCE(thread, '') = COALESCE(?, COALESCE(thread, '')) "
     "AND changed >= ? AND changed <= ?";
@@ -452,8 +456,10 @@ apr_status_t mastra_runs_list(mastra_json_t **psummaries, apr_int64_t *ptotal,
                               const mastra_runs_filter_t *filter,
                               apr_pool_t *pool)
 {
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
     const mastra_bind_t binds[] = {
-        MASTRA_TEXT(filter->host), MASTRA_TEXT(filter->kind),
+        MASTRA_TEXT(filter->host), MASTRA_TEXT(filter->kind), MASTRA_INT(now),
         MASTRA_TEXT(filter->name), MASTRA_TEXT(filter->resource_id),
         MASTRA_TEXT(filter->thread_id), MASTRA_INT(filter->from / 1000),
         MASTRA_INT(filter->to ? filter->to / 1000 : APR_INT64_MAX),
@@ -462,11 +468,13 @@ apr_status_t mastra_runs_list(mastra_json_t **psummaries, apr_int64_t *ptotal,
     };
     mastra_rows_t *rows, *count;
     mastra_json_t *made;
-    apr_status_t rv = mastra_db_query(&rows, db, run_list, binds, 9, pool);
     int i;
 
     if (rv == APR_SUCCESS) {
-        rv = mastra_db_query(&count, db, run_count, binds, 7, pool);
+        rv = mastra_db_query(&rows, db, run_list, binds, 10, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_query(&count, db, run_count, binds, 8, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -131,6 +131,8 @@ const char *mastra_task_name(const mastra_task_t *task);
 
 /* ---- step.c ---- */
 
+/* What tells its present attempt from all others: run/turn/place/attempt. */
+const char *mastra_step_key(const mastra_task_t *task);
 /* A step without others below it begins: from storage, or now. */
 void mastra_step_begin(mastra_task_t *task);
 /* Its result, or a part on the way to it, is stored. */

@@ -138,6 +138,10 @@ mastra_json_t *mastra_workflow_run_view(mastra_workflow_env_t *env,
         snapshot = copy;
     }
     made = mastra_snapshot_view(&asking.row, snapshot, fields, nested);
+    if (!fields) {
+        mastra_json_set(made, "initialState", mastra_json_ref(mastra_json_path(
+            asking.rows, "", "state", NULL)));
+    }
     mastra_json_unref(snapshot);
     return made;
 }

@@ -157,7 +157,7 @@ void mastra_say_progress(mastra_task_t *task, const mastra_task_t *item)
     const char *name = apr_pstrcat(run->pool, task->scope->prefix,
                                    task->node->steps[0]->id, NULL);
     mastra_json_t *payload;
-    int done = 0;
+    int done = item->outcome == MASTRA_TASK_FAILED;
     apr_size_t i;
 
     if (!run->log) {

@@ -433,7 +433,7 @@ static void on_nudge(void *baton)
 
     if (wait->follower && !wait->heard
         && !apr_hash_get(owner->runs, wait->run_id, APR_HASH_KEY_STRING)) {
-        mastra_log_owner(owner->events, wait->key, NULL);
+        mastra_log_doubt(owner->events, wait->key);
     }
     wait->heard = 0;
     mastra_loop_timer_set(wait->env->loop, &wait->nudge, NUDGE, on_nudge,

