@@ -9,6 +9,8 @@
 #define MAX_HEAD (32 * 1024)
 #define MAX_LINE (8 * 1024 * 1024)
 
+static const char last_record[] = "\"type\":\"workflow-finish\"";
+
 /* Reads "<index>:<clock>" words: each exactly once and in order. */
 static int read_words(answer_t *a, const char *p, const char *end, int64_t now)
 {
@@ -41,14 +43,18 @@ static int read_line(answer_t *a, const char *line, size_t len, int64_t now)
     const rules_t *rules = a->rules;
     const char *text;
 
-    if (len < 6 || memcmp(line, "data: ", 6) != 0) {
+    if (rules->records) {
+        a->done_line = memmem(line, len, last_record, sizeof(last_record) - 1)
+                       != NULL;
+    }
+    else if (len < 6 || memcmp(line, "data: ", 6) != 0) {
         return 1;
     }
-    if (len == 12 && memcmp(line + 6, "[DONE]", 6) == 0) {
+    else if (len == 12 && memcmp(line + 6, "[DONE]", 6) == 0) {
         a->done_line = 1;
         return 1;
     }
-    if (a->done_line) {
+    else if (a->done_line) {
         return 0;
     }
     if (!memmem(line, len, rules->frame, strlen(rules->frame))) {
@@ -70,7 +76,7 @@ static int read_body(answer_t *a, const char *p, size_t len, int64_t now)
 {
     const char *eol;
     size_t n;
-    int ok;
+    int ok, mark = a->rules->records ? 0x1e : '\n';
 
     a->bytes += len;
     if (!a->rules->sse) {
@@ -79,7 +85,7 @@ static int read_body(answer_t *a, const char *p, size_t len, int64_t now)
         }
         return a->line.len < MAX_LINE;
     }
-    while (len && (eol = memchr(p, '\n', len)) != NULL) {
+    while (len && (eol = memchr(p, mark, len)) != NULL) {
         n = (size_t)(eol - p);
         if (a->line.len) {
             buf_put(&a->line, p, n + 1);
@@ -219,6 +225,7 @@ int answer_feed(answer_t *a, const char *p, size_t len, int64_t now,
 int answer_is_right(const answer_t *a, why_t *why)
 {
     const rules_t *rules = a->rules;
+    const char *expect = a->second ? rules->expect_second : rules->expect;
 
     *why = WHY_FRAMES;
     if (rules->sse) {
@@ -227,8 +234,8 @@ int answer_is_right(const answer_t *a, why_t *why)
                && (!rules->paced || a->next == rules->words);
     }
     *why = WHY_CONTENT;
-    return !rules->expect || memmem(a->line.data, a->line.len, rules->expect,
-                                    strlen(rules->expect));
+    return !expect || memmem(a->line.data, a->line.len, expect,
+                             strlen(expect));
 }
 
 void answer_reset(answer_t *a)

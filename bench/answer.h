@@ -22,10 +22,12 @@ typedef struct answer_t answer_t;
 /* What is expected of every answer of a run. */
 typedef struct {
     int sse;             /* an event stream, else a document */
+    int records;         /* the stream is JSON texts, each with a 0x1E */
     int paced;           /* the words carry the upstream's clock */
     const char *frame;   /* what a text frame contains, and what stands */
     const char *key;     /* before its text */
     const char *expect;  /* what a document must contain, or NULL */
+    const char *expect_second;
     unsigned words;      /* text frames to come, 0 if any number will do */
     void (*first_cb)(answer_t *a, int64_t now, void *baton);
     void (*word_cb)(int64_t clock, int64_t now, void *baton);
@@ -38,6 +40,7 @@ struct answer_t {
         ANSWER_HEAD, ANSWER_LENGTH, ANSWER_CHUNK_SIZE, ANSWER_CHUNK_DATA,
         ANSWER_CHUNK_END, ANSWER_TRAILER, ANSWER_DONE
     } state;
+    int second;          /* it answers the second request of a pair */
     int started;         /* a byte of it has come */
     int close_after;
     int done_line;       /* the stream has said that it is over */

@@ -8,11 +8,14 @@
  *              words carry the upstream's clock
  *   -c CONNS  -d SECONDS  -W WARM-UP SECONDS  -n ANSWERS PER CONNECTION
  *   -r RAMP MS  -t LIMIT SECONDS for the whole run
- *   -b BODY (makes it a POST; {{conn}} and {{req}} are replaced by numbers)
- *   -f json | mastra | openai: what an answer is: a document, or which server's
- *              event stream
+ *   -b BODY (makes it a POST; {{conn}} and {{req}} are replaced by numbers,
+ *              in the path, too)
+ *   -f json | mastra | openai | workflow: what an answer is: a document, or
+ *              which event stream
  *   -w WORDS   a stream must have exactly so many text frames
  *   -x TEXT    a document must contain it
+ *   -P PATH -B BODY -X TEXT: asked after each answer, on the same connection;
+ *              the two count as one
  *
  * In paced mode "PLATEAU <streams>" on stderr says that all that were opened
  * and did not fail are speaking. */
@@ -46,6 +49,7 @@ typedef struct {
     unsigned asked;
     int64_t t_open;
     int64_t t_sent;
+    int64_t t_word;     /* the clock of the last word */
     buf_t out;
     size_t out_off;
     answer_t answer;
@@ -55,6 +59,7 @@ static struct {
     unsigned conns, per_conn, ramp_ms;
     double secs, warm, limit;
     const char *body;
+    const char *second_path, *second_body;
     struct sockaddr_in to;
     char host[64];
     char path[512];
@@ -67,7 +72,7 @@ static unsigned started, alive, speaking, peak, plateau;
 static int64_t t_begin, t_count_from, t_count_to, t_limit;
 static uint64_t answers, counted, failed, reconnects, bytes, words;
 static uint64_t reasons[WHY_COUNT];
-static hist_t latency, first_byte, first_word, lag, lag_steady;
+static hist_t latency, first_byte, first_word, lag, lag_steady, end;
 
 /* ---------------------------------------------------------- what is counted */
 
@@ -96,7 +101,7 @@ static void first_frame_cb(answer_t *a, int64_t now, void *baton)
 
 static void word_cb(int64_t clock, int64_t now, void *baton)
 {
-    (void)baton;
+    ((conn_t *)baton)->t_word = clock;
     words++;
     hist_add(&lag, now - clock);
     if (plateau && clock > t_count_from) {
@@ -153,10 +158,10 @@ static int conn_open(conn_t *c)
     return 1;
 }
 
-/* The body's template with its numbers put in. */
-static void put_body(const conn_t *c, buf_t *body)
+/* A template with its numbers put in. */
+static void put_filled(const conn_t *c, buf_t *body, const char *p)
 {
-    const char *p = o.body, *q;
+    const char *q;
 
     while ((q = strstr(p, "{{")) != NULL) {
         buf_put(body, p, (size_t)(q - p));
@@ -179,17 +184,20 @@ static void put_body(const conn_t *c, buf_t *body)
 static void put_request(conn_t *c)
 {
     static buf_t body;
+    const char *text = c->answer.second ? o.second_body : o.body;
 
     c->out.len = c->out_off = 0;
-    buf_printf(&c->out, "%s %s HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n",
-               o.body ? "POST" : "GET", o.path, o.host,
-               rules.sse ? "text/event-stream" : "application/json");
-    if (!o.body) {
+    buf_puts(&c->out, text ? "POST " : "GET ");
+    put_filled(c, &c->out, c->answer.second ? o.second_path : o.path);
+    buf_printf(&c->out, " HTTP/1.1\r\nHost: %s\r\nAccept: %s\r\n", o.host,
+               rules.records ? "*/*"
+               : rules.sse ? "text/event-stream" : "application/json");
+    if (!text) {
         buf_puts(&c->out, "\r\n");
         return;
     }
     body.len = 0;
-    put_body(c, &body);
+    put_filled(c, &body, text);
     buf_printf(&c->out, "Content-Type: application/json\r\n"
                "Content-Length: %zu\r\n\r\n", body.len);
     buf_put(&c->out, body.data, body.len);
@@ -219,7 +227,7 @@ static int conn_ask(conn_t *c)
 {
     put_request(c);
     answer_reset(&c->answer);
-    c->t_sent = now_us();
+    c->t_sent = c->answer.second ? c->t_sent : now_us();
     return conn_flush(c);
 }
 
@@ -234,6 +242,7 @@ static void conn_fail(conn_t *c, why_t reason)
     failed++;
     reasons[reason]++;
     c->asked++;
+    c->answer.second = 0;
     if (rules.paced || reason == WHY_CONNECT
         || (o.per_conn && c->asked >= o.per_conn)
         || now_us() >= t_count_to) {
@@ -264,28 +273,9 @@ static void conn_lost(conn_t *c)
     conn_fail(c, c->connected ? WHY_CLOSED : WHY_CONNECT);
 }
 
-static void conn_answered(conn_t *c)
+/* What is asked after an answer. */
+static void conn_next(conn_t *c)
 {
-    int64_t now = now_us();
-    why_t reason;
-
-    if (!answer_is_right(&c->answer, &reason)) {
-        conn_fail(c, reason);
-        return;
-    }
-    answers++;
-    bytes += c->answer.bytes;
-    if (now >= t_count_from && now < t_count_to) {
-        counted++;
-        hist_add(&latency, now - c->t_sent);
-    }
-    c->asked++;
-    c->reused = 1;
-    if (rules.paced || now >= t_count_to
-        || (o.per_conn && c->asked >= o.per_conn)) {
-        conn_end(c);
-        return;
-    }
     if (c->answer.close_after) {
         conn_shut(c);
         if (!conn_open(c)) {
@@ -295,6 +285,39 @@ static void conn_answered(conn_t *c)
     else if (!conn_ask(c)) {
         conn_lost(c);
     }
+}
+
+static void conn_answered(conn_t *c)
+{
+    int64_t now = now_us();
+    why_t reason;
+
+    if (!answer_is_right(&c->answer, &reason)) {
+        conn_fail(c, reason);
+        return;
+    }
+    bytes += c->answer.bytes;
+    c->answer.second = o.second_path && !c->answer.second;
+    if (c->answer.second) {
+        conn_next(c);
+        return;
+    }
+    answers++;
+    if (now >= t_count_from && now < t_count_to) {
+        counted++;
+        hist_add(&latency, now - c->t_sent);
+    }
+    if (rules.paced) {
+        hist_add(&end, now - c->t_word);
+    }
+    c->asked++;
+    c->reused = 1;
+    if (rules.paced || now >= t_count_to
+        || (o.per_conn && c->asked >= o.per_conn)) {
+        conn_end(c);
+        return;
+    }
+    conn_next(c);
 }
 
 static void conn_read(conn_t *c)
@@ -434,6 +457,7 @@ static void report(void)
         hist_print("first", &first_word);
         hist_print("lag", &lag);
         hist_print("lag_steady", &lag_steady);
+        hist_print("end", &end);
     }
     else {
         printf(",\"rate\":%.1f", span > 0 ? (double)counted / span : 0.0);
@@ -451,7 +475,11 @@ static void report(void)
 static void use_format(const char *name)
 {
     rules.sse = strcmp(name, "json") != 0;
-    if (strcmp(name, "mastra") == 0) {
+    rules.records = strcmp(name, "workflow") == 0;
+    if (rules.records) {
+        rules.frame = rules.key = "\"output\":{\"word\":\"";
+    }
+    else if (strcmp(name, "mastra") == 0) {
         rules.frame = "\"type\":\"text-delta\"";
         rules.key = "\"text\":\"";
     }
@@ -477,7 +505,7 @@ int main(int argc, char **argv)
 {
     int opt;
 
-    while ((opt = getopt(argc, argv, "m:c:d:W:n:r:t:b:f:w:x:")) > 0) {
+    while ((opt = getopt(argc, argv, "m:c:d:W:n:r:t:b:f:w:x:P:B:X:")) > 0) {
         switch (opt) {
         case 'm': rules.paced = strcmp(optarg, "paced") == 0; break;
         case 'c': o.conns = (unsigned)atoi(optarg); break;
@@ -490,6 +518,9 @@ int main(int argc, char **argv)
         case 'f': use_format(optarg); break;
         case 'w': rules.words = (unsigned)atoi(optarg); break;
         case 'x': rules.expect = optarg; break;
+        case 'P': o.second_path = optarg; break;
+        case 'B': o.second_body = optarg; break;
+        case 'X': rules.expect_second = optarg; break;
         default: return 2;
         }
     }

@@ -379,16 +379,13 @@ static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
     return bus;
 }
 
-static void start_child(apr_pool_t *pool, server_rec *s)
+static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
+                           server_rec *s)
 {
-    mastra_shared_t *shared = shared_of_server();
     const struct mastra_hooks_t *hooks;
     apr_status_t rv;
     int i;
 
-    if (!shared) {
-        return;
-    }
     rv = mastra_pool_share();
     if (rv == APR_SUCCESS) {
         rv = mastra_loop_start(&shared->loop, NULL, pool);
@@ -406,8 +403,8 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                                     shared->loop, pool);
     }
     if (rv == APR_SUCCESS) {
-        shared->hub = mastra_hub_make(shared->loop, open_bus(shared, s, pool),
-                                      pool);
+        shared->hub = mastra_hub_make(shared->loop,
+                                      open_bus(shared, s, pool));
         /* after the cleanups of all these, to be called before them: runs that
          * are stopped still store what they have said */
         apr_pool_pre_cleanup_register(pool, shared, stop_child);
@@ -428,7 +425,7 @@ static void start_child(apr_pool_t *pool, server_rec *s)
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
                    hooks, pool);
     }
-    shared->native = mastra_native_start(shared->loop, pool);
+    shared->native = mastra_native_start(shared->loop, shared->jobs, pool);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_workflows_start(&APR_ARRAY_IDX(shared->hosts, i,
                                               mastra_host_t *)->workflow_env);
@@ -439,6 +436,25 @@ static void start_child(apr_pool_t *pool, server_rec *s)
                                               mastra_host_t *)->schedule_env,
                                pool);
     }
+}
+
+/* Until the MPM has handlers of its own, a signal to end makes the child leave
+ * inside of the handler: it must not meet what is half made. */
+static void start_child(apr_pool_t *pool, server_rec *s)
+{
+    mastra_shared_t *shared = shared_of_server();
+    sigset_t ends, before;
+
+    if (!shared) {
+        return;
+    }
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, &before);
+    start_services(shared, pool, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* 1: inside the handler of a signal that ends the process. */

@@ -55,6 +55,16 @@ void mastra_cors_merge(mastra_cors_conf_t *conf,
                        const mastra_cors_conf_t *base,
                        const mastra_cors_conf_t *add);
 
+/* An option of MastraRoute, cors=… or cors-NAME=…; 0: arg is another one.
+ * *pwhy: NULL, or what is wrong with it. */
+int mastra_cors_option(const char **pwhy, mastra_cors_conf_t *conf,
+                       const char *arg, apr_pool_t *pool);
+/* What holds for a route with words of its own, when the host's auth is there.
+ * Returns NULL, or why it cannot be. */
+const char *mastra_cors_of_route(const mastra_cors_t **pcors,
+                                 const mastra_host_t *host,
+                                 const mastra_cors_conf_t *own,
+                                 apr_pool_t *pool);
 /* Fills in host's cors, when its auth is there. */
 void mastra_cors_fill(mastra_host_t *host, const mastra_cors_conf_t *conf,
                       apr_pool_t *pool);

@@ -59,21 +59,28 @@ const char *mastra_cors_set_credentials(cmd_parms *cmd, void *dir, int on)
     return NULL;
 }
 
-const char *mastra_cors_set_max_age(cmd_parms *cmd, void *dir,
-                                    const char *arg)
+#define AGE_FORM " must be a time up to a day such as 10min, not "
+
+static int set_age(mastra_cors_conf_t *conf, const char *arg)
 {
     apr_interval_time_t age;
 
     if (mastra_period_parse(&age, arg) || age > apr_time_from_sec(MAX_AGE)) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time up to "
-                           "a day such as 10min, not ", arg, NULL);
+        return 0;
     }
-    conf_of(cmd, dir)->max_age = (int)apr_time_sec(age);
-    return NULL;
+    conf->max_age = (int)apr_time_sec(age);
+    return 1;
+}
+
+const char *mastra_cors_set_max_age(cmd_parms *cmd, void *dir,
+                                    const char *arg)
+{
+    return set_age(conf_of(cmd, dir), arg)
+           ? NULL : apr_pstrcat(cmd->pool, cmd->cmd->name, AGE_FORM, arg, NULL);
 }
 
 /* scheme://host[:port], as browsers write an origin; "null" is any sandbox. */
-static const char *check_origin(const char *arg, apr_pool_t *pool)
+static const char *check_origin(const char *arg)
 {
     const char *host = strstr(arg, "://");
 
@@ -101,24 +108,93 @@ static int is_token(const char *text)
                          ) == len;
 }
 
-const char *mastra_cors_add(cmd_parms *cmd, void *dir, const char *arg)
+/* To the list at offset; NULL, or what is wrong with arg. */
+static const char *add_word(mastra_cors_conf_t *conf, apr_size_t offset,
+                            const char *arg, apr_pool_t *pool)
 {
-    apr_size_t offset = (apr_size_t)cmd->info;
-    apr_array_header_t **plist = (void *)((char *)conf_of(cmd, dir) + offset);
+    apr_array_header_t **plist = (void *)((char *)conf + offset);
     const char *why = offset == offsetof(mastra_cors_conf_t, origins)
-                      ? check_origin(arg, cmd->temp_pool)
+                      ? check_origin(arg)
                       : is_token(arg) ? NULL : "this is no name of a header "
                                                "or a method";
 
-    if (why) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " ", arg, ": ", why,
-                           NULL);
+    if (!why && !*plist) {
+        *plist = apr_array_make(pool, 2, sizeof(const char *));
     }
-    if (!*plist) {
-        *plist = apr_array_make(cmd->pool, 2, sizeof(const char *));
+    if (!why) {
+        APR_ARRAY_PUSH(*plist, const char *) = arg;
     }
-    APR_ARRAY_PUSH(*plist, const char *) = arg;
-    return NULL;
+    return why;
+}
+
+const char *mastra_cors_add(cmd_parms *cmd, void *dir, const char *arg)
+{
+    const char *why = add_word(conf_of(cmd, dir), (apr_size_t)cmd->info, arg,
+                               cmd->pool);
+
+    return why ? apr_pstrcat(cmd->pool, cmd->cmd->name, " ", arg, ": ", why,
+                             NULL)
+               : NULL;
+}
+
+/* --- for a route of the configuration -------------------------------------- */
+
+static const char *add_words(mastra_cors_conf_t *conf, apr_size_t offset,
+                             const char *list, apr_pool_t *pool)
+{
+    char *last, *word;
+    const char *why = *list ? NULL : "it needs a value";
+
+    for (word = apr_strtok(apr_pstrdup(pool, list), ",", &last); word && !why;
+         word = apr_strtok(NULL, ",", &last)) {
+        why = add_word(conf, offset, word, pool);
+    }
+    return why;
+}
+
+static const char *set_switch(int *pvalue, const char *value)
+{
+    *pvalue = !strcmp(value, "on");
+    return *pvalue || !strcmp(value, "off") ? NULL : "it must be on or off";
+}
+
+int mastra_cors_option(const char **pwhy, mastra_cors_conf_t *conf,
+                       const char *arg, apr_pool_t *pool)
+{
+    static const struct {
+        const char *name;
+        apr_size_t offset;
+    } lists[] = {
+        { "cors-origin=", offsetof(mastra_cors_conf_t, origins) },
+        { "cors-methods=", offsetof(mastra_cors_conf_t, methods) },
+        { "cors-headers=", offsetof(mastra_cors_conf_t, headers) },
+        { "cors-expose=", offsetof(mastra_cors_conf_t, expose) }
+    };
+    const char *why = NULL;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        apr_size_t len = strlen(lists[i].name);
+
+        if (!strncmp(arg, lists[i].name, len)) {
+            why = add_words(conf, lists[i].offset, arg + len, pool);
+            break;
+        }
+    }
+    if (i == 4 && !strncmp(arg, "cors=", 5)) {
+        why = set_switch(&conf->on, arg + 5);
+    }
+    else if (i == 4 && !strncmp(arg, "cors-credentials=", 17)) {
+        why = set_switch(&conf->credentials, arg + 17);
+    }
+    else if (i == 4 && !strncmp(arg, "cors-max-age=", 13)) {
+        why = set_age(conf, arg + 13) ? NULL : "it must be a time up to a day";
+    }
+    else if (i == 4) {
+        return 0;
+    }
+    *pwhy = why ? apr_pstrcat(pool, arg, ": ", why, NULL) : NULL;
+    return 1;
 }
 
 /* --- what holds ------------------------------------------------------------ */
@@ -166,6 +242,25 @@ static void fill(mastra_cors_t *cors, const mastra_cors_conf_t *conf,
     cors->expose = joined(MASTRA_CORS_EXPOSE, conf->expose, pool);
     cors->max_age = conf->max_age != -1 ? apr_itoa(pool, conf->max_age)
                                         : MASTRA_CORS_MAX_AGE;
+}
+
+const char *mastra_cors_of_route(const mastra_cors_t **pcors,
+                                 const mastra_host_t *host,
+                                 const mastra_cors_conf_t *own,
+                                 apr_pool_t *pool)
+{
+    mastra_cors_conf_t conf;
+    mastra_cors_t *cors = apr_pcalloc(pool, sizeof(*cors));
+
+    mastra_cors_merge(&conf, &mastra_config_of(host->server)->access.cors,
+                      own);
+    fill(cors, &conf, &host->auth, pool);
+    *pcors = cors;
+    return cors->any && conf.credentials == 1
+           && mastra_auth_is_ambient(&host->auth)
+           ? "credentials with any origin would let every page act as the "
+             "user whom httpd has authenticated: cors-origin= must name "
+             "origins" : NULL;
 }
 
 /* NULL: the path of r has no words of its own. */

@@ -21,6 +21,7 @@ typedef struct {
     apr_array_header_t *middleware;  /* const char *: targets */
     int open;                    /* auth=off */
     int keep;                    /* on-disconnect=continue */
+    mastra_cors_conf_t *cors;    /* NULL: as the path has it */
 } line_t;
 
 /* --- create and merge ------------------------------------------------------ */
@@ -181,6 +182,22 @@ static int one_of(int *pvalue, const char *value, const char *zero,
     return *pvalue || !strcmp(value, zero);
 }
 
+static const char *cors_option(line_t *line, const char *arg,
+                               apr_pool_t *pool)
+{
+    const char *why;
+
+    if (!line->cors) {
+        line->cors = apr_pcalloc(pool, sizeof(*line->cors));
+        mastra_cors_create(line->cors);
+    }
+    return mastra_cors_option(&why, line->cors, arg, pool)
+           ? why : apr_pstrcat(pool, "there is no option ", arg, "; it has "
+                               "cors=, cors-origin=, cors-methods=, "
+                               "cors-headers=, cors-expose=, cors-credentials= "
+                               "and cors-max-age=", NULL);
+}
+
 static const char *route_option(cmd_parms *cmd, line_t *line, const char *arg)
 {
     const char *equals = strchr(arg, '='), *value = equals ? equals + 1 : "";
@@ -216,8 +233,12 @@ static const char *route_option(cmd_parms *cmd, line_t *line, const char *arg)
         return one_of(&line->keep, value, "cancel", "continue")
                ? NULL : "on-disconnect= must be cancel or continue";
     }
+    if (!strncmp(arg, "cors", 4)) {
+        return cors_option(line, arg, cmd->pool);
+    }
     return apr_pstrcat(cmd->pool, "there is no option ", arg, "; it has auth=, "
-                       "middleware=, openapi=, as= and on-disconnect=", NULL);
+                       "middleware=, openapi=, as=, on-disconnect= and cors=",
+                       NULL);
 }
 
 static line_t *make_line(apr_pool_t *pool)
@@ -487,6 +508,9 @@ static const char *add_route(mastra_custom_t *custom, const line_t *line,
                                    line->middleware, i, const char *), pool);
     }
     custom->middleware = middleware;
+    if (!wrong && line->cors) {
+        wrong = mastra_cors_of_route(&custom->cors, host, line->cors, pool);
+    }
     if (!wrong && line->openapi) {
         wrong = read_openapi(custom, line->openapi, pool);
     }
@@ -515,6 +539,7 @@ static void add_routes(mastra_host_t *host, const apr_array_header_t *lines,
                               line->method, line->path, wrong);
             continue;
         }
+        host->custom_cors |= custom->cors != NULL;
         APR_ARRAY_PUSH(routes, mastra_custom_t *) = custom;
     }
     host->custom = router;

@@ -504,6 +504,7 @@ void mastra_run_say_finish(mastra_agent_run_t *run)
 
 /* ---- the assistant's message, the whole answer ---- */
 
+/* Calls that came to something. */
 static mastra_json_t *invocations(const mastra_json_t *parts)
 {
     mastra_json_t *made = NULL;
@@ -513,7 +514,9 @@ static mastra_json_t *invocations(const mastra_json_t *parts)
         mastra_json_t *inner = mastra_json_get(mastra_json_at(parts, i),
                                                "toolInvocation");
 
-        if (inner) {
+        const char *state = mastra_json_get_str(inner, "state");
+
+        if (state && strcmp(state, "call")) {
             mastra_run_keep(&made, inner);
         }
     }
@@ -596,7 +599,7 @@ static mastra_json_t *answer_messages(mastra_agent_run_t *run)
     /* the last step has shown it already, but not what it waits for */
     message = run->step.message && !run->suspended
                   ? mastra_json_ref(run->step.message)
-                  : mastra_run_message(run, 1);
+                  : mastra_run_message(run, !run->suspended);
     if (message) {
         mastra_json_append(made, message);
     }
@@ -617,7 +620,9 @@ static mastra_json_t *answer_base(mastra_agent_run_t *run,
                     : reason ? mastra_json_ref(reason)
                              : mastra_json_string("unknown"));
     mastra_json_set(answer, "warnings", mastra_json_none());
-    mastra_json_set(answer, "providerMetadata", provider_metadata(run));
+    if (!run->suspended) {
+        mastra_json_set(answer, "providerMetadata", provider_metadata(run));
+    }
     mastra_json_set(answer, "request",
                     or_empty(mastra_json_get(last, "request")));
     mastra_json_set(answer, "reasoning",

@@ -39,6 +39,13 @@ void mastra_hub_join(mastra_hub_t *hub, mastra_hub_peer_t *peer)
     hub->peers = peer;
 }
 
+void mastra_hub_tell_all(mastra_hub_t *hub, const mastra_bus_msg_t *msg)
+{
+    if (hub->bus) {
+        mastra_bus_broadcast(hub->bus, msg);
+    }
+}
+
 void mastra_hub_tell(mastra_hub_t *hub, const char *to,
                      const mastra_bus_msg_t *msg)
 {

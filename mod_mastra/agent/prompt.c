@@ -394,9 +394,14 @@ static mastra_json_t *ui_tool(const mastra_json_t *part)
     const mastra_json_t *inner = mastra_json_get(part, "toolInvocation");
     const char *name = mastra_json_get_str(inner, "toolName");
     const char *error = mastra_json_get_str(inner, "errorText");
+    const char *state = mastra_json_get_str(inner, "state");
     mastra_json_t *result = mastra_json_get(inner, "result"), *made;
     char type[160];
 
+    if (!result && state && !strcmp(state, "output-denied")) {
+        /* why it was declined is what came of it */
+        result = mastra_json_path(inner, "approval", "reason", NULL);
+    }
     apr_snprintf(type, sizeof(type), "tool-%s", name ? name : "");
     made = mastra_json_pack("{s:s, s:s, s:O}", "type", type, "toolCallId",
                             mastra_json_get_str(inner, "toolCallId"), "input",

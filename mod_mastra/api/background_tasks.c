@@ -156,8 +156,11 @@ static int list(mastra_req_t *req)
     apr_array_header_t *chosen;
     mastra_json_t *made;
 
-    if (!read_date(&from, req, "fromDate") || !read_date(&to, req, "toDate")) {
-        return mastra_reply_fail(req, 400, "Invalid query parameters");
+    if (!read_date(&from, req, "fromDate")) {
+        return mastra_reply_bad_query(req, "fromDate", MASTRA_NO_DATE);
+    }
+    if (!read_date(&to, req, "toDate")) {
+        return mastra_reply_bad_query(req, "toDate", MASTRA_NO_DATE);
     }
     if (!read_for(req, &reading, &rc)) {
         return rc;

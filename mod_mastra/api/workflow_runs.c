@@ -6,6 +6,7 @@
 
 #include "workflows.h"
 #include "run_options.h"
+#include "../http/event_id.h"
 #include "../http/request.h"
 
 #define MAX_LISTED 1000
@@ -49,14 +50,9 @@ static const char event_body[] =
 
 static int bad_fields(mastra_req_t *req)
 {
-    mastra_result_t *error = mastra_result_make(
-        req->pool, 400, "INVALID_QUERY", "Invalid query parameters");
-
-    error->detail = mastra_json_own(mastra_json_pack(
-        "{s:[{s:s, s:s}]}", "issues", "field", "fields", "message", "Invalid "
-        "field name. Available fields: result, error, payload, steps, "
-        "activeStepsPath, serializedStepGraph"), req->pool);
-    return mastra_reply_error(req, error);
+    return mastra_reply_bad_query(req, "fields", "Invalid field name. Available "
+                                  "fields: result, error, payload, steps, "
+                                  "activeStepsPath, serializedStepGraph");
 }
 
 static int are_known(const char *fields, apr_pool_t *pool)
@@ -90,6 +86,9 @@ static int get_run(mastra_req_t *req)
 
     if (!workflow) {
         return rc;
+    }
+    if (fields && !*fields) {
+        fields = NULL;
     }
     if (fields && !are_known(fields, req->pool)) {
         return bad_fields(req);
@@ -142,7 +141,11 @@ static int cancel_run(mastra_req_t *req)
 
 static int observe(mastra_req_t *req, int legacy)
 {
-    mastra_result_t *error = NULL;
+    mastra_workflow_observe_t how = {
+        .offset = mastra_json_get_int(req->query, "offset", 0),
+        .legacy = legacy
+    };
+    mastra_result_t *error = mastra_event_id_of(&how.after, req);
     mastra_wait_t *wait;
     int rc;
     const mastra_workflow_t *workflow = mastra_api_workflow(req, &rc);
@@ -150,11 +153,9 @@ static int observe(mastra_req_t *req, int legacy)
     if (!workflow) {
         return rc;
     }
-    wait = mastra_workflow_observe(
+    wait = error ? NULL : mastra_workflow_observe(
         &req->host->workflow_env, workflow,
-        mastra_json_get_str(req->query, "runId"),
-        mastra_json_get_int(req->query, "offset", 0), legacy, &error,
-        req->pool);
+        mastra_json_get_str(req->query, "runId"), &how, &error, req->pool);
     if (!wait) {
         return mastra_reply_error(req, error);
     }
@@ -217,18 +218,17 @@ static int take_event(mastra_req_t *req)
 
 /* ---- lists ---- */
 
-static apr_time_t query_date(mastra_req_t *req, const char *name)
+/* 0: there is none, or it is one. */
+static int is_bad_date(apr_time_t *pwhen, mastra_req_t *req, const char *name)
 {
     const char *text = mastra_json_get_str(req->query, name);
-    apr_time_t when = 0;
 
-    if (text) {
-        mastra_text_iso_parse(&when, text);
-    }
-    return when;
+    return text && mastra_text_iso_parse(pwhen, text);
 }
 
-static void fill_filter(mastra_flows_filter_t *filter, mastra_req_t *req)
+/* The name of what is wrong, or NULL. */
+static const char *fill_filter(mastra_flows_filter_t *filter,
+                               mastra_req_t *req)
 {
     const mastra_json_t *query = req->query;
     apr_int64_t per_page = mastra_json_get_int(query, "perPage", 0);
@@ -237,19 +237,20 @@ static void fill_filter(mastra_flows_filter_t *filter, mastra_req_t *req)
     filter->resource_id = req->principal.resource_id
                               ? req->principal.resource_id
                               : mastra_json_get_str(query, "resourceId");
-    filter->from = query_date(req, "fromDate");
-    filter->to = query_date(req, "toDate");
     filter->limit = mastra_json_get_int(query, "limit", per_page);
     filter->offset = mastra_json_get_int(
         query, "offset", mastra_json_get_int(query, "page", 0) * per_page);
     if (filter->limit <= 0 || filter->limit > MAX_LISTED) {
         filter->limit = MAX_LISTED;
     }
+    return is_bad_date(&filter->from, req, "fromDate") ? "fromDate"
+           : is_bad_date(&filter->to, req, "toDate") ? "toDate" : NULL;
 }
 
 static int list_runs(mastra_req_t *req)
 {
     mastra_flows_filter_t filter = { NULL };
+    const char *field;
     mastra_result_t *error = NULL;
     mastra_json_t *made;
     int rc;
@@ -258,7 +259,15 @@ static int list_runs(mastra_req_t *req)
     if (!workflow) {
         return rc;
     }
-    fill_filter(&filter, req);
+    field = fill_filter(&filter, req);
+    if (field) {
+        return mastra_reply_bad_query(req, field, MASTRA_NO_DATE);
+    }
+    if (!mastra_json_get_int(req->query, "perPage", 1)
+        || !mastra_json_get_int(req->query, "limit", 1)) {
+        return mastra_reply_fail(req, 400,
+                                 "perPage must be a positive integer");
+    }
     made = mastra_workflow_run_list(&req->host->workflow_env, workflow,
                                     &filter, &error, req->pool);
     return made ? mastra_reply_json(req, made)

@@ -13,23 +13,97 @@ static const char list_query[] =
     "\"enum\":[\"active\",\"archived\"]},"
     "\"authorId\":{\"type\":\"string\"}}}";
 
+/* ---- the form of a definition ---- */
+
+#define REF(name) "{\"$ref\":\"#/$defs/" name "\"}"
+#define TEXT "{\"type\":\"string\"}"
+#define TYPE(name) "\"type\":{\"type\":\"string\",\"const\":\"" name "\"}"
+#define ABOUT "\"description\":" TEXT ",\"metadata\":" MASTRA_SCHEMA_RECORD
+#define FORM(members, required) \
+    "{\"type\":\"object\",\"properties\":{" members "}," \
+    "\"required\":[" required "]}"
+#define CLOSED(members, required) \
+    "{\"type\":\"object\",\"properties\":{" members "}," \
+    "\"required\":[" required "],\"additionalProperties\":false}"
+#define OPS(names) "\"op\":{\"type\":\"string\",\"enum\":[" names "]}"
+#define LIST(item) "{\"type\":\"array\",\"items\":" item "}"
+#define SOME(item) "{\"type\":\"array\",\"minItems\":1,\"items\":" item "}"
+#define COUNT(least) \
+    "{\"type\":\"integer\"," least ",\"maximum\":9007199254740991}"
+
 #define DEFINITION \
     "\"id\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":200}," \
-    "\"description\":{\"type\":\"string\"}," \
-    "\"metadata\":" MASTRA_SCHEMA_RECORD "," \
+    ABOUT "," \
     "\"inputSchema\":" MASTRA_SCHEMA_RECORD "," \
     "\"outputSchema\":" MASTRA_SCHEMA_RECORD "," \
     "\"stateSchema\":" MASTRA_SCHEMA_RECORD "," \
     "\"requestContextSchema\":" MASTRA_SCHEMA_RECORD "," \
-    "\"graph\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}"
-#define NEEDED \
-    "\"required\":[\"id\",\"inputSchema\",\"outputSchema\",\"graph\"]"
+    "\"graph\":" LIST(REF("entry"))
+#define NEEDED "\"id\",\"inputSchema\",\"outputSchema\",\"graph\""
 
+#define STEP_OPTIONS \
+    "\"options\":{\"type\":\"object\",\"properties\":{" \
+    "\"retries\":" COUNT("\"minimum\":0") "," \
+    "\"metadata\":" MASTRA_SCHEMA_RECORD "}}"
+
+/* A mapping may be an object as well as one as text. */
 static const char put_body[] =
     "{\"type\":\"object\",\"properties\":{" DEFINITION ","
-    "\"dependencies\":{\"type\":\"array\",\"maxItems\":100,\"items\":{"
-    "\"type\":\"object\",\"properties\":{" DEFINITION "}," NEEDED "}}},"
-    NEEDED "}";
+    "\"dependencies\":{\"type\":\"array\",\"maxItems\":100,\"items\":"
+    FORM(DEFINITION, NEEDED) "}},\"required\":[" NEEDED "],\"$defs\":{"
+    "\"entry\":{\"oneOf\":[" REF("agent") "," REF("tool") "," REF("mapping")
+    "," REF("workflow") ","
+    FORM(TYPE("parallel") ",\"id\":" TEXT "," ABOUT ",\"steps\":"
+         LIST(REF("step")), "\"type\",\"steps\"") ","
+    FORM(TYPE("foreach") ",\"id\":" TEXT "," ABOUT ",\"step\":{\"oneOf\":["
+         REF("agent") "," REF("tool") "," REF("workflow") "]},\"opts\":"
+         FORM("\"concurrency\":" COUNT("\"exclusiveMinimum\":0"),
+              "\"concurrency\""), "\"type\",\"step\"") ","
+    FORM(TYPE("sleep") ",\"id\":" TEXT "," ABOUT ",\"duration\":{"
+         "\"type\":\"number\",\"minimum\":0}",
+         "\"type\",\"id\",\"duration\"") ","
+    FORM(TYPE("sleepUntil") ",\"id\":" TEXT "," ABOUT ",\"date\":" TEXT,
+         "\"type\",\"id\",\"date\"") ","
+    FORM(TYPE("conditional") ",\"id\":" TEXT "," ABOUT ",\"steps\":"
+         LIST(REF("step")) ",\"predicates\":" LIST(REF("predicate")),
+         "\"type\",\"steps\",\"predicates\"") ","
+    FORM(TYPE("loop") ",\"id\":" TEXT "," ABOUT ",\"step\":" REF("step")
+         ",\"loopType\":{\"type\":\"string\",\"enum\":[\"dowhile\","
+         "\"dountil\"]},\"predicate\":" REF("predicate"),
+         "\"type\",\"step\",\"loopType\",\"predicate\"") "]},"
+    "\"step\":{\"oneOf\":[" REF("agent") "," REF("tool") "," REF("mapping")
+    "," REF("workflow") "]},"
+    "\"agent\":" FORM(TYPE("agent") ",\"id\":" TEXT ",\"agentId\":" TEXT
+                      ",\"description\":" TEXT ",\"outputSchema\":"
+                      MASTRA_SCHEMA_RECORD "," STEP_OPTIONS,
+                      "\"type\",\"id\",\"agentId\"") ","
+    "\"tool\":" FORM(TYPE("tool") ",\"id\":" TEXT ",\"toolId\":" TEXT
+                     ",\"description\":" TEXT "," STEP_OPTIONS,
+                     "\"type\",\"id\",\"toolId\"") ","
+    "\"mapping\":" FORM(TYPE("mapping") ",\"id\":" TEXT "," ABOUT
+                        ",\"mapConfig\":{\"type\":[\"string\",\"object\"]}",
+                        "\"type\",\"id\",\"mapConfig\"") ","
+    "\"workflow\":" FORM(TYPE("workflow") ",\"id\":" TEXT ",\"workflowId\":"
+                         TEXT ",\"description\":" TEXT,
+                         "\"type\",\"id\",\"workflowId\"") ","
+    "\"predicate\":{\"anyOf\":["
+    CLOSED(OPS("\"eq\",\"ne\",\"lt\",\"lte\",\"gt\",\"gte\"") ",\"left\":"
+           REF("operand") ",\"right\":" REF("operand"),
+           "\"op\",\"left\",\"right\"") ","
+    CLOSED(OPS("\"in\",\"notIn\"") ",\"value\":" REF("operand") ",\"set\":"
+           SOME(REF("literal")), "\"op\",\"value\",\"set\"") ","
+    CLOSED(OPS("\"exists\",\"notExists\"") ",\"path\":" REF("path"),
+           "\"op\",\"path\"") ","
+    CLOSED(OPS("\"truthy\",\"falsy\"") ",\"value\":" REF("operand"),
+           "\"op\",\"value\"") ","
+    CLOSED(OPS("\"and\",\"or\"") ",\"args\":" SOME(REF("predicate")),
+           "\"op\",\"args\"") ","
+    CLOSED("\"op\":{\"type\":\"string\",\"const\":\"not\"},\"arg\":"
+           REF("predicate"), "\"op\",\"arg\"") "]},"
+    "\"operand\":{\"anyOf\":[" CLOSED("\"path\":" REF("path"), "\"path\"") ","
+    CLOSED("\"literal\":" REF("literal"), "\"literal\"") "]},"
+    "\"path\":{\"type\":\"string\",\"minLength\":1},"
+    "\"literal\":{\"type\":[\"string\",\"number\",\"boolean\",\"null\"]}}}";
 
 /* ---- storage ---- */
 
@@ -127,7 +201,7 @@ static int drop(mastra_req_t *req)
         apr_pstrcat(req->pool, "Workflow ", reading.id, " deleted", NULL)));
 }
 
-#define S .tag = "Stored Workflows"
+#define S .tag = "Dynamic Workflows"
 
 const mastra_route_t mastra_api_workflow_stored[] = {
     { .method = "GET", .path = "/stored/workflows", .handler = list,

@@ -113,12 +113,13 @@ void mastra_text_random_hex(char *out, apr_size_t n)
     OPENSSL_cleanse(part, sizeof(part));
 }
 
-static void put_uuid(char *out, unsigned char *id)
+/* Sets the version and the variant of RFC 9562. */
+static void write_uuid(char *out, unsigned char *id, int version)
 {
     static const int groups[] = { 4, 2, 2, 2, 6 };
     int i;
 
-    id[6] = (id[6] & 0x0F) | 0x40;
+    id[6] = (unsigned char)((id[6] & 0x0F) | version << 4);
     id[8] = (id[8] & 0x3F) | 0x80;
     for (i = 0; i < 5; i++) {
         mastra_text_hex(out, id, groups[i]);
@@ -133,7 +134,7 @@ void mastra_text_uuid(char *out)
     unsigned char id[16];
 
     take_random(id, sizeof(id));
-    put_uuid(out, id);
+    write_uuid(out, id, 4);
 }
 
 const char *mastra_text_uuid_make(apr_pool_t *pool)
@@ -144,18 +145,19 @@ const char *mastra_text_uuid_make(apr_pool_t *pool)
     return out;
 }
 
-const char *mastra_text_uuid_row(apr_pool_t *pool)
+const char *mastra_text_uuid_timed(apr_pool_t *pool)
 {
     char *out = apr_palloc(pool, MASTRA_UUID_LEN + 1);
-    apr_uint64_t ms = (apr_uint64_t)apr_time_as_msec(apr_time_now());
+    apr_int64_t now = mastra_text_now_ms();
     unsigned char id[16];
     int i;
 
     take_random(id, sizeof(id));
-    for (i = 5; i >= 0; i--, ms >>= 8) {
-        id[i] = (unsigned char)ms;
+    for (i = 5; i >= 0; i--) {
+        id[i] = (unsigned char)(now & 0xFF);
+        now >>= 8;
     }
-    put_uuid(out, id);
+    write_uuid(out, id, 7);
     return out;
 }
 

@@ -48,10 +48,9 @@ apr_status_t mastra_buf_json_string(mastra_buf_t *buf, const char *text,
 /* A random UUID, version 4, from OpenSSL's generator. out: 37 bytes. */
 void mastra_text_uuid(char *out);
 const char *mastra_text_uuid_make(apr_pool_t *pool);
-/* The same for what is stored in great numbers: its first 48 bits are the
- * time, in milliseconds, so that new rows stand together at the end of an index
- * instead of each on a page of its own. 74 bits are random. */
-const char *mastra_text_uuid_row(apr_pool_t *pool);
+/* One of version 7, which begins with the time: what has such an id stands in
+ * a database's index beside what was made when it was. */
+const char *mastra_text_uuid_timed(apr_pool_t *pool);
 /* n random bytes as 2n lower-case hex digits and NUL. */
 void mastra_text_random_hex(char *out, apr_size_t n);
 

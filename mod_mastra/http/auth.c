@@ -185,7 +185,7 @@ static int is_host(const char *origin, const char *host)
 /* 1: a page of another origin makes the browser of a user change something.
  * Scripts of other sites can set none of the headers that are looked at
  * without a preflight. */
-static int is_forged(const mastra_auth_t *auth, const request_rec *r)
+static int is_forged(const mastra_auth_t *auth, request_rec *r)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");

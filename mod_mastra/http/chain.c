@@ -6,6 +6,7 @@
 
 #include "../base/log.h"
 #include "custom.h"
+#include "deadline.h"
 #include "internal.h"
 #include "local.h"
 
@@ -197,8 +198,21 @@ static int ask_uri(int *panswer, mastra_full_req_t *full,
     if (!mastra_told_check(panswer, full)) {
         return 0;
     }
+    mastra_deadline_set(full);
     mastra_local_ask(&local, req->r, middleware->uri, MAX_ANSWER, tell, full);
-    rv = judge(panswer, full, middleware, &local, local.headers != NULL);
+    switch (mastra_deadline_end(full)) {
+    case MASTRA_LATE_TOLD:
+        req->r->status = HTTP_GATEWAY_TIME_OUT;
+        *panswer = OK;
+        rv = 0;
+        break;
+    case MASTRA_LATE_UNTOLD:
+        *panswer = mastra_reply_error(req, &mastra_deadline_late);
+        rv = 0;
+        break;
+    default:
+        rv = judge(panswer, full, middleware, &local, local.headers != NULL);
+    }
     mastra_buf_free(&local.body);
     return rv;
 }

@@ -3,12 +3,29 @@
 
 #include <http_protocol.h>
 
+#include "custom.h"
 #include "internal.h"
 
-const mastra_cors_t *mastra_cors_of(const mastra_host_t *host,
-                                    const request_rec *r)
+/* Before a request of another origin comes a question about it: which route
+ * is meant, its method tells. */
+static const mastra_cors_t *of_route(const mastra_host_t *host, request_rec *r)
 {
-    const mastra_cors_t *own = host->cors_at ? host->cors_at(host, r) : NULL;
+    const char *method = r->method_number == M_OPTIONS
+        ? apr_table_get(r->headers_in, "Access-Control-Request-Method") : NULL;
+    const mastra_route_t *row = mastra_router_custom(host, r, method ? method
+                                                             : r->method);
+
+    return row ? ((const mastra_custom_t *)row)->cors : NULL;
+}
+
+const mastra_cors_t *mastra_cors_of(const mastra_host_t *host,
+                                    request_rec *r)
+{
+    const mastra_cors_t *own = host->custom_cors ? of_route(host, r) : NULL;
+
+    if (!own && host->cors_at) {
+        own = host->cors_at(host, r);
+    }
 
     return own ? own : &host->cors;
 }

@@ -18,9 +18,9 @@ typedef struct {
     int credentials;
 } mastra_cors_t;
 
-/* What holds for the path of r. */
+/* What holds for the route of r, or else for its path. */
 const mastra_cors_t *mastra_cors_of(const struct mastra_host_t *host,
-                                    const request_rec *r);
+                                    request_rec *r);
 /* 1: origin is among those that are named one by one. */
 int mastra_cors_names(const mastra_cors_t *cors, const char *origin);
 

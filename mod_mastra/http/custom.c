@@ -4,6 +4,7 @@
 #include <http_log.h>
 
 #include "custom.h"
+#include "deadline.h"
 #include "internal.h"
 
 /* What the function wrote itself went past us: only what it said by
@@ -21,10 +22,12 @@ int mastra_custom_call(mastra_req_t *req)
     full->instead.status = 0;
     mastra_forward_body(full);
     mastra_forward_follow(full);
+    mastra_deadline_set(full);
     if (mastra_middleware_ask(&answer, full, custom->handle,
                               custom->instance)) {
-        return OK;
+        answer = OK;
     }
+    mastra_deadline_end(full);
     return answer;
 }
 

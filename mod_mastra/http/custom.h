@@ -30,6 +30,7 @@ typedef struct mastra_custom_t {
     int keep;                    /* on-disconnect=continue */
     const apr_array_header_t *middleware;    /* mastra_middleware_t *, or
                                                 NULL */
+    const mastra_cors_t *cors;   /* NULL: as the path has it */
     mastra_json_t *openapi;      /* its operation object, or NULL */
     void *instance;              /* of a provider */
     int (*handle)(void *instance, mastra_req_t *req);

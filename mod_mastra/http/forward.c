@@ -10,10 +10,12 @@
 #include <util_filter.h>
 
 #include "custom.h"
+#include "deadline.h"
 #include "internal.h"
 #include "local.h"
 
 #define AFTER "MASTRA_AFTER"
+#define LATE "MASTRA_LATE"
 
 struct mastra_forward_t {
     mastra_full_req_t *full;
@@ -66,7 +68,9 @@ int mastra_forward_handle(mastra_req_t *req)
     mark->forward = apr_pcalloc(req->pool, sizeof(*mark->forward));
     mark->forward->full = full;
     set_headers(full);
+    mastra_deadline_set(full);
     ap_internal_redirect(target_of(custom, req->r), req->r);
+    mastra_deadline_end(full);
     return OK;
 }
 
@@ -124,9 +128,69 @@ static apr_status_t after(ap_filter_t *f, apr_bucket_brigade *bb)
     return ap_pass_brigade(f->next, bb);
 }
 
+/* --- handlers that take longer than MastraTimeout --------------------------- */
+
+static apr_status_t say_late(ap_filter_t *f, mastra_full_req_t *full)
+{
+    request_rec *r = f->r;
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
+    const char *text = mastra_error_text(full->req.host, full->req.id,
+                                         &mastra_deadline_late, r->pool);
+    apr_size_t len = strlen(text);
+
+    r->status = HTTP_GATEWAY_TIME_OUT;
+    r->status_line = NULL;
+    apr_table_clear(r->headers_out);
+    ap_set_content_type(r, "application/json");
+    ap_set_content_length(r, len);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(text, len, r->pool,
+                                                       alloc));
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
+    return ap_pass_brigade(f->next, bb);
+}
+
+/* Nearer to the client than what makes the answer, so that it is told in time
+ * or not at all. What comes too late goes nowhere. */
+static apr_status_t late(ap_filter_t *f, apr_bucket_brigade *bb)
+{
+    mastra_full_req_t *full = f->ctx;
+    apr_status_t rv = APR_SUCCESS;
+
+    switch (mastra_deadline_end(full)) {
+    case MASTRA_LATE_NOT:
+        ap_remove_output_filter(f);
+        return ap_pass_brigade(f->next, bb);
+    case MASTRA_LATE_TOLD:
+        f->r->status = HTTP_GATEWAY_TIME_OUT;
+        rv = APR_ECONNABORTED;
+        break;
+    case MASTRA_LATE_UNTOLD:
+        if (!full->late_said) {
+            full->late_said = 1;
+            rv = say_late(f, full);
+        }
+        break;
+    }
+    apr_brigade_cleanup(bb);
+    return rv;
+}
+
 void mastra_forward_follow(mastra_full_req_t *full)
 {
     ap_add_output_filter(AFTER, full, full->req.r, full->req.r->connection);
+    ap_add_output_filter(LATE, full, full->req.r, full->req.r->connection);
+}
+
+/* httpd's words for a handler that has failed go past other filters. */
+static void insert_error_filter(request_rec *r)
+{
+    struct mastra_forward_t *forward = r->prev && !r->main ? forward_of(r)
+                                                           : NULL;
+
+    if (forward && (forward->full->deadline || forward->full->late)) {
+        ap_add_output_filter(LATE, forward->full, r, r->connection);
+    }
 }
 
 static void insert_filters(request_rec *r)
@@ -141,11 +205,15 @@ static void insert_filters(request_rec *r)
         mastra_local_replay(r, forward->full->raw, forward->full->raw_len);
     }
     ap_add_output_filter(AFTER, forward->full, r, r->connection);
+    ap_add_output_filter(LATE, forward->full, r, r->connection);
 }
 
 void mastra_forward_register_hooks(void)
 {
     mastra_local_register_filters();
     ap_register_output_filter(AFTER, after, NULL, AP_FTYPE_CONTENT_SET);
+    ap_register_output_filter(LATE, late, NULL, AP_FTYPE_PROTOCOL - 1);
+    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
+                                APR_HOOK_LAST);
     ap_hook_insert_filter(insert_filters, NULL, NULL, APR_HOOK_LAST);
 }

@@ -32,6 +32,7 @@ typedef struct mastra_host_t {
     const mastra_cors_t *(*cors_at)(const struct mastra_host_t *host,
                                     const request_rec *r);
     const struct mastra_router_t *custom;    /* MastraRoute, or NULL */
+    int custom_cors;                         /* some have cors of their own */
     const apr_array_header_t *routes;        /* mastra_custom_t *, as they are
                                                 configured; or NULL */
     const apr_array_header_t *middleware;    /* mastra_middleware_t *, or

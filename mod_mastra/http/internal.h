@@ -61,6 +61,11 @@ typedef struct {
     mastra_stage_e stage;
     mastra_answered_t instead;
     mastra_json_t *own_context; /* what hooks set, over the client's */
+    apr_time_t due;          /* deadline.c: when the answer must begin; 0: not
+                                asked for */
+    struct mastra_deadline_t *deadline;
+    int late;                /* mastra_late_e, once it is known */
+    int late_said;           /* the client was told by a filter */
     mastra_captured_t *captured; /* where the answer goes; NULL: to a client */
 } mastra_full_req_t;
 

@@ -316,6 +316,21 @@ int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
            && (find(&search, router, &path, r->method) || search.known);
 }
 
+const mastra_route_t *mastra_router_custom(const mastra_host_t *host,
+                                           request_rec *r, const char *method)
+{
+    const mastra_compiled_t *route;
+    mastra_path_t path;
+    search_t search;
+
+    if (mastra_request_path(&path, r, host->prefix) != MASTRA_PATH_OK
+        || !path.outside) {
+        return NULL;
+    }
+    route = find(&search, host->custom, &path, method);
+    return route ? route->row : NULL;
+}
+
 /* path stands below the prefix. */
 static const mastra_compiled_t *find_path(search_t *search,
                                           const mastra_router_t *router,

@@ -73,6 +73,11 @@ int mastra_reply_text(mastra_req_t *req, const char *content_type,
 int mastra_reply_error(mastra_req_t *req, const mastra_result_t *result);
 /* {"error":message} */
 int mastra_reply_fail(mastra_req_t *req, int status, const char *message);
+/* 400: what is wrong with a parameter of the query. */
+int mastra_reply_bad_query(mastra_req_t *req, const char *field,
+                           const char *message);
+/* What is said of a parameter that is no date. */
+#define MASTRA_NO_DATE "Invalid input: expected date, received Date"
 /* The text of a status that has no JSON body ("404 Not Found"). */
 int mastra_reply_plain(mastra_req_t *req, int status);
 
@@ -148,6 +153,11 @@ apr_status_t mastra_router_call(mastra_captured_t *captured,
 /* 1: r asks for the path of a route with MASTRA_ROUTE_OUTSIDE. */
 int mastra_router_is_outside(const mastra_router_t *router, request_rec *r,
                              const char *prefix);
+
+/* The route of the configuration that method asks for at the path of r, or
+ * NULL. */
+const mastra_route_t *mastra_router_custom(const mastra_host_t *host,
+                                           request_rec *r, const char *method);
 
 /* A schema of routes: an object with any members. */
 #define MASTRA_SCHEMA_RECORD \

@@ -57,7 +57,6 @@ typedef struct peer_t {
 
 struct mastra_bus_t {
     mastra_loop_t *loop;
-    apr_pool_t *pool;
     const char *dir;
     int dirfd;
     int fd;
@@ -505,7 +504,6 @@ apr_status_t mastra_bus_open(mastra_bus_t **pbus, mastra_loop_t *loop,
     apr_status_t rv;
 
     bus->loop = loop;
-    bus->pool = pool;
     bus->dir = apr_pstrdup(pool, dir);
     bus->fd = bus->dirfd = -1;
     mastra_text_random_hex(number, 8);
@@ -518,11 +516,10 @@ apr_status_t mastra_bus_open(mastra_bus_t **pbus, mastra_loop_t *loop,
         release(bus);
         return rv;
     }
+    /* stays registered after mastra_bus_close: the loop does not touch a pool
+     * that other threads use */
     apr_pool_cleanup_register(pool, bus, release, apr_pool_cleanup_null);
     find_siblings(bus);
-    bus->start.cb = start;
-    bus->start.baton = bus;
-    mastra_loop_post(loop, &bus->start);
     *pbus = bus;
     return APR_SUCCESS;
 }
@@ -531,6 +528,9 @@ void mastra_bus_listen(mastra_bus_t *bus, mastra_bus_cb *cb, void *baton)
 {
     bus->cb = cb;
     bus->baton = baton;
+    bus->start.cb = start;
+    bus->start.baton = bus;
+    mastra_loop_post(bus->loop, &bus->start);
 }
 
 void mastra_bus_close(mastra_bus_t *bus)
@@ -543,6 +543,5 @@ void mastra_bus_close(mastra_bus_t *bus)
     mastra_bus_broadcast(bus, &bye);
     mastra_loop_timer_stop(bus->loop, &bus->retry);
     mastra_loop_unwatch(bus->loop, &bus->watch);
-    apr_pool_cleanup_kill(bus->pool, bus, release);
     release(bus);
 }

@@ -27,13 +27,14 @@ typedef struct {
 typedef void (mastra_bus_cb)(void *baton, const char *from,
                              const mastra_bus_msg_t *msg);
 
-/* Opens this child's socket in dir, greets the others. node names the server:
- * only addresses that begin with it are siblings. Before requests come, not on
- * the loop. */
+/* Opens this child's socket in dir; what others send waits in it. node names the
+ * server: only addresses that begin with it are siblings. Before requests
+ * come, not on the loop. */
 apr_status_t mastra_bus_open(mastra_bus_t **pbus, mastra_loop_t *loop,
                              const char *dir, const char *node,
                              apr_pool_t *pool);
-/* Who is told of messages; on the loop, or before the loop sees any. */
+/* Greets the others, and tells cb of messages from now on: whoever listens is
+ * complete by then. Once, not on the loop. */
 void mastra_bus_listen(mastra_bus_t *bus, mastra_bus_cb *cb, void *baton);
 /* Says good-bye and removes the socket. On the loop. */
 void mastra_bus_close(mastra_bus_t *bus);

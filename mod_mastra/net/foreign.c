@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "jobs_internal.h"
+#include "../base/pool.h"
 
 /* ---- life ---- */
 
@@ -49,12 +50,11 @@ apr_status_t mastra_foreign_make(mastra_foreign_t **pforeign,
 {
     mastra_foreign_t *foreign;
     apr_pool_t *pool;
-    apr_status_t rv = apr_pool_create_unmanaged(&pool);
+    apr_status_t rv = mastra_pool_make(&pool, "mastra_foreign");
 
     if (rv) {
         return rv;
     }
-    apr_pool_tag(pool, "mastra_foreign");
     foreign = apr_pcalloc(pool, size);
     foreign->pool = pool;
     foreign->jobs = jobs;

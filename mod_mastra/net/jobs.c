@@ -37,6 +37,18 @@ static void done_cb(void *baton)
     job->done(job);
 }
 
+/* 1: an idle thread is to be woken. Not while one is on its way, which asks the
+ * same when it comes: many short jobs at once are not to cost a wake each. With
+ * the lock. */
+static int must_wake(mastra_jobs_t *jobs)
+{
+    if (!jobs->first || !jobs->idle || jobs->waking) {
+        return 0;
+    }
+    jobs->waking = 1;
+    return 1;
+}
+
 /* The next job; NULL when all are run and the pool stops. With the lock. */
 static mastra_job_t *take(mastra_jobs_t *jobs)
 {
@@ -46,6 +58,7 @@ static mastra_job_t *take(mastra_jobs_t *jobs)
         jobs->idle++;
         pthread_cond_wait(&jobs->work, &jobs->lock);
         jobs->idle--;
+        jobs->waking = 0;
     }
     job = jobs->first;
     if (job) {
@@ -72,13 +85,18 @@ static void *APR_THREAD_FUNC run_jobs(apr_thread_t *thread, void *baton)
 {
     mastra_jobs_t *jobs = baton;
     mastra_job_t *job;
+    int wake;
 
     (void)thread;
     mastra_net_thread_name("mastra-job");
     of_this_thread = jobs;
     pthread_mutex_lock(&jobs->lock);
     while ((job = take(jobs)) != NULL) {
+        wake = must_wake(jobs);
         pthread_mutex_unlock(&jobs->lock);
+        if (wake) {
+            pthread_cond_signal(&jobs->work);
+        }
         job->run(job);
         pthread_mutex_lock(&jobs->lock);
         if (jobs->abandoned) {
@@ -106,7 +124,7 @@ apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job)
         *jobs->end = job;
         jobs->end = &job->next;
         jobs->queued++;
-        wake = jobs->idle;
+        wake = must_wake(jobs);
         rv = APR_SUCCESS;
     }
     pthread_mutex_unlock(&jobs->lock);

@@ -25,6 +25,7 @@ struct mastra_jobs_t {
     mastra_job_t **end;
     int queued;
     int idle;                /* threads that wait on work */
+    int waking;              /* one of them was told and has not come */
     int waiting;             /* jobs that wait for other jobs */
     int running;             /* threads that have not ended */
     int stopping;

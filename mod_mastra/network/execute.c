@@ -130,11 +130,15 @@ static void note(mastra_network_t *network, mastra_json_t *outcome,
                  mastra_json_t *waiting)
 {
     mastra_json_t *metadata = mastra_json_pack("{s:s}", "mode", "network");
+    /* agents are told words, all others JSON */
+    const mastra_json_t *prompt = is(network, "agent")
+                                      ? mastra_json_get(network->input,
+                                                        "prompt") : NULL;
     mastra_json_t *entry = mastra_json_pack(
         "{s:b, s:s, s:s, s:s, s:O, s:o}", "isNetwork", 1, "selectionReason",
         choice_str(network, "selectionReason"), "primitiveType", network->word,
         "primitiveId", choice_str(network, "primitiveId"), "input",
-        network->input, "finalResult", outcome);
+        prompt ? prompt : network->input, "finalResult", outcome);
 
     if (waiting) {
         const char *type = mastra_json_get_str(network->waits, "type");

@@ -433,6 +433,15 @@ void mastra_log_owner(mastra_events_t *events, const char *key,
     mastra_mirror_start(log);
 }
 
+void mastra_log_doubt(mastra_events_t *events, const char *key)
+{
+    mastra_log_t *log = mastra_log_find(events, key);
+
+    if (log && !log->owned && !is_near(log)) {
+        mastra_log_owner(events, key, NULL);
+    }
+}
+
 static void on_data(mastra_events_t *events, const char *from,
                     const mastra_bus_msg_t *msg)
 {

@@ -61,7 +61,13 @@ mastra_db_t *mastra_db_make(const mastra_dialect_t *dialect,
 apr_status_t mastra_db_now(apr_int64_t *pms, mastra_db_t *db, apr_pool_t *pool)
 {
     const char *value = NULL;
-    apr_status_t rv = mastra_db_value(&value, db, db->dialect->now_ms, pool);
+    apr_status_t rv;
+
+    if (!db->dialect->now_ms) {
+        *pms = apr_time_as_msec(apr_time_now());
+        return db->error;
+    }
+    rv = mastra_db_value(&value, db, db->dialect->now_ms, pool);
 
     if (rv == APR_SUCCESS && !value) {
         rv = APR_EGENERAL;

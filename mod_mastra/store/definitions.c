@@ -17,7 +17,7 @@ static const char definition_get[] = SELECT "WHERE id = ?";
 static const char definition_list[] =
     SELECT "WHERE status = COALESCE(?, status) "
     "AND COALESCE(\"authorId\", '') = COALESCE(?, COALESCE(\"authorId\", '')) "
-    "ORDER BY \"createdAt\", id LIMIT ?";
+    "ORDER BY \"createdAt\" DESC, id LIMIT ?";
 static const char definition_put[] =
     "INSERT INTO mastra_workflow_definitions (id, description, metadata, "
     "\"inputSchema\", \"outputSchema\", \"stateSchema\", "

@@ -42,19 +42,20 @@ typedef struct {
     COLUMN("mastra_x_runs", "taken", "INTEGER NOT NULL DEFAULT 0"), \
     COLUMN("mastra_x_runs", "segment", "INTEGER NOT NULL DEFAULT 0")
 
-/* What steps of workflows have come to, and the graphs that runs keep. */
-#define MASTRA_STEPS_TABLE \
+/* What steps of workflows have come to, and the graphs that runs keep. tail: in
+ * which form the table is kept. */
+#define MASTRA_STEPS_TABLE(tail) \
     "CREATE TABLE IF NOT EXISTS mastra_x_steps (" \
     "run VARCHAR(255) NOT NULL, " \
     "place VARCHAR(255) NOT NULL, " \
     "made BIGINT NOT NULL, " \
     "record TEXT NOT NULL, " \
-    "PRIMARY KEY (run, place))"
+    "PRIMARY KEY (run, place))" tail
 #define MASTRA_GRAPHS_TABLE \
     "CREATE TABLE IF NOT EXISTS mastra_x_graphs (" \
     "hash VARCHAR(64) NOT NULL PRIMARY KEY, " \
     "graph TEXT NOT NULL)"
-#define MASTRA_FLOW_TABLES MASTRA_STEPS_TABLE, MASTRA_GRAPHS_TABLE
+#define MASTRA_FLOW_TABLES(tail) MASTRA_STEPS_TABLE(tail), MASTRA_GRAPHS_TABLE
 /* Few runs are somebody's or wait for their time, and are looked for often. */
 #define MASTRA_FLOW_INDEXES \
     "CREATE INDEX IF NOT EXISTS mastra_x_runs_lease " \
@@ -178,7 +179,7 @@ typedef struct mastra_dialect_t {
     int time_pairs;          /* each time has a second column, named …Z */
     int real_as_text;        /* the driver prints doubles with six digits */
     const char *rowid;       /* what orders rows of equal time */
-    const char *now_ms;      /* selects the database's clock */
+    const char *now_ms;      /* selects the database's clock; NULL: ours */
     const char *lock;        /* selected first by a migration, or NULL */
     /* Statements that are harmless to repeat, up to NULL. */
     const char *const *tables, *const *indexes;
@@ -190,6 +191,9 @@ typedef struct mastra_dialect_t {
     const char *(*params)(const mastra_store_conf_t *conf, apr_pool_t *pool);
     /* Before the first migration statement, outside a transaction. */
     apr_status_t (*prepare)(mastra_db_t *db);
+    /* Migration, under its lock: the tables that others have made by then.
+     * NULL: the connection knows. */
+    apr_status_t (*learn)(mastra_db_t *db);
     /* On a new connection: session settings. */
     apr_status_t (*opened)(mastra_db_t *db);
     /* Before the connection goes, also when opened failed. */
@@ -197,8 +201,11 @@ typedef struct mastra_dialect_t {
     /* hurry: a group that would rather give way than wait long for a lock. */
     apr_status_t (*begin)(mastra_db_t *db, mastra_store_mode_e mode,
                           int hurry);
-    /* What a write transaction did is durable when this returns success. */
+    /* What a write transaction did is in the database when this returns
+     * success, and durable unless there is a log to be synced. */
     apr_status_t (*commit)(mastra_db_t *db, mastra_store_mode_e mode);
+    /* Descriptor of the log, lent; -1: nothing is to be synced. NULL: never. */
+    int (*log)(mastra_db_t *db);
     /* APR_ECONNRESET when the connection is gone. */
     apr_status_t (*rollback)(mastra_db_t *db);
     /* The driver's return code and message as a status. */

@@ -110,7 +110,7 @@ static const char *const tables[] = {
     "\"createdAtZ\" timestamp with time zone DEFAULT now(), "
     "\"updatedAtZ\" timestamp with time zone DEFAULT now())",
     MASTRA_RUNS_TABLE,
-    MASTRA_FLOW_TABLES,
+    MASTRA_FLOW_TABLES(""),
     MASTRA_CHANNEL_TABLES,
     MASTRA_SCHEDULE_TABLES("jsonb"),
     MASTRA_BACKGROUND_TABLE("jsonb", "timestamp without time zone", ", "

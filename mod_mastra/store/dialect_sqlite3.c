@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <apr_strings.h>
@@ -18,16 +17,17 @@ enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
 
 #define LOCK_PATIENCE apr_time_from_msec(250)
 #define LOCK_PATIENCE_START apr_time_from_sec(30)
-/* rows changed between two checkpoints, one or two pages of log each: pages
- * that changed often meanwhile are written and synced once */
-#define CHECKPOINT_ROWS 4000
+/* a start makes as many changes as there are tables and indexes */
+#define SCHEMA_TRIES 200
+/* rows changed between two checkpoints, about a page of log each */
+#define CHECKPOINT_ROWS 5000
 
 /*
  * Durability. SQLite at synchronous=FULL syncs the log inside COMMIT, which
  * holds the driver's process-wide mutex: all readers of the child wait for
  * the disk. So the connection runs at NORMAL (which leaves the log unsynced
- * at a commit, and syncs it before a checkpoint), and commit() below syncs the
- * log itself, after the lock is free and before anybody is told.
+ * at a commit, and syncs it before a checkpoint), and the store syncs the log
+ * itself, after the lock is free and before anybody is told.
  */
 typedef struct {
     mastra_filelock_t *lock;
@@ -84,7 +84,8 @@ static const char *const tables[] = {
     "\"createdAt\" TEXT NOT NULL, "
     "\"updatedAt\" TEXT NOT NULL)",
     MASTRA_RUNS_TABLE,
-    MASTRA_FLOW_TABLES,
+    /* its rows stand in the index itself: a page is written, not two */
+    MASTRA_FLOW_TABLES(" WITHOUT ROWID"),
     MASTRA_CHANNEL_TABLES,
     MASTRA_SCHEDULE_TABLES("TEXT"),
     MASTRA_BACKGROUND_TABLE("TEXT", "TEXT", ""),
@@ -178,6 +179,20 @@ static void drop_lock(state_t *state)
     }
 }
 
+/* Reads the schema, which other processes may be changing just now: a
+ * statement that meets the change fails, the next one knows it. */
+static apr_status_t learn(mastra_db_t *db)
+{
+    apr_status_t rv = MASTRA_STORE_LOST;
+    int tries;
+
+    for (tries = 0; rv == MASTRA_STORE_LOST && tries < SCHEMA_TRIES; tries++) {
+        mastra_db_mark(db);
+        rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    }
+    return rv;
+}
+
 /* Reads the schema first: from then on the log's file exists, and stays as
  * long as this connection. */
 static apr_status_t open_log(mastra_db_t *db, state_t *state)
@@ -185,7 +200,7 @@ static apr_status_t open_log(mastra_db_t *db, state_t *state)
     const char *mode = "", *path;
     apr_status_t rv;
 
-    rv = pragma(NULL, db, "SELECT count(*) FROM sqlite_master");
+    rv = learn(db);
     if (rv == APR_SUCCESS) {
         rv = pragma(&mode, db, "PRAGMA journal_mode");
     }
@@ -337,32 +352,22 @@ static apr_status_t begin(mastra_db_t *db, mastra_store_mode_e mode,
     return rv;
 }
 
-static apr_status_t sync_log(mastra_db_t *db, state_t *state)
-{
-    struct stat st;
-
-    /* a log that was unlinked under us is not the one others read */
-    if (fstat(state->wal, &st) == 0 && st.st_nlink > 0
-        && fdatasync(state->wal) == 0) {
-        return APR_SUCCESS;
-    }
-    db->error = APR_EGENERAL;
-    apr_cpystrn(db->error_text, "the write-ahead log cannot be synced",
-                sizeof(db->error_text));
-    return APR_EGENERAL;
-}
-
 static apr_status_t commit(mastra_db_t *db, mastra_store_mode_e mode)
 {
     state_t *state = db->state;
     apr_status_t rv = say(db, "COMMIT", state->commit);
 
-    if (mode == MASTRA_STORE_READ || rv != APR_SUCCESS) {
-        return rv;
+    if (mode == MASTRA_STORE_WRITE && rv == APR_SUCCESS) {
+        drop_lock(state);
     }
-    drop_lock(state);
-    return state->wal >= 0 && !db->conf->synchronous_normal
-           ? sync_log(db, state) : APR_SUCCESS;
+    return rv;
+}
+
+static int log_of(mastra_db_t *db)
+{
+    const state_t *state = db->state;
+
+    return db->conf->synchronous_normal ? -1 : state->wal;
 }
 
 static apr_status_t rollback(mastra_db_t *db)
@@ -428,17 +433,18 @@ const mastra_dialect_t mastra_dialect_sqlite3 = {
     .single_writer = 1,
     .hex_blobs = 1,
     .rowid = "rowid",
-    .now_ms = "SELECT CAST((julianday('now') - 2440587.5) * 86400000.0 AS INTEGER)",
     .tables = tables,
     .indexes = indexes,
     .columns = columns,
     .check = check,
     .params = params,
     .prepare = prepare,
+    .learn = learn,
     .opened = opened,
     .closing = closing,
     .begin = begin,
     .commit = commit,
+    .log = log_of,
     .rollback = rollback,
     .status = status,
     .settle = settle

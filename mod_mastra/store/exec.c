@@ -15,6 +15,7 @@
 
 #include "../base/log.h"
 #include "internal.h"
+#include "sync.h"
 
 #define CONNECTIONS 4
 #define QUEUED_MAX 4096
@@ -59,6 +60,7 @@ struct mastra_store_t {
     apr_time_t close_by;         /* set before it */
     int nworkers;
     worker_t *workers;
+    mastra_syncer_t *syncer;     /* where there is a log to be synced */
     apr_uint32_t away;           /* 1 while the database does not answer */
 };
 
@@ -201,6 +203,14 @@ static apr_status_t run(worker_t *w, mastra_store_job_t *job)
     return w->db->error != APR_SUCCESS ? w->db->error : rv;
 }
 
+/* The log to be synced before anybody is told, -1: none. */
+static int log_of(const worker_t *w)
+{
+    const mastra_dialect_t *dialect = w->store->dialect;
+
+    return dialect->log ? dialect->log(w->db) : -1;
+}
+
 /* Ends the transaction of a job or group that failed with rv. */
 static apr_status_t undo(worker_t *w, apr_status_t rv)
 {
@@ -224,7 +234,12 @@ static apr_status_t attempt(worker_t *w, mastra_store_job_t *job)
     if (rv == APR_SUCCESS) {
         rv = mastra_db_commit(w->db, job->mode);
     }
-    return rv == APR_SUCCESS ? rv : undo(w, rv);
+    if (rv != APR_SUCCESS) {
+        return undo(w, rv);
+    }
+    /* done, whatever the disk says: not to be tried again */
+    return job->mode == MASTRA_STORE_WRITE && log_of(w) >= 0
+           ? mastra_sync_log(log_of(w)) : APR_SUCCESS;
 }
 
 /* A job in a transaction of its own, again while that may help. */
@@ -274,6 +289,26 @@ static apr_status_t run_group(worker_t *w, queue_t *group)
     return APR_SUCCESS;
 }
 
+/* What is committed is told when the disk has it: at once when nothing else is
+ * to be done meanwhile. */
+static void tell_group(worker_t *w, queue_t *group)
+{
+    mastra_store_t *store = w->store;
+    mastra_store_job_t *job;
+    int log = log_of(w), more;
+
+    if (log >= 0) {
+        apr_thread_mutex_lock(store->lock);
+        more = store->queues[MASTRA_STORE_WRITE].count;
+        apr_thread_mutex_unlock(store->lock);
+        mastra_syncer_tell(store->syncer, log, group->first, more);
+        return;
+    }
+    while ((job = pop(group))) {
+        finish(job, job->rv);
+    }
+}
+
 static void write_turn(worker_t *w)
 {
     queue_t group = { NULL, NULL, 0 };
@@ -287,13 +322,12 @@ static void write_turn(worker_t *w)
     if (rv != APR_SUCCESS || !group.count) {
         undo(w, rv);
     }
+    if (rv == APR_SUCCESS) {
+        tell_group(w, &group);
+        group.first = NULL;
+    }
     while ((job = pop(&group))) {
-        if (rv == APR_SUCCESS) {
-            finish(job, job->rv);
-        }
-        else {
-            run_alone(w, job);
-        }
+        run_alone(w, job);
     }
     w->store->dialect->settle(w->db);
 }
@@ -489,6 +523,10 @@ static apr_status_t close_store(void *data)
         apr_thread_join(&rv, store->workers[i].thread);
     }
     store->nworkers = 0;
+    if (store->syncer) {
+        mastra_syncer_stop(store->syncer);
+        store->syncer = NULL;
+    }
     return APR_SUCCESS;
 }
 
@@ -516,6 +554,9 @@ apr_status_t mastra_store_open(mastra_store_t **pstore,
     if (rv == APR_SUCCESS) {
         rv = apr_thread_mutex_create(&store->lock, APR_THREAD_MUTEX_DEFAULT,
                                      pool);
+    }
+    if (rv == APR_SUCCESS && store->dialect->log) {
+        rv = mastra_syncer_start(&store->syncer, pool);
     }
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         rv = make_worker(&store->workers[i], store, driver, i);

@@ -33,11 +33,15 @@ static const char row_insert[] =
     "ON CONFLICT (id) DO NOTHING";
 static const char row_claim[] =
     "UPDATE mastra_x_runs SET status = 'running', epoch = epoch + 1, "
-    "owner = ?, lease = ?, halt = 0, wake = 0, taken = ?, segment = ?, "
+    "owner = ?, lease = ?, halt = halt * ?, wake = 0, taken = ?, "
+    "segment = ?, "
     "summary = ?, changed = ? WHERE id = ? AND epoch = ? AND status = ?";
 static const char row_advance[] =
     "UPDATE mastra_x_runs SET lease = ?, taken = 0 WHERE id = ? "
     "AND epoch = ? AND status = 'running'";
+static const char row_held[] =
+    "SELECT lease, taken FROM mastra_x_runs WHERE id = ? AND epoch = ? "
+    "AND status = 'running'";
 static const char row_settle[] =
     "UPDATE mastra_x_runs SET status = ?, owner = '', lease = 0, wake = ?, "
     "taken = 0, changed = ? WHERE id = ? AND epoch = ? "
@@ -50,14 +54,14 @@ static const char row_mark[] =
     "changed = ? WHERE id = ? AND epoch = ? AND status = ?";
 static const char row_halt[] =
     "UPDATE mastra_x_runs SET halt = 1 WHERE id = ? AND epoch = ? "
-    "AND status = 'running'";
+    "AND status = 'running' AND halt = 0";
 static const char row_delete[] = "DELETE FROM mastra_x_runs WHERE id = ?";
 static const char row_renew[] =
     "UPDATE mastra_x_runs SET lease = ? WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_owned[] =
     "SELECT id, epoch, halt FROM mastra_x_runs WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_lapsed[] =
     "SELECT id, summary FROM mastra_x_runs WHERE host = ? "
     "AND kind = 'workflow' AND status = 'running' AND (lease < ? OR owner = ?) "
@@ -235,10 +239,11 @@ apr_status_t mastra_flows_claim(mastra_flow_row_t *row, mastra_db_t *db,
     if (rv == APR_SUCCESS) {
         rv = change(db, row_claim, (const mastra_bind_t[]) {
             MASTRA_TEXT(owner), MASTRA_INT(now + lease / 1000),
-            MASTRA_INT(taken), MASTRA_INT(row->segment + begins),
+            MASTRA_INT(!begins), MASTRA_INT(taken),
+            MASTRA_INT(row->segment + begins),
             MASTRA_TEXT(row->graph), MASTRA_INT(now), MASTRA_TEXT(row->id),
             MASTRA_INT(row->epoch), MASTRA_TEXT(row->status)
-        }, 9, pool);
+        }, 10, pool);
     }
     if (rv == APR_SUCCESS) {
         row->status = "running";
@@ -246,9 +251,34 @@ apr_status_t mastra_flows_claim(mastra_flow_row_t *row, mastra_db_t *db,
         row->epoch++;
         row->segment += begins;
         row->taken = taken;
-        row->halt = 0;
+        row->halt = begins ? 0 : row->halt;
         row->now = now;
     }
+    return rv;
+}
+
+/* Whether nothing need be written: the run is still this epoch's, and its lease
+ * a long one, as all of a child are renewed together. Where only one can write
+ * what was read stays true until the commit. */
+static apr_status_t is_held(int *pheld, mastra_db_t *db,
+                            const mastra_flow_row_t *row, apr_int64_t until,
+                            apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    apr_status_t rv;
+
+    *pheld = 0;
+    if (!db->dialect->single_writer) {
+        return APR_SUCCESS;
+    }
+    rv = mastra_db_query(&rows, db, row_held, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch)
+    }, 2, pool);
+    if (rv == APR_SUCCESS && !mastra_rows_count(rows)) {
+        return MASTRA_STORE_STALE;
+    }
+    *pheld = rv == APR_SUCCESS && mastra_rows_int(rows, 0, 0) > until
+             && !mastra_rows_int(rows, 0, 1);
     return rv;
 }
 
@@ -256,9 +286,13 @@ apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
                                   apr_interval_time_t lease, apr_pool_t *pool)
 {
     apr_int64_t now;
+    int held = 0;
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
-    return rv ? rv : change(db, row_advance, (const mastra_bind_t[]) {
+    if (rv == APR_SUCCESS) {
+        rv = is_held(&held, db, row, now + lease / 2000, pool);
+    }
+    return rv || held ? rv : change(db, row_advance, (const mastra_bind_t[]) {
         MASTRA_INT(now + lease / 1000), MASTRA_TEXT(row->id),
         MASTRA_INT(row->epoch)
     }, 3, pool);

@@ -86,6 +86,9 @@ static apr_status_t migrate(mastra_db_t *db, apr_pool_t *pool)
     if (dialect->lock) {
         rv = mastra_db_value(&value, db, dialect->lock, pool);
     }
+    if (rv == APR_SUCCESS && dialect->learn) {
+        rv = dialect->learn(db);
+    }
     if (rv == APR_SUCCESS) {
         rv = mastra_db_plain(db, version_table);
     }

@@ -39,7 +39,8 @@ void mastra_tools_add_kind(mastra_tools_t *tools,
 const mastra_tool_t *mastra_tools_find(const mastra_tools_t *tools,
                                        const char *name)
 {
-    return apr_hash_get(tools->by_name, name, APR_HASH_KEY_STRING);
+    return name ? apr_hash_get(tools->by_name, name, APR_HASH_KEY_STRING)
+                : NULL;
 }
 
 int mastra_tools_count(const mastra_tools_t *tools)

@@ -119,6 +119,16 @@ static void put_refusal(mastra_asking_t *asking, const mastra_result_t *why,
         "type", type));
 }
 
+/* What is not given is an empty object. */
+static const mastra_json_t *given(const mastra_asking_t *asking,
+                                  const char *name)
+{
+    const mastra_json_t *value = mastra_json_get(asking->begin, name);
+
+    return value ? value
+                 : mastra_json_own(mastra_json_object(), asking->pool);
+}
+
 static mastra_result_t *check_begin(mastra_asking_t *asking)
 {
     const mastra_workflow_t *workflow = asking->workflow;
@@ -131,16 +141,16 @@ static mastra_result_t *check_begin(mastra_asking_t *asking)
     }
     why = check(asking, workflow->input, input, "Invalid input data");
     if (!why && workflow->state) {
-        type = "initial state";
-        why = check(asking, workflow->state,
-                    mastra_json_get(asking->begin, "state"),
-                    "Invalid initial state");
+        type = "initial data";
+        why = check(asking, workflow->state, given(asking, "state"),
+                    "Invalid initial data");
     }
     if (!why && workflow->context) {
         type = "request context";
         why = check(asking, workflow->context,
-                    mastra_json_get(asking->begin, "requestContext"),
-                    "Invalid request context");
+                    given(asking, "requestContext"), apr_psprintf(
+                        asking->pool, "Request context validation failed for "
+                        "workflow '%s'", workflow->id));
     }
     if (why && asking->ask->lenient) {
         put_refusal(asking, why, type);
@@ -163,6 +173,9 @@ static mastra_json_t *first_snapshot(const mastra_asking_t *asking,
         "timestamp", mastra_text_now_ms());
     mastra_json_t *input = mastra_json_get(asking->begin, "input");
 
+    if (!strcmp(status, "pending")) {
+        mastra_json_del(made, "stepExecutionPath");
+    }
     if (input) {
         mastra_json_set(mastra_json_get(made, "context"), "input",
                         mastra_json_ref(input));
@@ -373,6 +386,19 @@ static mastra_result_t *call(mastra_asking_t *asking, mastra_store_mode_e mode,
     return rv ? store_error(asking, rv, what) : NULL;
 }
 
+/* Requests were checked before they came here, calls of other modules not. */
+static mastra_result_t *check_owner(const mastra_asking_t *asking)
+{
+    const char *owner = asking->ask ? asking->ask->principal->resource_id
+                                    : NULL;
+    const char *whose = asking->row.resource_id;
+
+    return !owner || (whose && !strcmp(whose, owner))
+           ? NULL : mastra_result_make(asking->pool, 403, "RUN_OWNER",
+                                       "Access denied: workflow run belongs "
+                                       "to a different resource");
+}
+
 mastra_result_t *mastra_ask_read(mastra_asking_t *asking)
 {
     mastra_result_t *error = call(asking, MASTRA_STORE_READ, read_job,
@@ -381,7 +407,7 @@ mastra_result_t *mastra_ask_read(mastra_asking_t *asking)
     if (asking->rows) {
         mastra_json_own(asking->rows, asking->pool);
     }
-    return error;
+    return error ? error : check_owner(asking);
 }
 
 /* The run is on its way; whoever asked may wait for it. */
@@ -520,7 +546,7 @@ static mastra_result_t *resume(mastra_asking_t *asking, mastra_workflow_asked_t 
         return claimed(asking->pool, &asking->row);
     }
     if (strcmp(asking->row.status, "suspended")) {
-        return refuse(asking->pool, 500, "RUN_NOT_SUSPENDED",
+        return refuse(asking->pool, 409, "RUN_NOT_SUSPENDED",
                       "This workflow run was not suspended");
     }
     keep_begin(asking);
@@ -554,7 +580,7 @@ static mastra_result_t *travel(mastra_asking_t *asking, mastra_workflow_asked_t 
 }
 
 /* Runs are gone on with by themselves: one that is over shows its end, one
- * that is not is waited for. */
+ * that goes on is waited for, one that waits itself has nothing to restart. */
 static mastra_result_t *restart(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
     mastra_result_t *error = mastra_ask_read(asking);
@@ -570,8 +596,15 @@ static mastra_result_t *restart(mastra_asking_t *asking, mastra_workflow_asked_t
                                        asking->ask->wait);
         return NULL;
     }
+    if (!strcmp(asking->row.status, "pending")
+        || !strcmp(asking->row.status, "suspended")) {
+        return refuse(asking->pool, 409, "RUN_NOT_ACTIVE",
+                      "This workflow run was not active");
+    }
     asked->answer = mastra_snapshot_result(asking->row.snapshot, NULL,
                                            asking->row.id);
+    mastra_json_set(asked->answer, "steps", mastra_json_ref(
+        mastra_json_get(asking->row.snapshot, "context")));
     return NULL;
 }
 
@@ -592,7 +625,7 @@ static void fill_row(mastra_asking_t *asking)
 
     asking->row.host = asking->env->host;
     asking->row.id = ask->run_id ? ask->run_id
-                                 : mastra_text_uuid_make(asking->pool);
+                                 : mastra_text_uuid_timed(asking->pool);
     asking->row.workflow = asking->workflow->id;
     asking->row.resource_id = ask->principal->resource_id
                                   ? ask->principal->resource_id : resource;

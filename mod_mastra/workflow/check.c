@@ -20,16 +20,7 @@ typedef struct {
 static void issue(check_t *c, const char *code, const char *path,
                   const char *message)
 {
-    mastra_json_append(c->issues, mastra_json_pack("{s:s, s:s, s:s}", "code",
-                                                   code, "path", path,
-                                                   "message", message));
-}
-
-static int is(const mastra_json_t *entry, const char *type)
-{
-    const char *its = mastra_json_get_str(entry, "type");
-
-    return its && !strcmp(its, type);
+    mastra_issue_add(c->issues, code, path, message);
 }
 
 /* ---- schemas ---- */
@@ -138,25 +129,25 @@ static const mastra_json_t *nested_of(check_t *c, const mastra_json_t *entry)
 
 static const mastra_json_t *input_of(check_t *c, const mastra_json_t *entry)
 {
-    if (is(entry, "tool")) {
+    if (mastra_entry_is(entry, "tool")) {
         const mastra_tool_t *tool = tool_of(c, entry);
 
         return tool ? tool->input_schema : NULL;
     }
-    return is(entry, "agent") ? agent_input(c)
-           : is(entry, "workflow")
+    return mastra_entry_is(entry, "agent") ? agent_input(c)
+           : mastra_entry_is(entry, "workflow")
                ? mastra_json_get(nested_of(c, entry), "inputSchema") : NULL;
 }
 
 static const mastra_json_t *output_of(check_t *c, const mastra_json_t *entry)
 {
-    if (is(entry, "tool")) {
+    if (mastra_entry_is(entry, "tool")) {
         const mastra_tool_t *tool = tool_of(c, entry);
 
         return tool ? tool->output_schema : NULL;
     }
-    return is(entry, "agent") ? agent_output(c, entry)
-           : is(entry, "workflow")
+    return mastra_entry_is(entry, "agent") ? agent_output(c, entry)
+           : mastra_entry_is(entry, "workflow")
                ? mastra_json_get(nested_of(c, entry), "outputSchema") : NULL;
 }
 
@@ -176,14 +167,14 @@ static void check_reference(check_t *c, const mastra_json_t *entry,
 {
     const char *agent = mastra_json_get_str(entry, "agentId");
 
-    if (is(entry, "tool") && !tool_of(c, entry)) {
+    if (mastra_entry_is(entry, "tool") && !tool_of(c, entry)) {
         missing(c, entry, path, "toolId", "tool");
     }
-    else if (is(entry, "agent")
+    else if (mastra_entry_is(entry, "agent")
              && !mastra_agents_find(c->source->agents, agent)) {
         missing(c, entry, path, "agentId", "agent");
     }
-    else if (is(entry, "workflow") && !nested_of(c, entry)) {
+    else if (mastra_entry_is(entry, "workflow") && !nested_of(c, entry)) {
         missing(c, entry, path, "workflowId", "workflow");
     }
 }
@@ -354,6 +345,11 @@ static const mastra_json_t *mapping_output(check_t *c,
                           mastra_json_len(config), 0, NULL);
         config = mastra_json_own(read, c->pool);
     }
+    if (!mastra_json_is_object(config)) {
+        issue(c, "invalid-map-config",
+              apr_pstrcat(c->pool, path, ".mapConfig", NULL),
+              "Mapping config must be a JSON object.");
+    }
     for (at = mastra_json_iter(config); at;
          at = mastra_json_next(config, at)) {
         mastra_json_set(properties, mastra_json_key(at), descriptor_schema(
@@ -387,7 +383,7 @@ static const mastra_json_t *leaf(check_t *c, const mastra_json_t *entry,
 {
     const mastra_json_t *output;
 
-    if (is(entry, "mapping")) {
+    if (mastra_entry_is(entry, "mapping")) {
         output = mapping_output(c, entry, path);
     }
     else {
@@ -401,6 +397,50 @@ static const mastra_json_t *leaf(check_t *c, const mastra_json_t *entry,
     return output;
 }
 
+static int is_below(const char *path, const char *root)
+{
+    apr_size_t len = strlen(root);
+
+    return !strncmp(path, root, len) && (path[len] == '.' || !path[len]);
+}
+
+static void check_path(void *baton, const char *path, const char *at)
+{
+    check_t *c = baton;
+    const char *rest = strchr(path, '.'), *id;
+
+    if (is_below(path, "stepResults")) {
+        id = rest ? apr_pstrmemdup(c->pool, rest + 1, strcspn(rest + 1, "."))
+                  : "";
+        if (!mastra_json_get(c->outputs, id)) {
+            issue(c, "invalid-predicate-reference", at, *id
+                  ? apr_psprintf(c->pool, "Predicate step result \"%s\" must "
+                                 "reference a preceding top-level step.", id)
+                  : "Predicate stepResults paths must include a preceding "
+                    "top-level step id.");
+        }
+    }
+    else if (!is_below(path, "initData") && !is_below(path, "inputData")
+             && !is_below(path, "state")) {
+        issue(c, "invalid-predicate-reference", at, "Predicate paths must be "
+              "rooted at initData, inputData, stepResults, or state.");
+    }
+}
+
+static void check_predicates(check_t *c, const mastra_json_t *entry,
+                             const char *path)
+{
+    const mastra_json_t *all = mastra_json_get(entry, "predicates");
+    apr_size_t i;
+
+    for (i = 0; i < mastra_json_size(all); i++) {
+        mastra_predicate_paths(
+            mastra_json_at(all, i),
+            apr_psprintf(c->pool, "%s.predicates.%" APR_SIZE_T_FMT, path, i),
+            check_path, c, c->pool);
+    }
+}
+
 static const mastra_json_t *branches(check_t *c, const mastra_json_t *entry,
                                      const char *path,
                                      const mastra_json_t *incoming)
@@ -410,6 +450,7 @@ static const mastra_json_t *branches(check_t *c, const mastra_json_t *entry,
     mastra_json_t *required = mastra_json_array(), *made;
     apr_size_t i;
 
+    check_predicates(c, entry, path);
     for (i = 0; i < mastra_json_size(steps); i++) {
         const mastra_json_t *step = mastra_json_at(steps, i);
         const char *id = mastra_json_get_str(step, "id");
@@ -425,7 +466,7 @@ static const mastra_json_t *branches(check_t *c, const mastra_json_t *entry,
     }
     made = mastra_json_pack("{s:s, s:o}", "type", "object", "properties",
                             properties);
-    if (is(entry, "parallel")) {
+    if (mastra_entry_is(entry, "parallel")) {
         mastra_json_set(made, "required", required);
     }
     else {
@@ -461,24 +502,27 @@ static const mastra_json_t *step_on(check_t *c, const mastra_json_t *entry,
                                     const mastra_json_t *incoming)
 {
     const mastra_json_t *output;
+    const char *inner = apr_pstrcat(c->pool, path, ".step", NULL);
 
-    if (is(entry, "sleep") || is(entry, "sleepUntil")) {
+    if (mastra_entry_is(entry, "sleep") || mastra_entry_is(entry, "sleepUntil")) {
         note(c, entry, incoming);
         return incoming;
     }
-    if (is(entry, "parallel") || is(entry, "conditional")) {
+    if (mastra_entry_is(entry, "parallel") || mastra_entry_is(entry, "conditional")) {
         output = branches(c, entry, path, incoming);
     }
-    else if (is(entry, "foreach")) {
+    else if (mastra_entry_is(entry, "foreach")) {
         output = each(c, entry, path, incoming);
     }
-    else if (is(entry, "loop")) {
+    else if (mastra_entry_is(entry, "loop")) {
         const mastra_json_t *step = mastra_json_get(entry, "step");
 
-        path = apr_pstrcat(c->pool, path, ".step", NULL);
-        output = leaf(c, step, path, incoming);
+        output = leaf(c, step, inner, incoming);
+        mastra_predicate_paths(mastra_json_get(entry, "predicate"),
+                               apr_pstrcat(c->pool, path, ".predicate", NULL),
+                               check_path, c, c->pool);
         if (fit(output, input_of(c, step)) == WRONG) {
-            issue(c, "incompatible-schema", path, "Loop step output is "
+            issue(c, "incompatible-schema", inner, "Loop step output is "
                   "incompatible with its input for a subsequent iteration.");
         }
     }
@@ -505,15 +549,14 @@ mastra_json_t *mastra_workflow_issues(const mastra_json_t *definition,
                   apr_psprintf(pool, "graph.%" APR_SIZE_T_FMT, i),
                   check_reference);
     }
-    if (mastra_json_size(c.issues)) {
-        return c.issues;
-    }
+    mastra_workflow_shape(c.issues, definition, pool);
     for (i = 0; i < mastra_json_size(graph); i++) {
         current = step_on(&c, mastra_json_at(graph, i),
                           apr_psprintf(pool, "graph.%" APR_SIZE_T_FMT, i),
                           current);
     }
-    if (fit(current, mastra_json_get(definition, "outputSchema")) == WRONG) {
+    if (i && fit(current, mastra_json_get(definition, "outputSchema"))
+                 == WRONG) {
         issue(&c, "incompatible-schema", "outputSchema", "Workflow output "
               "schema is incompatible with the final step output.");
     }

@@ -92,6 +92,26 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
     return rv;
 }
 
+/* A run that would wait now, and that somebody has asked to end meanwhile. */
+static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
+                              apr_pool_t *pool)
+{
+    mastra_flow_row_t now;
+    apr_status_t rv;
+
+    if (strcmp(batch->status, "suspended") && strcmp(batch->status, "waiting")) {
+        return APR_SUCCESS;
+    }
+    rv = mastra_flows_get(&now, db, batch->row.host, NULL, batch->row.id, 0,
+                          pool);
+    if (rv == APR_SUCCESS && now.halt) {
+        batch->status = "canceled";
+        mastra_json_set_str(batch->snapshot, "status", batch->status);
+        rv = mastra_flows_mark(db, &now, batch->status, pool);
+    }
+    return rv;
+}
+
 static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
                            apr_pool_t *pool)
 {
@@ -110,6 +130,9 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_settle(db, &batch->row, batch->status, wake, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = heed_halt(batch, db, pool);
     }
     return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
                                            pool);
@@ -223,18 +246,19 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
     }
     else {
         const mastra_json_t *error = mastra_json_get(snapshot, "error");
+        int by_step = !mastra_json_get(run->begin, "refused")
+                      && run->root->at < run->workflow->nnodes;
 
+        /* before the log's end would make them ask storage */
+        mastra_waits_tell(run, snapshot);
         /* a failed step has told its error itself */
         mastra_say_finish(run, batch->status,
                           mastra_json_get(snapshot, "result"),
-                          mastra_json_size(run->order) ? NULL : error);
+                          by_step ? NULL : error);
     }
     if (run->log) {
         mastra_log_close(run->log, !waits);
         run->log = NULL;
-    }
-    if (!waits) {
-        mastra_waits_tell(run, snapshot);
     }
     run->over = 1;
     mastra_run_free(run);
@@ -406,7 +430,13 @@ void mastra_commit_flush(mastra_workflow_run_t *run)
 void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
 {
     mastra_batch_t *batch = make_batch(run);
+    const char *error = mastra_json_get_str(run->root->error, "message");
 
+    if (!strcmp(status, "failed")) {
+        mastra_log(MASTRA_LOG_INFO, 0, "run %s of workflow %s failed: %s",
+                   run->row.id, run->workflow->id,
+                   error ? error : "no more known");
+    }
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);

@@ -108,8 +108,10 @@ static mastra_json_t *entry_graph(const mastra_node_t *node, apr_pool_t *pool)
         break;
     case MASTRA_NODE_FOREACH:
         mastra_json_set(made, "step", entry_graph(node->steps[0], pool));
-        mastra_json_set(made, "opts", mastra_json_pack("{s:i}", "concurrency",
-                                                       node->concurrency));
+        if (mastra_json_get(node->entry, "opts")) {
+            mastra_json_set(made, "opts", mastra_json_pack(
+                "{s:i}", "concurrency", node->concurrency));
+        }
         break;
     case MASTRA_NODE_LOOP:
         mastra_json_set(made, "step", entry_graph(node->steps[0], pool));
@@ -162,6 +164,9 @@ static mastra_json_t *closed(const mastra_json_t *schema)
                         closed(mastra_json_value(at)));
     }
     mastra_json_set(made, "properties", properties);
+    if (!mastra_json_size(mastra_json_get(made, "required"))) {
+        mastra_json_del(made, "required");
+    }
     if (!mastra_json_get(made, "additionalProperties")) {
         mastra_json_set_bool(made, "additionalProperties", 0);
     }
@@ -307,10 +312,12 @@ static mastra_json_t *options_view(void)
 
 void mastra_workflow_describe(mastra_workflow_t *workflow, apr_pool_t *pool)
 {
-    mastra_json_t *view = mastra_json_pack("{s:s, s:s*, s:s}", "name",
-                                           workflow->id, "description",
-                                           workflow->description, "origin",
-                                           workflow->origin);
+    mastra_json_t *metadata = mastra_json_get(workflow->definition,
+                                              "metadata");
+    mastra_json_t *view = mastra_json_pack(
+        "{s:s, s:s*, s:s, s:O*}", "name", workflow->id, "description",
+        workflow->description, "origin", workflow->origin, "metadata",
+        metadata);
     mastra_json_t *steps = mastra_json_object();
 
     add_all(steps, workflow, NULL, pool);
@@ -323,11 +330,12 @@ void mastra_workflow_describe(mastra_workflow_t *workflow, apr_pool_t *pool)
     mastra_json_set(view, "options", options_view());
     mastra_json_set_bool(view, "isProcessorWorkflow", 0);
     workflow->describe = mastra_json_own(view, pool);
-    view = mastra_json_pack("{s:s, s:s*, s:i, s:O, s:o, s:{}, s:{}, s:s}",
+    view = mastra_json_pack("{s:s, s:s*, s:i, s:O, s:o, s:{}, s:{}, s:s, s:O*}",
                             "name", workflow->id, "description",
                             workflow->description, "stepCount",
                             count_steps(workflow), "stepGraph",
                             workflow->graph, "options", options_view(),
-                            "steps", "allSteps", "origin", workflow->origin);
+                            "steps", "allSteps", "origin", workflow->origin,
+                            "metadata", metadata);
     workflow->describe_partial = mastra_json_own(view, pool);
 }

@@ -34,6 +34,13 @@ const char *mastra_predicate_label(const mastra_json_t *predicate,
 mastra_json_t *mastra_path_walk(const mastra_json_t *root, const char *path,
                                 int *pfound);
 
+/* Calls cb with each path that a predicate asks for, and where it stands. */
+typedef void mastra_predicate_path_cb(void *baton, const char *path,
+                                      const char *at);
+void mastra_predicate_paths(const mastra_json_t *predicate, const char *at,
+                            mastra_predicate_path_cb *cb, void *baton,
+                            apr_pool_t *pool);
+
 /* ---- mapping.c ---- */
 
 /* Whether placeholders of a template are well-formed: NULL or what is wrong. */
@@ -46,6 +53,16 @@ void mastra_template_steps(const char *text,
 mastra_json_t *mastra_mapping_run(const mastra_json_t *map,
                                   const mastra_sight_t *sight,
                                   const char **pwhy, apr_pool_t *pool);
+
+/* ---- check_shape.c ---- */
+
+/* Whether an entry of a graph is of a kind. */
+int mastra_entry_is(const mastra_json_t *entry, const char *type);
+void mastra_issue_add(mastra_json_t *issues, const char *code,
+                      const char *path, const char *message);
+/* Appends what is wrong with the form of a definition. */
+void mastra_workflow_shape(mastra_json_t *issues,
+                           const mastra_json_t *definition, apr_pool_t *pool);
 
 /* ---- describe.c ---- */
 

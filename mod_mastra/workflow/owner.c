@@ -107,19 +107,30 @@ static int is_refused(mastra_workflow_run_t *run)
     return 1;
 }
 
+/* Others may follow it since it waited or was another's. */
+static void tell_others(const mastra_launch_t *launch, const char *key)
+{
+    mastra_bus_msg_t msg = { .kind = MASTRA_BUS_RUN_HERE, .key = key };
+
+    if (!launch->begins || launch->row.segment > 1) {
+        mastra_hub_tell_all(launch->env->hub, &msg);
+    }
+}
+
 static void start(mastra_launch_t *launch)
 {
     struct mastra_owner_t *owner = launch->env->owner;
     mastra_workflow_run_t *run = mastra_run_make(
         launch->env, launch->held, &launch->row, launch->begin, launch->rows);
+    const char *key;
 
     launch->held = NULL;
     launch->begin = launch->rows = NULL;
     apr_hash_set(owner->runs, run->row.id, APR_HASH_KEY_STRING, run);
-    run->log = mastra_log_open(
-        owner->events, launch->env->store,
-        mastra_run_log_key(run->row.id, run->row.segment, run->pool),
-        run->row.epoch, launch->after, NULL, NULL);
+    key = mastra_run_log_key(run->row.id, run->row.segment, run->pool);
+    run->log = mastra_log_open(owner->events, launch->env->store, key,
+                               run->row.epoch, launch->after, NULL, NULL);
+    tell_others(launch, key);
     if (launch->begins) {
         mastra_say_start(run);
     }
@@ -222,6 +233,16 @@ static void submit(op_t *op, mastra_store_mode_e mode,
 
 /* ---- taking over ---- */
 
+/* Whoever was told to cancel it has died before. */
+static apr_status_t end_claimed(mastra_db_t *db, mastra_workflow_env_t *env,
+                                const char *id, apr_pool_t *pool)
+{
+    mastra_flow_row_t row;
+    apr_status_t rv = mastra_flows_get(&row, db, env->host, NULL, id, 1, pool);
+
+    return rv ? rv : mastra_act_canceled(db, &row, pool);
+}
+
 static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     op_t *op = baton;
@@ -242,6 +263,9 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
         return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
     }
     rv = mastra_flows_claim(&row, db, op->owner->address, env->lease, 0, pool);
+    if (rv == APR_SUCCESS && row.halt) {
+        return end_claimed(db, env, op->id, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_get_graph(&graph, db, row.graph, pool);
     }
@@ -547,10 +571,12 @@ static void on_message(void *baton, const char *from,
 {
     struct mastra_owner_t *owner = baton;
 
-    (void)from;
     if (msg->kind == MASTRA_BUS_RUN_HALT
         && apr_hash_get(owner->runs, msg->key, APR_HASH_KEY_STRING)) {
         renew_all(owner);
+    }
+    else if (msg->kind == MASTRA_BUS_RUN_HERE) {
+        mastra_log_owner(owner->events, msg->key, from);
     }
 }
 

@@ -11,7 +11,8 @@
  */
 enum {
     MASTRA_BUS_RUN_HALT = MASTRA_BUS_ABOVE,  /* key: id of a run */
-    MASTRA_BUS_RUN_PING                      /* are you there? */
+    MASTRA_BUS_RUN_PING,                     /* are you there? */
+    MASTRA_BUS_RUN_HERE                      /* key: of its log */
 };
 
 struct mastra_owner_t {
@@ -50,6 +51,12 @@ void mastra_launch_row(mastra_launch_t *launch, const mastra_flow_row_t *row);
 void mastra_launch_free(mastra_launch_t *launch);
 /* Any thread: the run goes on, on the loop. */
 void mastra_launch(mastra_launch_t *launch);
+
+/* ---- act.c ---- */
+
+/* Store thread: a run that nobody else has is canceled, with its snapshot. */
+apr_status_t mastra_act_canceled(mastra_db_t *db, const mastra_flow_row_t *row,
+                                 apr_pool_t *pool);
 
 /* ---- owner_stop.c ---- */
 

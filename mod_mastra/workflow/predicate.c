@@ -383,6 +383,43 @@ const char *mastra_predicate_check(const char **pfield, const char *path,
     return check_at(pfield, path, predicate, 0, pool);
 }
 
+/* ---- what it asks for ---- */
+
+static void tell_path(const mastra_json_t *from, const char *name,
+                      const char *at, mastra_predicate_path_cb *cb,
+                      void *baton, apr_pool_t *pool)
+{
+    const char *path = mastra_json_get_str(from, name);
+
+    if (path) {
+        cb(baton, bare(path, pool), below(at, name, pool));
+    }
+}
+
+void mastra_predicate_paths(const mastra_json_t *predicate, const char *at,
+                            mastra_predicate_path_cb *cb, void *baton,
+                            apr_pool_t *pool)
+{
+    static const char *const operands[] = { "left", "right", "value", NULL };
+    const mastra_json_t *args = mastra_json_get(predicate, "args");
+    const mastra_json_t *arg = mastra_json_get(predicate, "arg");
+    apr_size_t i;
+
+    for (i = 0; operands[i]; i++) {
+        tell_path(mastra_json_get(predicate, operands[i]), "path",
+                  below(at, operands[i], pool), cb, baton, pool);
+    }
+    tell_path(predicate, "path", at, cb, baton, pool);
+    for (i = 0; i < mastra_json_size(args); i++) {
+        mastra_predicate_paths(mastra_json_at(args, i), apr_psprintf(
+                                   pool, "%s.args.%" APR_SIZE_T_FMT, at, i),
+                               cb, baton, pool);
+    }
+    if (arg) {
+        mastra_predicate_paths(arg, below(at, "arg", pool), cb, baton, pool);
+    }
+}
+
 /* ---- labels ---- */
 
 static const char *path_label(const char *path, apr_pool_t *pool)

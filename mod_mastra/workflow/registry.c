@@ -99,7 +99,8 @@ const mastra_result_t *mastra_workflows_add(mastra_workflows_t *workflows,
 
 static entry_t *entry_of(const mastra_workflows_t *workflows, const char *name)
 {
-    return apr_hash_get(workflows->by_name, name, APR_HASH_KEY_STRING);
+    return name ? apr_hash_get(workflows->by_name, name, APR_HASH_KEY_STRING)
+                : NULL;
 }
 
 static mastra_json_t *find_in_files(void *baton, const char *id)

@@ -6,21 +6,13 @@
 
 #include "engine.h"
 
-#define FRAME_LIMIT (64 * 1024 * 1024)
-
 /* The chunk is taken over. */
 static void say(mastra_workflow_run_t *run, mastra_json_t *chunk)
 {
-    mastra_buf_t buf;
-
     if (run->log) {
-        mastra_buf_init(&buf, FRAME_LIMIT);
-        if (!mastra_json_write(&buf, chunk)) {
-            /* how much may be unwritten is bounded by the steps that run at
-             * once: they are not held back */
-            mastra_log_append(run->log, buf.data, buf.len);
-        }
-        mastra_buf_free(&buf);
+        /* how much may be unwritten is bounded by the steps that run at
+         * once: they are not held back */
+        mastra_log_chunk(run->log, chunk);
     }
     mastra_json_unref(chunk);
 }
@@ -165,7 +157,7 @@ void mastra_say_progress(mastra_task_t *task, const mastra_task_t *item)
     const char *name = apr_pstrcat(run->pool, task->scope->prefix,
                                    task->node->steps[0]->id, NULL);
     mastra_json_t *payload;
-    int done = 0;
+    int done = item->outcome == MASTRA_TASK_FAILED;
     apr_size_t i;
 
     if (!run->log) {

@@ -51,8 +51,8 @@ mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
     for (i = 0; i < errors.count; i++) {
         const mastra_schema_error_t *one = &errors.errors[i];
 
-        text = apr_pstrcat(pool, text, "\n- ", *one->path ? one->path : "root",
-                           ": ", one->message, NULL);
+        text = apr_pstrcat(pool, text, "\n- ", one->path, ": ",
+                           one->message, NULL);
     }
     issues = issues_of(&errors, pool);
     wrapped = mastra_json_pack("{s:O}", "issues", issues);
@@ -337,6 +337,15 @@ static void ask_human(mastra_task_t *task)
     mastra_json_unref(waits);
 }
 
+const char *mastra_step_key(const mastra_task_t *task)
+{
+    const mastra_workflow_run_t *run = task->run;
+
+    return apr_psprintf(run->pool, "%s/%d/%s/%d", run->row.id,
+                        (int)mastra_json_get_int(run->begin, "turn", 0),
+                        task->place, task->attempt);
+}
+
 static void call_tool(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
@@ -348,10 +357,7 @@ static void call_tool(mastra_task_t *task)
         .request_context = (mastra_json_t *)context,
         .depth = (int)mastra_json_get_int(run->begin, "depth", 0),
         /* the same again when this process ends before it knows the result */
-        .idempotency_key = apr_psprintf(run->pool, "%s/%d/%s/%d", run->row.id,
-                                        (int)mastra_json_get_int(
-                                            run->begin, "turn", 0),
-                                        task->place, task->attempt),
+        .idempotency_key = mastra_step_key(task), .at_least_once = 1,
         .say = tool_says, .say_baton = task
     };
     apr_status_t rv = mastra_tool_start(&task->call, run->env->tools,
@@ -521,6 +527,27 @@ static void show_running(mastra_task_t *task)
                     mastra_json_ref(record));
 }
 
+/* Of a run that is only looked at. A mapping has come to something by the
+ * time that anybody looks. */
+static void show(mastra_task_t *task)
+{
+    mastra_sight_t sight = mastra_task_sight(task);
+    const char *why = NULL;
+    mastra_json_t *output = NULL;
+
+    if (task->node->type == MASTRA_NODE_MAPPING) {
+        output = mastra_mapping_run(task->node->map, &sight, &why,
+                                    task->run->pool);
+    }
+    if (output) {
+        mastra_task_end(task, MASTRA_TASK_SUCCESS,
+                        final_record(task, output, NULL), output, NULL);
+    }
+    else {
+        show_running(task);
+    }
+}
+
 static void begin_live(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
@@ -529,7 +556,7 @@ static void begin_live(mastra_task_t *task)
         if (!task->started_at) {
             task->started_at = run->clock;
         }
-        show_running(task);
+        show(task);
         return;
     }
     run->going = 1;

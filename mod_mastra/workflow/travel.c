@@ -82,7 +82,7 @@ static mastra_json_t *made_up(mastra_json_t *output)
 }
 
 /* What a step before the target came to: as the caller says, as it was, or
- * nothing. */
+ * nothing, so that one which has failed is passed over. */
 static void settle_step(travel_t *t, const mastra_node_t *node,
                         const char *place)
 {
@@ -90,11 +90,12 @@ static void settle_step(travel_t *t, const mastra_node_t *node,
         mastra_json_get(t->body, "context"), node->id);
     const mastra_json_t *row = mastra_json_get(t->rows, place);
     mastra_json_t *output = mastra_json_get(said, "output"), *none;
+    const char *status = mastra_json_get_str(row, "status");
 
     if (output) {
         mastra_json_set(t->changes, place, made_up(output));
     }
-    else if (!row && node->type != MASTRA_NODE_WORKFLOW) {
+    else if ((!status || strcmp(status, "success")) && node->type != MASTRA_NODE_WORKFLOW) {
         none = mastra_json_object();
         mastra_json_set(t->changes, place, made_up(none));
         mastra_json_unref(none);
@@ -140,7 +141,8 @@ static void give_input(travel_t *t, const mastra_workflow_t *workflow,
     mastra_json_set(mastra_json_get(t->begin, "inputs"), place,
                     mastra_json_ref(input));
     if (at && !workflow->nodes[at - 1]->nsteps) {
-        row = mastra_json_get(t->rows, before);
+        row = mastra_json_get(t->changes, before);
+        row = row ? row : mastra_json_get(t->rows, before);
         row = row ? mastra_json_copy_flat(row) : made_up(input);
         mastra_json_set(row, "output", mastra_json_ref(input));
         mastra_json_set(t->changes, before, row);

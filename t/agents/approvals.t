@@ -9,7 +9,7 @@ use MastraTest;
 use POSIX ();
 use Time::HiRes qw(sleep);
 
-plan tests => 46;
+plan tests => 49;
 
 sub types { return map { $_->{json}{type} } grep { ref $_->{json} } @_ }
 
@@ -105,6 +105,11 @@ $answer = api_post('/agents/weather-agent/generate',
     { messages => 'weather', runId => "$id-5", requireToolApproval => true });
 is $answer->{json}{finishReason}, 'suspended', 'a request may ask for approval of each call';
 is $answer->{json}{suspendPayload}{toolName}, 'weather-tool', '... of whichever tool';
+is_deeply [map { $_->{payload}{toolName} } @{ $answer->{json}{toolCalls} }], ['weather-tool'], '... and shows the call';
+my ($said) = grep { $_->{role} eq 'assistant' } @{ $answer->{json}{messages} };
+is_deeply [map { $_->{type} } values %{ $said->{content}{metadata}{pendingToolApprovals} }], ['approval'],
+    '... and the message what it waits for';
+is $answer->{json}{response}{dbMessages}[0]{id}, $said->{id}, '... in both lists';
 
 # --- two decisions at once, in several children
 
@@ -149,7 +154,7 @@ MastraEngine On
 MastraProject "@top@/conf/demo"
 # no connection that is kept ends in a child that stands still
 KeepAlive Off
-MastraRunLease 3s
+MastraRunLease 6s
 <MastraTool slow-tool>
     MastraDescription "Waits so many milliseconds"
     MastraExecute uri uri=/tools/slow.lua
@@ -182,7 +187,7 @@ SKIP: {
 
     # the owner of a run that goes on is stopped past its lease
     my $ask = $server->api_post('/agents/slow-agent/generate', {
-        messages => 'CALL:slow-tool:{"ms":3000}', runId => "$id-8", requireToolApproval => true,
+        messages => 'CALL:slow-tool:{"ms":6000}', runId => "$id-8", requireToolApproval => true,
         memory => { thread => "$id-slow", resource => $id },
     });
     $call = $ask->{json}{suspendPayload}{toolCallId};
@@ -190,19 +195,20 @@ SKIP: {
     my $first = MastraClient->new(port => $server->port);
     $first->send_request(POST => '/api/agents/slow-agent/approve-tool-call',
         json => { runId => "$id-8", toolCallId => $call });
-    sleep 0.5;
-    my ($owner) = grep { holds($_, $first->socket) } $server->children;
-    ok $owner, '... is approved in one child';
+    my $owner;
+    ok wait_for(sub { ($owner) = grep { holds($_, $first->socket) } $server->children }),
+        '... is approved in one child';
+    wait_for(sub { !$server->api_get("/agents/slow-agent/suspended-runs?resourceId=$id")->{json}{total} })
+        or die 'the run still waits';
     $server->freeze($owner);
     is $server->api_post('/agents/slow-agent/approve-tool-call-generate',
         { runId => "$id-8", toolCallId => $call })->{status}, 409, '... and nowhere else';
     my $second;
-    for (1 .. 20) {
-        sleep 0.5;
+    wait_for(sub {
         $second = $server->api_post('/agents/slow-agent/approve-tool-call-generate',
             { runId => "$id-8", toolCallId => $call });
-        last if $second->{status} != 409;
-    }
+        return $second->{status} != 409;
+    });
     is $second->{status}, 200, '... until that child is stopped for longer than its lease';
     is $second->{json}{finishReason}, 'stop', '... and another one goes on to the end';
     my $before = $server->api_get("/memory/threads/$id-slow/messages?agentId=slow-agent")->{json};

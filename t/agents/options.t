@@ -158,7 +158,7 @@ is $answer->{status}, 200, 'an agent that calls itself comes to an end';
 my $slow = stream('/agents/boss-agent/stream', { messages =>
     'CALL:greeter-tool:{"prompt":"SILENT one two three four"}' }, @port);
 my $before = $up->stats->{cancelled};
-wait_for(sub { my $frame = $slow->next_frame(5) or return 1; ($frame->{data} // '') =~ /three/ });
+wait_for(sub { my $frame = $slow->next_frame or return 1; ($frame->{data} // '') =~ /three/ });
 $slow->leave;
 ok wait_for(sub { $up->stats->{cancelled} > $before }, 10), 'a client that leaves stops the agent that is asked';
 

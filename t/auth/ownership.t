@@ -34,7 +34,7 @@ sub as {
 # A stream that goes on until its client leaves: what comes within a second.
 sub peek {
     my ($user, $path, $body, $method) = @_;
-    my $client = $server->stream($path, $body, method => $method, headers => $headers{$user}, timeout => 10);
+    my $client = $server->stream($path, $body, method => $method, headers => $headers{$user});
     my $seen = '';
     while (my $frame = eval { $client->next_frame(1) }) {
         $seen .= $frame->{data} // '';
@@ -213,7 +213,7 @@ for my $memory ({}, { memory => { thread => 'thread-live', resource => 'one' } }
     my $run  = %$memory ? 'live-1' : 'live-2';
     my $name = %$memory ? 'in a thread' : 'without a thread';
     my $live = $server->stream('/agents/weather-agent/stream', { messages => "SLOW $mark a b c d e", runId => $run,
-        %$memory }, headers => $headers{one}, timeout => 10);
+        %$memory }, headers => $headers{one});
     $live->next_frame for 1 .. 3;
     unlike peek(two => '/agents/weather-agent/observe', { runId => $run, offset => 0 })->{body}, qr/\Q$mark\E/,
         "a live run $name is watched by nobody else";

@@ -32,6 +32,14 @@ MastraCorsMaxAge 600
 </Location>
 MastraRoute POST /hooks/:name agent:plain-agent auth=off
 MastraRoute POST /closed/:name agent:plain-agent
+MastraRoute GET /shop/:name agent:plain-agent auth=off cors-origin=https://a.example,https://b.example cors-methods=GET cors-headers=X-Shop cors-expose=X-Cart cors-credentials=on cors-max-age=5min
+MastraRoute POST /shop/:name agent:plain-agent cors-origin=*
+MastraRoute DELETE /shop/:name agent:plain-agent cors=off
+MastraRoute PUT /shop/:name agent:plain-agent
+MastraRoute ALL /any/:name agent:plain-agent auth=off cors-origin=*
+<Location /shop>
+    MastraCorsOrigin https://place.example
+</Location>
 <Location /hooks>
     MastraCorsOrigin https://hooks.example
     MastraCorsMethods POST
@@ -81,6 +89,23 @@ is_deeply cors(POST => '/hooks/x', 'https://app.example'), { status => 400, 'exp
     '... in place of the server\'s';
 is_deeply cors(POST => '/closed/x', 'https://app.example'), { status => 401, 'expose-headers' => $expose,
     'allow-origin' => 'https://app.example' }, '... which another route has';
+sub before { my $method = shift; return cors(OPTIONS => @_, 'Access-Control-Request-Method' => $method) }
+is_deeply before(GET => '/shop/x', 'https://b.example'), { status => 204, 'expose-headers' => "$expose,X-Cart",
+    'allow-origin' => 'https://b.example', 'allow-headers' => "$headers,X-Shop", 'allow-methods' => 'GET',
+    'allow-credentials' => 'true', 'max-age' => 300 }, 'a line of a route has words of its own';
+is_deeply cors(GET => '/shop/x', 'https://a.example'), { status => 400, 'expose-headers' => "$expose,X-Cart",
+    'allow-origin' => 'https://a.example', 'allow-credentials' => 'true' }, '... in answers';
+is cors(GET => '/shop/x', 'https://place.example')->{'allow-origin'}, undef, '... in place of those of the path';
+is_deeply before(POST => '/shop/x', 'https://x.example'), { status => 204, 'expose-headers' => $expose,
+    'allow-origin' => '*', 'allow-headers' => $headers, 'allow-methods' => 'GET,POST,PUT,PATCH,DELETE,OPTIONS',
+    'max-age' => 600 }, '... and the same path with another method has others';
+is_deeply cors(POST => '/shop/x', 'https://x.example'), { status => 401, 'expose-headers' => $expose,
+    'allow-origin' => '*' }, '... in answers, too';
+is_deeply cors(DELETE => '/shop/x', 'https://a.example'), { status => 401 }, '... or none';
+is before(DELETE => '/shop/x', 'https://a.example')->{'allow-methods'}, undef, '... in a preflight, too';
+is before(PUT => '/shop/x', 'https://place.example')->{'allow-origin'}, 'https://place.example',
+    'a line without words has those of the path';
+is cors(OPTIONS => '/any/x', 'https://x.example')->{'allow-origin'}, '*', 'a route of all methods needs none named';
 is_deeply cors(OPTIONS => '/nothing/x', 'https://app.example')->{'allow-methods'}, undef,
     'what is nobody\'s is not answered for';
 $server->stop;
@@ -103,6 +128,14 @@ $server->stop;
 for (['MastraCorsOrigin https://x/', qr/this is no origin/], ['MastraCorsMaxAge 2d', qr/up to a day/],
     ['MastraCorsHeaders a,b', qr/no name of a header/]) {
     my ($rc, $text) = MastraHttpd->new(name => 'places', conf => "<Location /x>\n$_->[0]\n</Location>\n")->configtest;
+    isnt $rc, 0, $_->[0];
+    like $text, $_->[1], '... is refused';
+}
+for (['cors=no', qr/it must be on or off/], ['cors-origin=https://x/', qr/cors-origin=.*this is no origin/],
+    ['cors-headers=', qr/it needs a value/], ['cors-max-age=2d', qr/up to a day/], ['cors-colour=red', qr/there is no option/],
+    ['cors-credentials=on', qr/cors-origin= must name origins/]) {
+    my ($rc, $text) = MastraHttpd->new(name => 'places', conf => "MastraEngine On\nMastraAuth httpd\n"
+        . "MastraRoute GET /x /y $_->[0]\n")->configtest;
     isnt $rc, 0, $_->[0];
     like $text, $_->[1], '... is refused';
 }

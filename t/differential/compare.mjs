@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 const [real, ours, known] = process.argv.slice(2).map(file => JSON.parse(readFileSync(file, 'utf8')));
 
 // what differs from run to run is compared by its type only
-const passing = /(^|\.)(id|runId|messageId|traceId|spanId|createdAt|updatedAt|timestamp|startedAt|suspendedAt|clonedAt|toolCallId|date|created)$/;
+const passing = /(^|\.)(id|runId|messageId|traceId|spanId|createdAt|updatedAt|timestamp|startedAt|endedAt|suspendedAt|resumedAt|acceptedAt|clonedAt|toolCallId|date|created|duration)$/;
 // the upstream's own headers are as the upstream sends them
 const skipped = /(response|metadata)\.headers$|metadata\.headers\./;
 
@@ -30,12 +30,17 @@ const used = new Set();
 let failed = 0;
 let count = 0;
 
-for (const [i, { name, ...answer }] of real.entries()) {
+// each name stands once; what only one of them has is compared with nothing
+const answers = list => new Map(list.map(({ name, ...answer }) => [name, answer]));
+const theirs = answers(real);
+const own = answers(ours);
+
+for (const name of new Set([...theirs.keys(), ...own.keys()])) {
   const found = [];
   // ids of calls are made by the upstream, ids of messages by the server; they stand as keys, too
   const plain = value => JSON.parse(JSON.stringify(value).replace(/call_[\w-]+/g, 'call')
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'uuid'));
-  for (const [path, a, b] of differences(plain(answer), plain((({ name: _, ...rest }) => rest)(ours[i])))) {
+  for (const [path, a, b] of differences(plain(theirs.get(name) ?? {}), plain(own.get(name) ?? {}))) {
     const reason = known.find(entry => new RegExp(entry.call).test(name) && new RegExp(entry.path).test(path));
     if (reason) used.add(reason);
     else found.push(`    ${path}: ${brief(a)} | ${brief(b)}`);
@@ -48,7 +53,8 @@ for (const [i, { name, ...answer }] of real.entries()) {
     console.log(`ok ${count} - ${name}`);
   }
 }
-for (const entry of known.filter(one => !used.has(one))) {
+// a part of the calls does not meet all of them
+for (const entry of process.env.PART ? [] : known.filter(one => !used.has(one))) {
   console.log(`not ok ${++count} - a known difference is gone: ${entry.call} ${entry.path}`);
   failed++;
 }

@@ -26,13 +26,13 @@ sub message { return $_[0]{json}{choices}[0]{message} }
 sub streamed {
     my $client = ask(@_, stream => true);
     $client->read_head;
-    return ($client, $client->frames(10));
+    return ($client, $client->frames);
 }
 
 sub text { return join '', map { $_->{json}{choices}[0]{delta}{content} // '' }
     grep { ref $_->{json} } @_ }
 
-plan tests => 26;
+plan tests => 32;
 
 is message(answer('hello'))->{content}, 'Echo: hello', 'it echoes';
 is answer('hello')->{json}{usage}{total_tokens}, 15, 'usage is always the same';
@@ -70,13 +70,23 @@ is scalar(grep { defined $_->{data} && $_->{data} ne '[DONE]' && !ref $_->{json}
 my $start = time;
 $client = ask('a b c PACE:100', stream => true);
 $client->read_head;
-my @times = map { $_->{at} } grep { ref $_->{json} && length text($_) } $client->frames(10);
-cmp_ok $times[-1] - $times[0], '>', 0.25, 'PACE spreads the words';
+is text($client->frames), 'Echo: a b c PACE:100', 'PACE says all';
+cmp_ok time - $start, '>', 0.45, '... spreading the words';
+$client = ask('GATE a', stream => true);
+$client->read_head;
+$client->next_frame;
+is $client->next_frame(0.1), undef, 'GATE says nothing';
+is $up->stats->{gated}, 1, '... which counts as gated';
+$up->go;
+is text($client->next_frame), 'Echo: ', '... until it may say a word';
+is $client->next_frame(0.1), undef, '... and no more';
+$up->go_all;
+is text($client->frames), 'GATE a', '... or all of them';
 
 $up->reset;
 $client = ask('SILENT one two three', stream => true);
 $client->read_head;
-ok +(grep { ref $_->{json} } map { $client->next_frame(2) } 1 .. 3), 'SILENT begins';
+ok +(grep { ref $_->{json} } map { $client->next_frame } 1 .. 3), 'SILENT begins';
 1 while $client->next_frame(0.3);
 ok $client->{late}, '... and never ends';
 is $up->stats->{busy}, 1, '... which counts as busy';

@@ -72,7 +72,7 @@ is_deeply $answer->{json}, $large, '... in JSON';
 my $client = MastraClient->new(port => server_port());
 $client->send_request(POST => "/api$path", headers => ['Content-Type' => 'application/json',
     'Content-Length' => 4718593, Expect => '100-continue']);
-$answer = $client->read_answer(5);
+$answer = $client->read_answer;
 is $answer->{status}, 413, '... by its announced length, before any of it came';
 
 $client = MastraClient->new(port => server_port());
@@ -82,7 +82,7 @@ my $sent = 1;
 for (1 .. 160) {
     $sent &&= $client->send_raw(sprintf "%x\r\n%s\r\n", 32768, 'y' x 32768);
 }
-$answer = eval { $client->read_answer(10) } || { status => 0 };
+$answer = eval { $client->read_answer } || { status => 0 };
 is $answer->{status}, 413, '... and while its chunks come';
 is $answer->{headers}{connection}, 'close', '... and the connection is closed';
 
@@ -127,7 +127,7 @@ $client = MastraClient->new(port => $slow->port);
 $client->send_request(POST => '/api/agents/mini/generate', headers => [
     'Content-Type' => 'application/json', 'Content-Length' => 100]);
 $client->send_raw('{"messages":');
-$answer = $client->read_answer(8);
+$answer = $client->read_answer;
 is $answer->{status}, 408, 'a body that does not come is not waited for';
 is_deeply $answer->{json}, { error => 'The request body did not arrive in time' }, '... in JSON';
 $client = MastraClient->new(port => $slow->port);

@@ -128,7 +128,7 @@ sub watch {
 # Reads frames until one matches: all that came, that one last; dies when the time is up.
 sub until_frame {
     my ($self, $client, $test, $seconds) = @_;
-    my $until = time + ($seconds // 20);
+    my $until = time + ($seconds // 60);
     my @frames;
     while (my $frame = $client->next_frame($until - time)) {
         push @frames, $frame;

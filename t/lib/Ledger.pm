@@ -1,10 +1,12 @@
 # A server whose workflows leave traces: a ledger in the database, written by sql tools, and one in a
-# file, written by a uri tool that notes the key of each call.
+# file, written by a uri tool that notes the key of each call. Another uri tool takes effect once for
+# each key, and then waits at a gate: there a run can be held at any of its steps.
 package Ledger;
 use strict;
 use warnings FATAL => 'all';
 
 use parent 'MastraHttpd';
+use Fcntl qw(F_SETLKW F_WRLCK SEEK_SET);
 use JSON::PP ();
 use MastraTest ();
 use Time::HiRes qw(sleep time);
@@ -18,7 +20,7 @@ sub write_file {
     close $fh or die "$path: $!";
 }
 
-my $step_in = { type => 'object', properties => { run => { type => 'string' }, step => { type => 'integer' } },
+our $step_in = { type => 'object', properties => { run => { type => 'string' }, step => { type => 'integer' } },
     required => ['run', 'step'] };
 
 sub tool {
@@ -29,6 +31,13 @@ sub tool {
 sub sql {
     my ($self, $id, $statement, $params, $result, %more) = @_;
     $self->tool($id, %more, execute => { kind => 'sql', statement => $statement, params => $params, result => $result });
+}
+
+sub agent {
+    my ($self, $id, %definition) = @_;
+    mkdir $_ for "$self->{project}/agents", "$self->{project}/agents/$id";
+    write_file("$self->{project}/agents/$id/agent.json", $json->encode({ name => $id, instructions => 'Do it.',
+        model => 'mock/echo', %definition }));
 }
 
 sub workflow {
@@ -45,8 +54,32 @@ sub chain {
         { type => 'tool', id => "s$_", toolId => $tool }) } 1 .. $n;
 }
 
+# Each step waits at its gate, then writes its number: mapping, gate, tool, mapping, gate, tool, ...
+sub held_chain {
+    my ($tool, $n) = @_;
+    my @made = chain('hold', $n);
+    return @made if !$tool;
+    return map { ($made[2 * $_ - 2], { %{ $made[2 * $_ - 1] }, id => "h$_" },
+        { type => 'tool', id => "s$_", toolId => $tool }) } 1 .. $n;
+}
+
+# An agent whose model calls the tool, in each step.
+sub agent_chain {
+    my ($tool, $n) = @_;
+    return map { ({ type => 'mapping', id => "m$_", mapConfig => $json->encode({
+        prompt => { template => qq(CALL:$tool:{"run":"\${initData.run}","step":$_}) } }) },
+        { type => 'agent', id => "a$_", agentId => 'caller' }) } 1 .. $n;
+}
+
 # start(steps => 20, conf => TEXT, ...)
 sub start {
+    my $self = shift->prepare(@_);
+    $self->up;
+    $self->api_post('/tools/make/execute', { data => {} });
+    return $self;
+}
+
+sub prepare {
     my ($class, %opt) = @_;
     my $steps = $opt{steps} || 20;
     my $setup = delete $opt{setup};
@@ -59,8 +92,6 @@ sub start {
         inputSchema => $step_in);
     $self->sql('read', 'SELECT step, count(*) AS n FROM t_ledger WHERE run = ? GROUP BY step ORDER BY step',
         ['run'], 'rows');
-    $self->sql('size', 'SELECT count(*) AS steps, sum(length(record)) AS bytes FROM mastra_x_steps WHERE run = ?',
-        ['run'], 'rows');
     $self->tool('note', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua' });
     $self->tool('fail', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua?fail=1' });
     $self->workflow('sql-chain', chain('write', $steps));
@@ -70,13 +101,23 @@ sub start {
         { type => 'tool', id => 'f', toolId => 'fail', options => { retries => 2 } });
     $self->workflow('nap', { type => 'sleep', id => 'z', duration => 3000 }, chain('write', 1));
     $self->tool('slow', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua?slow=1' });
+    $self->tool('hold', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/gate.lua' });
+    $self->sql('owners', "SELECT id, owner FROM mastra_x_runs WHERE status = 'running'", [], 'rows');
+    $self->workflow('sql-held', held_chain('write', $steps));
+    $self->workflow('uri-held', held_chain(undef, $steps));
+    $self->agent('caller', tools => ['hold']);
+    $self->workflow('agent-held', agent_chain('hold', $steps));
     $setup->($self) if $setup;
     mkdir "$self->{dir}/scripts";
+    $self->{traces} //= "$self->{dir}/state";
+    mkdir "$self->{traces}/$_" and chmod 0777, "$self->{traces}/$_" for qw(effects gates);
     write_file("$self->{dir}/scripts/ledger.lua", $self->script);
+    write_file("$self->{dir}/scripts/gate.lua", $self->gate_script);
     chmod 0755, "$self->{dir}/scripts";
     $self->write_conf(<<"END" . $conf);
 MastraEngine On
 MastraProject "\@state\@/project"
+MastraModelProvider mock mock
 Alias "/tools/" "\@dir\@/scripts/"
 <Directory "\@dir\@/scripts">
     Require all granted
@@ -86,8 +127,6 @@ Alias "/tools/" "\@dir\@/scripts/"
     Require mastra-internal
 </Location>
 END
-    $self->up;
-    $self->api_post('/tools/make/execute', { data => {} });
     return $self;
 }
 
@@ -99,7 +138,7 @@ local json = require 'cjson'
 function handle(r)
     local body = r:requestbody()
     local input = json.decode(body)
-    local file = io.open('$self->{dir}/state/ledger', 'a')
+    local file = io.open('$self->{traces}/ledger', 'a')
     file:setvbuf('full')
     file:write(r.headers_in['Idempotency-Key'], ' ', input.run, ' ', input.step, '\\n')
     file:close()
@@ -118,6 +157,130 @@ end
 END
 }
 
+# An effect is a folder, which is made once, whoever asks for it again. A call that comes in is noted,
+# with the process that has it, and one that goes out.
+sub gate_script {
+    my $self = shift;
+    return <<"END";
+local json = require 'cjson'
+local dir = '$self->{traces}/'
+local function note(name, text)
+    local file = io.open(dir .. name, 'a')
+    file:setvbuf('full')
+    file:write(text, '\\n')
+    file:close()
+end
+local function process()
+    local file = io.open('/proc/self/stat', 'r')
+    local pid = file:read('n')
+    file:close()
+    return ' ' .. pid
+end
+local function held(run)
+    local file = io.open(dir .. 'gates/' .. run, 'r')
+    local text = file and file:read('a') or ''
+    if file then
+        file:close()
+    end
+    return tonumber(text)
+end
+function handle(r)
+    local body = r:requestbody()
+    local input = json.decode(body)
+    local key = r.headers_in['Idempotency-Key']
+    local line = string.format('%s %s %d', key, input.run, input.step)
+    r:mkdir(dir .. 'effects/' .. line:gsub('/', '_'):gsub(' ', '~'))
+    note('ledger', line .. process())
+    for i = 1, 3000 do
+        if held(input.run) ~= input.step then
+            break
+        end
+        r.usleep(20000)
+    end
+    note('passed', line)
+    r.content_type = 'application/json'
+    r:puts(json.encode({ run = input.run, step = input.step }))
+    return apache2.OK
+end
+END
+}
+
+# The gate of a run's step is closed; none is.
+sub hold {
+    my ($self, $run, $step) = @_;
+    my $gate = "$self->{traces}/gates/$run";
+    write_file("$gate-new", $step);
+    rename "$gate-new", $gate or die "$gate: $!";
+}
+
+sub open_gates { my ($self, @runs) = @_; unlink map { "$self->{traces}/gates/$_" } @runs }
+
+# {step => how often} of a run, by the folders
+sub effects {
+    my ($self, $run) = @_;
+    my %count;
+    for (glob "$self->{traces}/effects/*~$run~*") {
+        $count{$1}++ if /~(\d+)$/;
+    }
+    return \%count;
+}
+
+# How often a run's step has come to its gate, or has gone through.
+sub calls {
+    my ($self, $run, $step, $file) = @_;
+    return scalar grep { $_->[1] == $step } $self->noted($run, $file);
+}
+
+# {run => process} of the runs that go on. A child that is being killed may still take the question.
+sub owners {
+    my $self = shift;
+    my ($rows, $why);
+    MastraTest::wait_for(sub {
+        my $answer = eval { $self->api_post('/tools/owners/execute', { data => {} }, timeout => 10) };
+        $why  = $answer ? "$answer->{status} $answer->{body}" : $@;
+        $rows = $answer->{json} if $answer && $answer->{status} == 200;
+    }, 30) or die "owners: $why";
+    return { map { $_->{id} => $_->{owner} =~ /\.(\d+)-/ ? $1 : 0 } @$rows };
+}
+
+# As MastraHttpd's, for a project without agents.
+sub freeze {
+    my ($self, $pid) = @_;
+    for (1 .. 20) {
+        kill STOP => $pid;
+        my $answer = eval { $self->api_post('/tools/write/execute', { data => { run => 'freeze', step => 1 } },
+            timeout => 2) };
+        return if $answer && $answer->{status} == 200;
+        kill CONT => $pid;
+        sleep 0.02;
+    }
+    die "process $pid always has the database's lock";
+}
+
+# Whatever wants to write to the database waits while the code runs: for less than five seconds.
+sub while_locked {
+    my ($self, $code) = @_;
+    if ($self->{params}) {
+        open my $psql, '|-', 'psql', $self->{params}, '-X', '-q', '-o', '/dev/null' or die "psql: $!";
+        $psql->autoflush(1);
+        print $psql "BEGIN; LOCK TABLE mastra_x_runs IN EXCLUSIVE MODE;\n";
+        MastraTest::wait_for(sub { Postgres::psql($self->{params}, 'SELECT 1 FROM pg_locks WHERE granted '
+            . "AND mode = 'ExclusiveLock' AND relation = 'mastra_x_runs'::regclass") }, 10);
+        my @said = $code->();
+        # processes that the code has made have this end of the pipe, too
+        print $psql "ROLLBACK;\n\\q\n";
+        close $psql;
+        return @said;
+    }
+    # the byte that store/lock.c locks
+    open my $file, '+<', $self->database_file . '-mastra-lock' or die "lock: $!";
+    my $range = pack 's s x4 q q l x4', F_WRLCK, SEEK_SET, 0, 1, 0;
+    fcntl $file, F_SETLKW, $range or die "lock: $!";
+    my @said = $code->();
+    close $file;
+    return @said;
+}
+
 # {step => how often} of a run, by the database
 sub written {
     my ($self, $run) = @_;
@@ -125,11 +288,11 @@ sub written {
     return { map { $_->{step} => $_->{n} } @$rows };
 }
 
-# the calls of a run, by the file: [key, step]
+# the calls of a run, by the file: [key, step, process]
 sub noted {
-    my ($self, $run) = @_;
-    open my $fh, '<', "$self->{dir}/state/ledger" or return;
-    return map { my ($key, $of, $step) = split; $of eq $run ? [$key, $step] : () } <$fh>;
+    my ($self, $run, $file) = @_;
+    open my $fh, '<', "$self->{traces}/" . ($file // 'ledger') or return;
+    return map { my ($key, $of, $step, $pid) = split; $of eq $run ? [$key, $step, $pid] : () } <$fh>;
 }
 
 sub view {

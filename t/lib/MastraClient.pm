@@ -14,10 +14,11 @@ my $json = JSON::PP->new->utf8->allow_nonref->canonical;
 # what is larger is not decoded: it takes minutes
 my $decoded_max = 2_000_000;
 
-# new(port => N, [tls => 1,] [timeout => SECONDS]): a connection.
+# new(port => N, [tls => 1,] [timeout => SECONDS]): a connection. What is read is waited for as long
+# as that, a minute unless told.
 sub new {
     my ($class, %opt) = @_;
-    my $self = bless { timeout => 20, in => '', %opt }, $class;
+    my $self = bless { timeout => 60, in => '', %opt }, $class;
     my %to = (PeerAddr => $opt{host} || '127.0.0.1', PeerPort => $opt{port}, Proto => 'tcp');
     if ($opt{tls}) {
         require IO::Socket::SSL;
@@ -71,6 +72,7 @@ sub send_request {
 # More bytes into the buffer; 0 at the end of the connection, undef when the time is up.
 sub fill {
     my ($self, $until) = @_;
+    $until //= time + $self->{timeout};
     my $socket = $self->{socket};
     my $ready  = $self->{tls} && $socket->pending;
     if (!$ready) {
@@ -212,6 +214,8 @@ sub next_frame {
         $frame{comment} = join "\n", map { /^: ?(.*)/s ? $1 : () } @lines if !@data;
         ($frame{event}) = map { /^event: ?(.*)/s ? $1 : () } @lines;
         delete $frame{event} if !defined $frame{event};
+        ($frame{id}) = map { /^id: ?(.*)/s ? $1 : () } @lines;
+        delete $frame{id} if !defined $frame{id};
     }
     $frame{json} = decoded($frame{data}) if defined $frame{data};
     return \%frame;

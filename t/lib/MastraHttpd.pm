@@ -10,13 +10,15 @@ use MastraLog;
 use Postgres ();
 use MastraTest ();
 use POSIX ();
+use Socket qw(INADDR_LOOPBACK PF_INET SOCK_STREAM SOL_SOCKET SO_REUSEADDR sockaddr_in);
 use Time::HiRes qw(sleep time);
 
 my $made = 0;
 
 # new(name => 'kill', conf => TEXT, [mpm => 'prefork',] [limits => TEXT,] [env => {},]
 # [first => TEXT that stands before all modules,] [mastra => 0 for a server without it,]
-# [db => 'sqlite3' or parameters of PostgreSQL, or '' for none]): writes the configuration.
+# [db => 'sqlite3', a file ending in .db, or parameters of PostgreSQL, or '' for none]): writes the
+# configuration.
 # In conf, @port@, @state@ (a folder the children may write) and @top@ stand for their values.
 sub new {
     my ($class, %opt) = @_;
@@ -40,13 +42,19 @@ sub start {
     return $self;
 }
 
-# A port that nobody listens on now.
-# Below those that the kernel gives to clients, who may have it by the time it is wanted.
+# A port that is nobody else's as long as this process lives: it stays bound, which keeps out all but
+# those who ask for SO_REUSEADDR, as httpd does, and nobody gets it here a second time. Below those
+# that the kernel gives to clients.
+my @reserved;
+
 sub free_port {
-    for (1 .. 100) {
-        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1, Proto => 'tcp',
-            LocalPort => 30_000 + int rand 2700, ReuseAddr => 1) or next;
-        return $socket->sockport;
+    for (1 .. 1000) {
+        my $port = 30_000 + int rand 2700;
+        socket my $socket, PF_INET, SOCK_STREAM, 0 or die "socket: $!";
+        bind $socket, sockaddr_in($port, INADDR_LOOPBACK) or next;
+        setsockopt $socket, SOL_SOCKET, SO_REUSEADDR, 1 or die "setsockopt: $!";
+        push @reserved, $socket;
+        return $port;
     }
     die 'no free port';
 }
@@ -102,7 +110,8 @@ sub dbd_conf {
     my $self = shift;
     my $db = $self->{db} // MastraTest::database();
     return '' if !$db;
-    return "DBDriver sqlite3\nDBDParams \"$self->{dir}/state/mastra.db\"\n" if $db eq 'sqlite3';
+    $self->{file} = $db eq 'sqlite3' ? "$self->{dir}/state/mastra.db" : $db =~ /\.db$/ ? $db : undef;
+    return "DBDriver sqlite3\nDBDParams \"$self->{file}\"\n" if $self->{file};
     $self->{params} = $db eq 'pgsql' ? database_of_its_own() : $db;
     return "DBDriver pgsql\nDBDParams \"$self->{params}\"\n";
 }
@@ -119,7 +128,7 @@ sub database_of_its_own {
 
 sub port { $_[0]{port} }
 sub dir  { $_[0]{dir} }
-sub database_file { "$_[0]{dir}/state/mastra.db" }
+sub database_file { $_[0]{file} }
 
 sub command {
     my ($self, @args) = @_;
@@ -165,7 +174,7 @@ sub up {
         return -1 if waitpid($pid, POSIX::WNOHANG()) == $pid;
         return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port},
             Proto => 'tcp') && MastraTest::pid_in("$self->{dir}/httpd.pid") == $pid;
-    }, 30);
+    });
     if (!$up || $up eq '-1') {
         $self->{pid} = 0 if $up;
         $self->stop;
@@ -222,7 +231,7 @@ sub replaced {
     return MastraTest::wait_for(sub {
         my @now = $self->children;
         return @now && !grep { $old{$_} } @now;
-    }, $seconds // 15);
+    }, $seconds);
 }
 
 # Stops a child as a debugger would, but not while it has the database's lock: then all others
@@ -232,7 +241,7 @@ sub freeze {
     for my $round (1 .. 20) {
         kill STOP => $pid;
         my $answer = eval { $self->request(POST => '/api/memory/threads?agentId=weather-agent',
-            json => { threadId => "freeze-$$-$pid-$round", resourceId => 'freeze' }, timeout => 1) };
+            json => { threadId => "freeze-$$-$pid-$round", resourceId => 'freeze' }, timeout => 2) };
         return if $answer && $answer->{status} == 200;
         kill CONT => $pid;
         sleep 0.02;
@@ -252,7 +261,7 @@ sub wait_exit {
         $status = $?;
         $self->{pid} = 0;
         return 1;
-    }, $seconds // 15);
+    }, $seconds);
     return $status;
 }
 
@@ -260,7 +269,30 @@ sub wait_exit {
 sub kill_all {
     my $self = shift;
     kill KILL => -$self->{pid};
-    $self->wait_exit(10);
+    $self->wait_exit;
+}
+
+# Waits until no thread of the server is at work. The event MPM of httpd 2.4 cuts its workers'
+# connections at a stop, and reads one that a worker is just freeing: those of the last answers
+# shall be over. A server that streams is never at rest, so that the wait has an end.
+sub settle {
+    my $self  = shift;
+    my $until = time + 2;
+    my $rest  = 0;
+    while ($rest < 3 && time < $until) {
+        sleep 0.02;
+        $rest = (grep { working($_) } $self->children) ? 0 : $rest + 1;
+    }
+}
+
+# Whether a thread of a process runs, or would if it had a processor.
+sub working {
+    my $pid = shift;
+    for my $stat (glob "/proc/$pid/task/*/stat") {
+        open my $fh, '<', $stat or next;
+        return 1 if (<$fh> // '') =~ /^\d+ \(.*\) [RD] /s;
+    }
+    return 0;
 }
 
 # Ends the server and hands what its log should not hold to the suite.
@@ -268,13 +300,11 @@ sub stop {
     my $self = shift;
     return if $$ != $self->{owner} || $self->{stopped}++;
     if ($self->{pid}) {
-        # the event MPM of httpd 2.4 cuts its workers' connections at a stop, and reads one that a
-        # worker is just freeing: those of the last answers shall be over
-        sleep 0.05;
+        $self->settle;
         kill TERM => $self->{pid};
-        if (!defined $self->wait_exit(20)) {
+        if (!defined $self->wait_exit) {
             $self->kill_all;
-            $self->note("httpd had to be killed: it did not stop in 20 seconds\n");
+            $self->note("httpd had to be killed: it did not stop in a minute\n");
         }
     }
     $self->note(MastraLog::unexpected($self->log_file, "$self->{dir}/expected"));

@@ -20,6 +20,10 @@ sub true  { JSON::PP::true }
 sub false { JSON::PP::false }
 sub null  { undef }
 
+# Seconds. What is waited for comes soon or never, but a machine may have much else to do: so
+# nothing is waited for shorter than this.
+my $patience = 60;
+
 sub needed {
     my $name = shift;
     return $ENV{$name} // croak "$name is not set: run this by make check TESTS=$0";
@@ -78,7 +82,7 @@ sub raw {
     my ($bytes, %opt) = @_;
     my $client = connection(\%opt);
     $client->send_raw($bytes);
-    my $until = time + ($opt{timeout} // 20);
+    my $until = time + ($opt{timeout} // $patience);
     while (1) {
         my $n = $client->fill($until);
         croak 'the server did not close in time' if !defined $n;
@@ -116,10 +120,10 @@ sub wait_log {
     return $line;
 }
 
-# Calls until it is true, every 50 ms; its value, or undef after so many seconds.
+# Calls until it is true, every 50 ms; its value, or undef when it never is.
 sub wait_for {
     my ($condition, $seconds) = @_;
-    my $until = time + ($seconds // 10);
+    my $until = time + (($seconds // 0) > $patience ? $seconds : $patience);
     while (1) {
         my $value = $condition->();
         return $value if $value;

@@ -41,7 +41,7 @@ MastraModelProvider own provider:sample timeout=2s
     MastraExecute provider provider=sample-tell extra=7
 </MastraTool>
 <MastraTool odd>
-    MastraExecute provider provider=sample-odd timeout=1000
+    MastraExecute provider provider=sample-odd timeout=2500
 </MastraTool>
 <MastraTool patient>
     MastraExecute provider provider=sample-odd timeout=60000

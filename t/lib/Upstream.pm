@@ -9,6 +9,7 @@ use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
 use MastraClient;
+use MastraTest ();
 use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(time);
@@ -48,6 +49,17 @@ sub stats { $_[0]->ask('/_stats') }
 
 sub reset { $_[0]->ask('/_reset') }
 
+# Lets answers that stand at a gate go on to the next one; "all": to their end. So a test decides
+# what has happened by then, and not the speed of a machine.
+sub go     { $_[0]->ask('/_go') }
+sub go_all { $_[0]->ask('/_go_all') }
+
+# Waits until so many answers stand at a gate.
+sub gated {
+    my ($self, $n) = @_;
+    return MastraTest::wait_for(sub { $self->stats->{gated} >= ($n // 1) });
+}
+
 sub ask {
     my ($self, $path) = @_;
     my $client = MastraClient->new(port => $self->{port});
@@ -64,6 +76,21 @@ sub stop {
 }
 
 sub DESTROY { local ($@, $?, $!); $_[0]->stop }
+
+# Reads a stream whose model stops at a gate before each of so many words: the next one is said
+# when the client has the last one. All its frames.
+sub follow {
+    my ($self, $client, $words) = @_;
+    my @frames;
+    for my $word (1 .. $words) {
+        $self->gated or croak "the model does not come to word $word";
+        $self->go;
+        do {
+            push @frames, $client->next_frame // croak "word $word did not come";
+        } until ref $frames[-1]{json} && $frames[-1]{json}{type} eq 'text-delta';
+    }
+    return (@frames, $client->frames);
+}
 
 # --- what scripts return -----------------------------------------------------
 
@@ -88,7 +115,7 @@ sub head {
 sub chunk { return sprintf("%x\r\n", length $_[0]) . "$_[0]\r\n" }
 
 # Steps that a script strings together: (send => BYTES), (wait => SECONDS), (cut => 1: the
-# connection breaks), (hang => 1: nothing more, ever).
+# connection breaks), (hang => 1: nothing more, ever), (gate => 1: nothing more before go()).
 sub sse_head { return (send => head(200, 'Content-Type' => 'text/event-stream',
     'Transfer-Encoding' => 'chunked')) }
 sub sse_data { return (send => chunk("data: " . (ref $_[0] ? $json->encode($_[0]) : $_[0]) . "\n\n")) }
@@ -245,6 +272,7 @@ sub whole {
     my $steps = reply(200, { %$base, object => 'chat.completion', usage => \%usage, choices => [{
         index => 0, message => $message, finish_reason => @$calls ? 'tool_calls' : 'stop' }] });
     unshift @$steps, wait => 1.5 if $said =~ /SLOW/;
+    unshift @$steps, gate => 1 if $said =~ /GATE/;
     if ($said =~ /CUT/) {
         substr $steps->[-1], -20, 20, '';
         push @$steps, cut => 1;
@@ -259,9 +287,9 @@ sub reply_text {
         'Content-Length' => length $body) . $body];
 }
 
-# Words come one chunk each; SLOW waits 400 ms before each, PACE:n n milliseconds. After the third
-# word CUT breaks the connection, SILENT says nothing more, GARBAGE sends a chunk that is not
-# JSON; NODONE ends the body without [DONE].
+# Words come one chunk each; SLOW waits 400 ms before each, PACE:n n milliseconds, GATE until the
+# test says so. After the third word CUT breaks the connection, SILENT says nothing more, GARBAGE
+# sends a chunk that is not JSON; NODONE ends the body without [DONE].
 sub streamed {
     my ($request, $said, $plan, $calls, $base) = @_;
     my $pace = $said =~ /PACE:(\d+)/ ? $1 / 1000 : $said =~ /SLOW/ ? 0.4 : 0;
@@ -289,6 +317,7 @@ sub streamed {
         for my $word (words($plan->{text})) {
             return [@steps, broken($said)] if $sent++ == 3 && $said =~ /CUT|SILENT|GARBAGE/;
             push @steps, wait => $pace if $pace;
+            push @steps, gate => 1 if $said =~ /GATE/;
             push @steps, $part->({ content => $word });
         }
         return [@steps, broken($said)] if $said =~ /CUT|SILENT|GARBAGE/;
@@ -436,7 +465,12 @@ sub control {
         # the one who asks is not counted
         return Upstream::reply(200, { %{ $self->{count} },
             open => scalar(keys %{ $self->{peers} }) - 1,
+            gated => scalar(grep { $_->{gated} } values %{ $self->{peers} }),
             busy => scalar(grep { $_->{busy} } values %{ $self->{peers} }) - 1 });
+    }
+    if ($path =~ m{^/_go(_all)?$}) {
+        $self->pass($_, $1) for grep { $_->{gated} } values %{ $self->{peers} };
+        return Upstream::reply(200, {});
     }
     return undef if $path ne '/_reset';
     $self->{log}  = [];
@@ -453,6 +487,20 @@ sub scripted {
     return $steps || Upstream::answer($request, $self->{seen});
 }
 
+# Lets an answer through its gate, or through all that it has.
+sub pass {
+    my ($self, $peer, $all) = @_;
+    delete $peer->{gated};
+    if ($all) {
+        my @steps;
+        while (my ($what, $value) = splice @{ $peer->{steps} }, 0, 2) {
+            push @steps, $what, $value if $what ne 'gate';
+        }
+        $peer->{steps} = \@steps;
+    }
+    $self->advance($peer);
+}
+
 # Goes through the steps up to the next wait.
 sub advance {
     my ($self, $peer) = @_;
@@ -463,6 +511,11 @@ sub advance {
         elsif ($what eq 'wait') {
             $self->speak($peer);
             $peer->{due} = time + $value;
+            return;
+        }
+        elsif ($what eq 'gate') {
+            $self->speak($peer);
+            $peer->{gated} = 1;
             return;
         }
         elsif ($what eq 'cut') {

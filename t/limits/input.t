@@ -126,7 +126,7 @@ for my $id (@odd_ids) {
     my $name   = length $id > 20 ? 'a very long id' : "id $id";
     like $answer->{status}, qr/^(?:400|403|404|414)$/, "$name is not found or refused";
     $answer = request(POST => '/api/agents/memory-agent/generate', json => { messages => 'x',
-        memory => { thread => $id, resource => $id } }, @up, timeout => 20);
+        memory => { thread => $id, resource => $id } }, @up);
     cmp_ok $answer->{status}, '<', 500, '... and does no harm as a thread\'s';
 }
 
@@ -181,7 +181,7 @@ my %shapes = (
     'a long number'        => '[' . '9' x 100_000 . ']',
 );
 for my $name (sort keys %shapes) {
-    my $answer = request(POST => "/api$path", @up, timeout => 30,
+    my $answer = request(POST => "/api$path", @up,
         body => qq({"messages":"x","modelSettings":$shapes{$name}}),
         headers => ['Content-Type' => 'application/json']);
     like $answer->{status}, qr/^(?:200|400)$/, "$name: taken or refused";

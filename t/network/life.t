@@ -53,7 +53,7 @@ sub approve {
 # --- the client leaves
 
 my $before = $up->stats->{cancelled};
-my $client = $httpd->ask("$A/network", body('ROUTE:net-helper:agent:SLOW one two three four; go'));
+my $client = $httpd->ask("$A/network", body('ROUTE:net-helper:agent:SLOW ' . 'word ' x 100 . '; go'));
 $client->read_head;
 my $frame;
 do { $frame = $client->next_frame } until !$frame
@@ -62,7 +62,7 @@ ok $frame, 'an agent speaks for a network';
 $client->leave;
 ok wait_for(sub { $up->stats->{cancelled} > $before }, 10), '... is stopped when the client leaves';
 $before = $up->stats->{cancelled};
-$client = $httpd->ask("$A/network", body('SLOW ROUTE:net-helper:agent:x; go'));
+$client = $httpd->ask("$A/network", body('GATE ROUTE:net-helper:agent:x; go'));
 $client->read_head;
 $client->next_frame;
 $client->leave;
@@ -131,7 +131,7 @@ is approve("$id-old")->{status}, 404, '... once';
 
 SKIP: {
     skip 'several children with threads: event only', 5 if !$event;
-    is waiting("$id-crash", 'ROUTE:net-careful:agent:delete SLOW it; go'), 'agent-execution-approval',
+    is waiting("$id-crash", 'ROUTE:net-careful:agent:delete PACE:1500 it; go'), 'agent-execution-approval',
         'a network waits';
     $client = $httpd->ask("$A/approve-network-tool-call", { runId => "$id-crash" });
     $client->read_head;
@@ -141,11 +141,10 @@ SKIP: {
     $httpd->expect_log(qr/exit signal Killed/);
     kill KILL => $_ for $httpd->children;
     my $answer;
-    for (1 .. 20) {
-        sleep 0.5;
-        $answer = approve("$id-crash");
-        last if $answer->{status} == 200 && $answer->{body} =~ $finish;
-    }
+    wait_for(sub {
+        $answer = eval { approve("$id-crash") } // return 0;
+        return $answer->{status} == 200 && $answer->{body} =~ $finish;
+    });
     is $answer->{status}, 200, '... that is killed: after the lease it may be decided about again';
     like $answer->{body}, qr/agent-execution-event-tool-result.*$finish/s, '... and goes on to the end';
     is approve("$id-crash")->{status}, 404, '... once';

@@ -37,7 +37,7 @@ is $httpd->request(GET => '/x?n=1&internal=1')->{status}, 200, 'event: ... for c
 $httpd->stop;
 
 # --- prefork with two workers
-$httpd = Exchange->start(mpm => 'prefork', limits => "StartServers 2\nMinSpareServers 2\n"
+$httpd = Exchange->start(mpm => 'prefork', stop => 120, limits => "StartServers 2\nMinSpareServers 2\n"
     . "MaxSpareServers 2\nMaxRequestWorkers 2\n");
 like $httpd->log, qr/room for 1 open answers in all.*one of 2 workers/, 'prefork: the log says how many';
 my $one = $httpd->ask('/x?n=1000&ms=100');
@@ -60,9 +60,13 @@ is $httpd->request(GET => '/x?n=1')->{status}, 503, 'prefork: ... and two may no
 # --- and over a graceful restart
 my @before = $httpd->children;
 $httpd->graceful;
-sleep 1;
+wait_for(sub {
+    my %old = map { $_ => 1 } @before;
+    return grep { !$old{$_} } $httpd->children;
+});
 is $httpd->request(GET => '/x?n=1')->{status}, 503, 'prefork: old children count after a restart';
-ok $httpd->replaced(\@before, 10), 'prefork: until they leave';
+$one->leave;
+ok $httpd->replaced(\@before), 'prefork: until they leave';
 is $httpd->request(GET => '/x?n=1')->{status}, 200, 'prefork: then there is room';
 $httpd->stop;
 

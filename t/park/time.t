@@ -22,8 +22,8 @@ for my $way (@ways) {
     ok !$silent->cut && !$chatty->cut, $says->('... to its end');
 
     my $before = $httpd->counts;
-    my $stuck  = $httpd->ask('/x?n=20&ms=10&size=1000000&honour=1');
     my $start  = time;
+    my $stuck  = $httpd->ask('/x?n=20&ms=10&size=1000000&honour=1');
     ok wait_for(sub { $httpd->counts->{gone} > $before->{gone} }, 8),
         $says->('a client that takes nothing is left');
     ok time - $start > 0.9, $says->('... not before Timeout');

@@ -7,7 +7,6 @@ use Apache::Test '-withtestmore';
 use JSON::PP qw(decode_json);
 use MastraTest;
 use Served;
-use Time::HiRes qw(time);
 use Token;
 
 plan tests => 64;
@@ -146,13 +145,12 @@ for ('/steps', '/steps-here') {
     my $client = $httpd->client;
     $client->send_request(GET => $_);
     $client->read_head;
-    my $start = time;
-    my $first = $client->next_frame(5);
-    my $next  = $client->next_frame(5);
+    my $first = $client->next_frame;
+    my $next  = $client->next_frame;
     is "$first->{data} $next->{data}", '1 2', "$_: frame by frame";
-    cmp_ok $next->{at} - $first->{at}, '>', 0.15, '... as they are said';
+    ok !$client->{framing}{done}, '... as they are said, in two minutes';
     $client->leave;
-    ok +(/here/ ? $httpd : $backend)->wait_log(qr/nobody listens after step \d+/, 8),
+    ok +(/here/ ? $httpd : $backend)->wait_log(qr/nobody listens after step \d+/),
         '... and ended when nobody listens';
 }
 

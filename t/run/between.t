@@ -29,16 +29,16 @@ my @accept = (headers => ['Accept-Encoding' => 'gzip, deflate, br']);
 
 # --- compression
 
-my $words = 'one two three four PACE:200';
+my $words = 'GATE one two three';
 for my $agent ('up-agent', 'mock-agent') {
     for my $path ('stream', 'stream/vnext') {
         my $stream = $httpd->stream("/agents/$agent/$path", { messages => $words }, @accept,
             $path eq 'stream' ? () : (separator => "\x1e"));
         is $stream->{head}{headers}{'content-encoding'}, undef, "$agent, $path: not compressed";
-        my @frames = grep { text_of_frames($_) } $stream->frames;
+        my @frames = $agent eq 'up-agent' ? eval { $httpd->model->follow($stream, 5) }
+            : $stream->frames;
+        ok scalar @frames, '... each word at its time' or diag $@ if $agent eq 'up-agent';
         is text_of_frames(@frames), "Echo: $words", '... and whole';
-        cmp_ok $frames[-1]{at} - $frames[0]{at}, '>', 0.7, '... each word at its time'
-            if $agent eq 'up-agent';
     }
 }
 my $list = $httpd->api_get('/agents', @accept);
@@ -50,16 +50,17 @@ is $httpd->api_post('/agents/up-agent/generate', { messages => 'hi' }, @accept)-
 
 my $start   = time;
 my $limited = $httpd->ask('/agents/limited-agent/stream', { messages => 'WORDS:150' });
-my $quick   = $httpd->ask('/agents/mock-agent/stream', { messages => 'a b c' });
+my $quick   = $httpd->ask('/agents/mock-agent/stream', { messages => 'word ' x 1500 });
 $quick->read_head;
 like types($quick->frames), qr/finish \[DONE\]$/, 'a stream beside a limited one';
-cmp_ok time - $start, '<', 1.5, '... is not limited';
+my $took = time - $start;
 is $limited->read_head->{status}, 200, 'a limited stream';
-my @frames = $limited->frames(60);
+my @frames = $limited->frames(300);
 is text_of_frames(@frames), join(' ', map { "w$_" } 1 .. 150), '... has all its words';
 like types(@frames), qr/^start .*finish \[DONE\]$/, '... in order';
 ok !$limited->cut, '... to its end';
 cmp_ok time - $start, '>', 1, '... and takes its time';
+cmp_ok $took / 1500, '<', (time - $start) / 150, 'the one beside it was not limited';
 
 $limited = $httpd->ask('/agents/limited-agent/stream', { messages => 'SILENT one two three' });
 $limited->read_head;
@@ -71,7 +72,7 @@ ok wait_for(sub { $httpd->model->stats->{busy} == 0 }, 5), '... and ends when it
 
 my $call   = { messages => 'CALL:big-tool:{"bytes":1000000}' };
 my $stream = $httpd->stream('/agents/tool-agent/stream', $call);
-@frames = $stream->frames(60);
+@frames = $stream->frames(300);
 like types(@frames), qr/tool-result .*finish \[DONE\]$/, 'a large tool result through a limited rate';
 my ($result) = grep { ref $_->{json} && $_->{json}{type} eq 'tool-result' } @frames;
 like $result->{data}, qr/x{30000}/, '... is whole';

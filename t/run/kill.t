@@ -21,8 +21,7 @@ my $httpd = Served->start(name => 'kill', limits => $limits->{ mpm() });
 
 # --- one child
 
-# long enough for a machine that is busy to kill its child in their middle
-my $words = 'one two three four five six seven eight nine ten PACE:600';
+my $words = 'GATE one two three four five six seven eight nine ten';
 my %open;
 for my $n (1 .. 8) {
     $open{$n} = $httpd->ask('/agents/memory-agent/stream', { messages => $words, memory("s$n") });
@@ -33,9 +32,12 @@ my %child = map { my $n = $_; $n => MastraTest::child_with_port($open{$n}->socke
 my $victim = $child{1};
 ok $victim, 'a child answers';
 my %hit = map { $_ => 1 } grep { $child{$_} == $victim } keys %open;
+$httpd->model->gated(8) or die 'the model was not asked';
+$httpd->model->go for 1 .. 4;
 wait_for(sub { $open{1}->next_frame->{data} =~ /two/ });
-my $start = time;
 kill KILL => $victim;
+$httpd->replaced([$victim]) or die 'the child lives';
+$httpd->model->go_all;
 
 my (@cut, @whole);
 for my $n (sort keys %open) {
@@ -63,14 +65,15 @@ my (%told, %asked);
 my $rounds = 3;
 for my $round (1 .. $rounds) {
     my @writers = map { writer("k$round-$_") } 1 .. 6;
-    sleep 1.5;
+    my $before = $httpd->model->stats->{answered};
+    wait_for(sub { $httpd->model->stats->{answered} > $before + 20 });
+    sleep rand 1;
     $httpd->kill_all;
     for my $writer (@writers) {
         my @done = read_all($writer->{from});
         waitpid $writer->{pid}, 0;
         $told{ $writer->{thread} } = \@done;
     }
-    sleep 0.3;
     $httpd->up;
 }
 my $told = 0;

@@ -49,14 +49,14 @@ $answer = api_post('/agents/up-agent/generate', { messages => 'Hello' }, @up);
 is $answer->{json}{text}, 'Echo: Hello', 'a remote model is asked';
 is(($up->requests)[-1]{headers}{authorization}, 'Bearer sk-test', '... with its key');
 
-$stream = stream('/agents/up-agent/stream', { messages => 'a b c PACE:200' }, @up);
-my @words = grep { text($_) } $stream->frames;
-is text(@words), 'Echo: a b c PACE:200', 'a remote model streams';
-cmp_ok $words[-1]{at} - $words[0]{at}, '>', 0.6, '... and each word comes at its time';
+$stream = stream('/agents/up-agent/stream', { messages => 'a b c GATE' }, @up);
+my @words = eval { $up->follow($stream, 5) };
+ok scalar @words, 'a remote model streams, and each word comes at its time' or diag $@;
+is text(@words), 'Echo: a b c GATE', '... with all of them';
 
 $up->reset;
 $stream = stream('/agents/up-agent/stream', { messages => 'SILENT one two three four' }, @up);
-ok +(grep { defined $_ && text($_) } map { $stream->next_frame(5) } 1 .. 4),
+ok +(grep { defined $_ && text($_) } map { $stream->next_frame } 1 .. 4),
     'a stream that then falls silent';
 $stream->leave;
 ok wait_for(sub { $up->stats->{cancelled} == 1 }, 10), '... is cancelled when its client leaves';

@@ -53,8 +53,9 @@ diag sprintf '%d writers, %d children, %s: %d answers in %d s, worst wait %.0f m
     scalar(@children), database(), $answers, $seconds, 1000 * $worst;
 is_deeply \@failed, [], 'no request failed';
 cmp_ok $answers, '>', $writers, 'there were answers';
-# this machine may be busy with other things
-cmp_ok $worst, '<', $ENV{SOAK} ? 1 : 5, 'no request waited for long';
+# a machine that is busy with other things makes all of them wait
+my $mean = $writers * $seconds / $answers;
+cmp_ok $worst, '<', $ENV{SOAK} ? 1 : 5 + 20 * $mean, 'no request waited for long';
 
 my @wrong;
 for my $thread (sort keys %expected) {
@@ -79,7 +80,7 @@ sub writer {
     if (!$pid) {
         close $from;
         my ($n, $worst) = (0, 0);
-        while (time < $until) {
+        while (time < $until || $n < 2) {
             my $start = time;
             my $said  = 'q' . ($n + 1);
             my %asked = (messages => $said, memory => { thread => $thread, resource => 'w' });

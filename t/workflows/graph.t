@@ -6,7 +6,7 @@ use Apache::Test '-withtestmore';
 use JSON::PP ();
 use MastraTest;
 
-plan tests => 53;
+plan tests => 70;
 
 my $id     = "graph-$$";
 my $object = { type => 'object' };
@@ -64,9 +64,10 @@ like store('bad', [map_('m', a => { template => '${nowhere.x}' })])->{json}{erro
     '... and templates';
 for ([zzz => { type => 'zzz', id => 'x' }, 'graph.0.type'],
     [mismatch => { type => 'conditional', steps => [tool('a', 'count-tool')], predicates => [] }, 'graph.0.predicates'],
-    [inner => { type => 'parallel', steps => [map_('m', a => { value => 1 })] }, 'graph.0.steps.0'],
+    [inner => { type => 'parallel', steps => [{ type => 'sleep', id => 'm', duration => 1 }] }, 'graph.0.steps.0.type'],
+    [nameless => { type => 'tool', id => 'x' }, 'graph.0.toolId'],
     [operator => { type => 'conditional', steps => [tool('a', 'weather-tool')],
-        predicates => [{ op => 'like', left => {}, right => {} }] }, 'graph.0.predicates.0.op'],
+        predicates => [{ op => 'like', left => {}, right => {} }] }, 'graph.0.predicates.0'],
     [sleep => { type => 'sleep', id => 's', duration => -1 }, 'graph.0.duration'])
 {
     my ($what, $entry, $field) = @$_;
@@ -74,8 +75,27 @@ for ([zzz => { type => 'zzz', id => 'x' }, 'graph.0.type'],
         n => { type => 'integer' } }, required => ['city', 'n'] });
     is_deeply [$answer->{status}, $answer->{json}{issues}[0]{field}], [400, $field], "a shape that is none: $what";
 }
-like store('self', [{ type => 'workflow', id => 'w', workflowId => "$id-self" }])->{json}{issues}[0]{message},
-    qr/would contain itself/, 'a workflow cannot contain itself';
+for (['self-reference', 'graph.0.workflowId', { type => 'workflow', id => 'w', workflowId => "$id-bad" }],
+    ['empty-graph', 'graph'],
+    ['duplicate-step-id', 'graph.1.id', map_('m', a => { value => 1 }), map_('m', a => { value => 1 })],
+    ['invalid-parallel', 'graph.0.steps', { type => 'parallel', steps => [] }],
+    ['invalid-map-placement', 'graph.0.steps.0', { type => 'parallel', steps => [map_('m', a => { value => 1 })] }],
+    ['invalid-map-config', 'graph.0.mapConfig', { type => 'mapping', id => 'm', mapConfig => '[]' }],
+    ['invalid-predicate-reference', 'graph.0.predicates.0.left.path', { type => 'conditional',
+        steps => [tool('a', 'count-tool')], predicates => [{ op => 'eq', left => { path => 'other.x' },
+            right => { literal => 1 } }] }],
+    ['invalid-predicate-reference', 'graph.0.predicates.0.args.0.path', { type => 'conditional',
+        steps => [tool('a', 'count-tool')], predicates => [{ op => 'and', args => [{ op => 'exists',
+            path => 'stepResults.later.x' }] }] }])
+{
+    my ($code, $field, @graph) = @$_;
+    $answer = store('bad', \@graph, inputSchema => $n);
+    is $answer->{status}, 500, "a graph is refused: $code";
+    like $answer->{json}{error}, qr/1 issue\(s\):\n- \[$code\] \Q$field\E: /, '... with its place';
+}
+like store('circle', [{ type => 'workflow', id => 'w', workflowId => "$id-two" }], inputSchema => $n,
+    dependencies => [{ id => "$id-two", inputSchema => $n, outputSchema => $object, graph => [{ type => 'workflow', id => 'w', workflowId => "$id-circle" }] }]
+    )->{json}{issues}[0]{message}, qr/would contain itself/, 'workflows cannot contain each other';
 is store('file', [], id => 'simple-workflow')->{status}, 409, 'one of a file cannot be replaced';
 
 # --- bundles

@@ -21,6 +21,7 @@ my $httpd = Ledger->start(name => 'races', steps => 3, conf => "MastraRunLease 2
         $self->tool('ask', execute => { kind => 'human' });
         $self->workflow('asks', { type => 'tool', id => 'q', toolId => 'ask' }, Ledger::chain('note', 1));
         $self->workflow('slow', Ledger::chain('slow', 3));
+        $self->workflow('long', Ledger::chain('slow', 30));
     });
 $httpd->expect_log(qr/AH00052|AH00051|MA320\d|MA3009/);
 
@@ -41,6 +42,17 @@ sub at_once {
     return sort @said;
 }
 
+# True when a run of many steps does no more than the step that was on its way, while another one of
+# the same length, which says how fast this machine is, does four.
+sub stands_still {
+    my ($run, $other) = @_;
+    my ($calls, $from) = map { scalar(my @noted = $httpd->noted($_)) } $run, $other;
+    wait_for(sub { $httpd->noted($other) >= $from + 4 }, 60) or return 0;
+    my $now = () = $httpd->noted($run);
+    diag "$run: $calls calls, then $now" if $now > $calls + 1;
+    return $now <= $calls + 1;
+}
+
 # --- resumes
 
 my %count;
@@ -52,7 +64,7 @@ for my $round (1 .. 6) {
     is scalar($httpd->noted($run)), 1, "resume $round: what follows is done once";
 }
 is $count{200}, 6, 'of several resumes one is taken';
-is +($count{409} // 0) + ($count{500} // 0), 24, '... the others are told so';
+is $count{409}, 24, '... the others are told so';
 ok $count{409}, '... that somebody was faster';
 
 # --- starts
@@ -70,16 +82,14 @@ is_deeply \%count, { 200 => 4, 409 => 12, calls => 12 }, 'of several starts one 
 # --- cancels
 
 my $run = "$id-cancel";
-$httpd->begin('slow', $run);
-wait_for(sub { scalar $httpd->noted($run) }, 5);
-my @said = at_once(4, "/workflows/slow/runs/$run/cancel", {});
+$httpd->begin('long', $_) for $run, "$run-other";
+wait_for(sub { scalar $httpd->noted($run) }, 20);
+my @said = at_once(4, "/workflows/long/runs/$run/cancel", {});
 is $said[0], 200, 'a running run is cancelled';
-my $view = $httpd->wait_end('slow', $run, 10);
+my $view = $httpd->wait_end('long', $run);
 is $view->{status}, 'canceled', '... whoever has it';
-my $calls = $httpd->noted($run);
-sleep 1.2;
-is scalar($httpd->noted($run)), $calls, '... and does nothing more';
-is $httpd->api_post("/workflows/slow/resume?runId=$run", { resumeData => {} })->{status}, 500,
+ok stands_still($run, "$run-other"), '... and does nothing more';
+is $httpd->api_post("/workflows/long/resume?runId=$run", { resumeData => {} })->{status}, 409,
     '... nor can it be resumed';
 
 # --- watching from other processes
@@ -95,12 +105,12 @@ is scalar(@{ $seen[0] }), 14, '... all of it';
 # --- a run that is deleted while it goes on
 
 $run = "$id-delete";
-$httpd->begin('slow', $run);
-wait_for(sub { scalar $httpd->noted($run) }, 5);
-is $httpd->request(DELETE => "/api/workflows/slow/runs/$run")->{status}, 200, 'a running run is deleted';
-is $httpd->api_get("/workflows/slow/runs/$run")->{status}, 404, '... and gone';
-sleep 1.5;
-cmp_ok scalar($httpd->noted($run)), '<', 3, '... and does not go on';
+$httpd->begin('long', $_) for $run, "$run-other";
+wait_for(sub { scalar $httpd->noted($run) }, 20);
+is $httpd->request(DELETE => "/api/workflows/long/runs/$run")->{status}, 200, 'a running run is deleted';
+is $httpd->api_get("/workflows/long/runs/$run")->{status}, 404, '... and gone';
+ok stands_still($run, "$run-other"), '... and does not go on';
+$httpd->request(DELETE => "/api/workflows/long/runs/$_-other") for "$id-cancel", "$id-delete";
 
 # --- a graceful restart
 

@@ -6,6 +6,8 @@ use warnings;
 
 use JSON::PP ();
 
+use Bench::Workflows;
+
 # Of the rounds' values of a field, the middle one.
 sub median {
     my ($rounds, $field) = @_;
@@ -79,6 +81,7 @@ sub targets {
                  ['5000 streams: lag p99', median($five->{module}, 'lag_p99'),
                   25, 0, ' ms'];
     }
+    push @t, Bench::Workflows::targets($r);
     push @t, ['start-up to first answer',
               median($r->{startup}{module}, 'ready_ms'), 100, 0, ' ms']
         if $r->{startup};
@@ -204,7 +207,8 @@ sub text {
     my ($result) = @_;
     my $r = $result->{parts};
     my $text = join '', rates_table($r), latency_table($r), streams_table($r),
-                        footprint_table($r), targets_table(@{$result->{targets}});
+                        footprint_table($r), Bench::Workflows::tables($r),
+                        targets_table(@{$result->{targets}});
     for (['Not measured', 'skipped'], ['Went wrong', 'errors']) {
         my ($title, $field) = @$_;
         $text .= join "\n  ", "\n$title", @{$result->{$field}}

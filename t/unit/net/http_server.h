@@ -200,8 +200,8 @@ static void server_serve_odd(server_conn_t *c)
     }
     else if (!strcmp(c->path, "/drip")) {
         server_puts(c, SERVER_CHUNKED);
-        for (i = 0; i < 15 && server_chunk(c, "drop ", 5); i++) {
-            usleep(40000);
+        for (i = 0; i < 25 && server_chunk(c, "drop ", 5); i++) {
+            usleep(60000);
         }
         server_puts(c, "0\r\n\r\n");
     }

@@ -83,7 +83,7 @@ int main(void)
     mastra_loop_start(&loop, NULL, pool);
     mastra_jobs_start(&jobs, loop, 2, 3, pool);
     /* two are taken by the threads sooner or later, three wait */
-    for (accepted = 0, i = 0; i < 200 && accepted < 5; i++) {
+    for (accepted = 0, i = 0; i < 6000 && accepted < 5; i++) {
         if (push(jobs, accepted) == APR_SUCCESS) {
             accepted++;
         }
