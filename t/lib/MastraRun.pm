@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use base 'Apache::TestRun';
 
 use File::Path qw(make_path remove_tree);
+use IO::Socket::INET;
 use TAP::Harness;
 use MastraLog;
 
@@ -48,7 +49,18 @@ sub new_test_config {
     $vars->{state}         = "$vars->{t_state}/server";
     $vars->{dbdriver}      = $ENV{DB} || 'sqlite3';
     $vars->{dbparams}      = $self->{dbparams} || "$vars->{state}/mastra.db";
+    refuse_others($vars);
     return $config;
+}
+
+# Apache::Test would take whatever listens there for its own, set nothing up, and let each test
+# fail in a way that tells nothing.
+sub refuse_others {
+    my $vars = shift;
+    my $pid  = -e $vars->{t_pid_file} ? do { local (@ARGV, $/) = $vars->{t_pid_file}; <> } : 0;
+    return if ($pid && kill 0 => $pid) || grep { /^-?-?(clean|help|stop)/ } @ARGV;
+    IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $vars->{port}, Proto => 'tcp') or return;
+    die "Port $vars->{port} is taken, perhaps by the tests of another checkout: set TESTPORT\n";
 }
 
 sub pre_configure {
