@@ -26,6 +26,7 @@
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
+#include "net/client.h"
 #include "openapi/openapi.h"
 
 #define HANDLER "mastra"
@@ -650,6 +651,7 @@ static void register_hooks(apr_pool_t *pool)
     /* a fallback resource is something that is there */
     static const char *const fallback[] = { "mod_dir.c", NULL };
 
+    mastra_client_keep_loaded();
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);

@@ -93,7 +93,7 @@ static void set_ids(mastra_agent_run_t *run)
 
     run->id = id && *id ? apr_pstrdup(run->pool, id)
                         : mastra_text_uuid_make(run->pool);
-    run->message_id = mastra_text_uuid_make(run->pool);
+    run->message_id = mastra_text_uuid_timed(run->pool);
     run->trace_id = trace && strlen(trace) == 32 ? apr_pstrdup(run->pool, trace)
                                                  : random_hex(run->pool, 16);
     run->span_id = random_hex(run->pool, 8);

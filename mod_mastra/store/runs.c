@@ -21,7 +21,7 @@ static const char run_again[] =
 static const char run_claim[] =
     "UPDATE mastra_x_runs SET status = 'running', epoch = epoch + 1, "
     "lease = ?, changed = ? WHERE host = ? AND id = ? "
-    "AND (status = 'suspended' OR lease < ?)";
+    "AND (status = 'suspended' OR (status = 'running' AND lease < ?))";
 static const char run_renew[] =
     "UPDATE mastra_x_runs SET lease = ? WHERE host = ? AND id = ? "
     "AND epoch = ? AND status = 'running'";
