@@ -107,7 +107,7 @@ my %ways = (
         my @runs = @_;
         $httpd->while_locked(sub {
             $httpd->open_gates(map { $_->{run} } @runs);
-            wait_for(sub { !grep { !$httpd->calls($_->{run}, 1, 'passed') } @runs }, 3);
+            wait_for(sub { !grep { !$httpd->calls($_->{run}, 1, 'passed') } @runs }, 3, 'at most');
             sleep 0.1;
             kill_children();
         });

@@ -54,7 +54,7 @@ sub call { my ($tool, $run, $more) = @_;
 # Frames until one of a type, that one last; at once what has come when the connection ends.
 sub until_type {
     my ($client, $type) = @_;
-    my $until = time + 30;
+    my $until = time + 60;
     my @frames;
     while (time < $until) {
         my $frame = eval { $client->next_frame(1) };
@@ -69,7 +69,7 @@ sub until_type {
 sub rest {
     my ($run, $last, $path) = @_;
     my @frames;
-    my $until = time + 40;
+    my $until = time + 120;
     while (time < $until) {
         my $ok = eval {
             my $client = MastraClient->new(port => $httpd->port);

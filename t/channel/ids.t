@@ -36,7 +36,7 @@ sub data_of { return map { $_->{data} } chunks(@_) }
 # Frames until so many have come.
 sub some {
     my ($client, $n) = @_;
-    my $until = time + 15;
+    my $until = time + 60;
     my @frames;
     while (@frames < $n && time < $until) {
         my $frame = $client->next_frame or last;

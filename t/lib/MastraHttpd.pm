@@ -157,9 +157,17 @@ sub set_env {
     $ENV{$_} = $env{$_} for keys %env;
 }
 
+# Whether a process has a port open for clients, be it one that was killed and is not gone yet.
+sub listening {
+    my $port = shift;
+    open my $tcp, '<', '/proc/net/tcp' or die "/proc/net/tcp: $!";
+    return scalar grep { /^\s*\d+: \S+:([0-9A-F]{4}) \S+ 0A / && hex($1) == $port } <$tcp>;
+}
+
 sub up {
     my $self = shift;
-    my $pid  = fork // die "fork: $!";
+    MastraTest::wait_for(sub { !listening($self->{port}) }) or croak "port $self->{port} is taken";
+    my $pid = fork // die "fork: $!";
     if (!$pid) {
         POSIX::setsid();
         open STDIN,  '<',  '/dev/null';

@@ -120,10 +120,11 @@ sub wait_log {
     return $line;
 }
 
-# Calls until it is true, every 50 ms; its value, or undef when it never is.
+# Calls until it is true, every 50 ms; its value, or undef when it never is. "at most" is for a test
+# that holds up others meanwhile, and goes on in either case.
 sub wait_for {
-    my ($condition, $seconds) = @_;
-    my $until = time + (($seconds // 0) > $patience ? $seconds : $patience);
+    my ($condition, $seconds, $at_most) = @_;
+    my $until = time + ($at_most || ($seconds // 0) > $patience ? $seconds : $patience);
     while (1) {
         my $value = $condition->();
         return $value if $value;

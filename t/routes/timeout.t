@@ -19,7 +19,7 @@ my $behind  = sprintf 'http://127.0.0.1:%d', $backend->port;
 my $secure  = MastraHttpd::free_port();
 my $state   = Apache::Test::vars('t_state');
 my $httpd   = Served->start(name => 'timeout', conf => $scripts . <<"END");
-MastraTimeout 1s
+MastraTimeout 2s
 MastraRequestLog On
 ScriptAlias "/cgi/" "$top/t/project/cgi/"
 ProxyPass "/behind/" "$behind/scripts/"
@@ -28,14 +28,14 @@ MastraRoute GET /cgi-slow /cgi/slow
 MastraRoute POST /proxied /behind/slow.lua
 MastraRoute GET /steps /scripts/steps.lua
 MastraRoute GET /none /scripts/none.lua
-MastraRoute POST /asked /scripts/tell.lua middleware=/cgi/slow?3
-MastraRoute POST /agent agent:mock-agent middleware=/cgi/slow?3
+MastraRoute POST /asked /scripts/tell.lua middleware=/cgi/slow?5
+MastraRoute POST /agent agent:mock-agent middleware=/cgi/slow?5
 Listen 127.0.0.1:$secure
 <VirtualHost 127.0.0.1:$secure>
     SSLEngine on
     SSLCertificateFile "$state/tls.crt"
     SSLCertificateKeyFile "$state/tls.key"
-    MastraTimeout 1s
+    MastraTimeout 2s
 </VirtualHost>
 END
 $httpd->expect_log(qr/MA6(?:62|01): request \S+ was answered with 504/);
@@ -56,22 +56,22 @@ is "$answer->{status} $answer->{json}{waited}", '200 100', 'a script that is fas
 # what takes so much longer than the limit that a client which had to wait would show it
 for (['/lua', 'a script'], ['/proxied', 'a server behind']) {
     my ($path, $what) = @$_;
-    ($answer, $took) = slow($path, 6000, headers => [Origin => 'https://a.example', 'X-Request-Id' => 'mine']);
+    ($answer, $took) = slow($path, 10000, headers => [Origin => 'https://a.example', 'X-Request-Id' => 'mine']);
     is "$answer->{status} $answer->{body}", "504 $late", "$what that takes too long";
-    cmp_ok $took, '>=', 1, '... is given its time';
-    cmp_ok $took, '<', 5.5, '... and not waited for';
+    cmp_ok $took, '>=', 2, '... is given its time';
+    cmp_ok $took, '<', 9.5, '... and not waited for';
     is $answer->{headers}{'x-request-id'}, 'mine', '... told with the id';
     is $answer->{headers}{'access-control-allow-origin'}, $path eq '/lua' ? 'https://a.example' : '*',
         '... so that pages can read it';
     is $answer->{headers}{connection}, 'close', '... on a connection that ends';
     is $answer->{headers}{'content-type'}, 'application/json', '... in the usual form';
 }
-($answer, $took) = timed(GET => '/cgi-slow?6');
+($answer, $took) = timed(GET => '/cgi-slow?10');
 is "$answer->{status} $answer->{body}", "504 $late", 'a CGI script that takes too long';
-cmp_ok $took, '<', 5.5, '... is not waited for';
+cmp_ok $took, '<', 9.5, '... is not waited for';
 ($answer) = timed(GET => '/cgi-slow?0');
 is "$answer->{status} $answer->{body}", "200 after 0\n", 'one that is fast';
-($answer, $took) = timed(HEAD => '/cgi-slow?3');
+($answer, $took) = timed(HEAD => '/cgi-slow?5');
 is "$answer->{status} $answer->{body}", '504 ', 'HEAD is answered without a body';
 
 # --- middleware
@@ -83,21 +83,21 @@ for my $path ('/asked', '/agent') {
 
 # --- what has begun
 
+my $asked  = time;
 my $client = $httpd->client;
 $client->send_request(GET => '/steps');
 is $client->read_head->{status}, 200, 'a stream that has begun';
 my $said = '';
-my $from = time;
-$said .= ($client->next_frame || last)->{data} for 1 .. 6;
-is $said, '123456', '... goes on';
-cmp_ok time - $from, '>', 1, '... beyond the limit';
+$said .= ($client->next_frame || last)->{data} for 1 .. 9;
+is $said, '123456789', '... goes on';
+cmp_ok time - $asked, '>', 2, '... beyond the limit';
 $client->leave;
 ($answer) = timed(GET => '/none');
 is $answer->{status}, 404, 'httpd has words of its own for what is not there';
 
 # --- where httpd must send it itself
 
-$answer = request(POST => '/lua', json => { ms => 1500 }, tls => 1, port => $secure);
+$answer = request(POST => '/lua', json => { ms => 3000 }, tls => 1, port => $secure);
 is "$answer->{status} $answer->{body}", "504 $late", 'with TLS it is told when the script answers';
 $answer = request(POST => '/lua', json => { ms => 10 }, tls => 1, port => $secure);
 is $answer->{status}, 200, '... and not before its time';

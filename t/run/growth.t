@@ -83,7 +83,8 @@ sub rest {
     return $bad;
 }
 
-my @before = $httpd->children;
+my @before;
+wait_for(sub { (@before = $httpd->children) >= (mpm() eq 'prefork' ? 16 : 2) }) or die 'children are missing';
 is rest(work(time + $seconds / 4, 'warm')), 0, 'much is asked';
 my $warm  = held();
 my @pids  = work(time + $seconds, 'soak');

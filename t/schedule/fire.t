@@ -25,6 +25,8 @@ my $limits = mpm() eq 'prefork' ? "StartServers 4\nMinSpareServers 3\nMaxSpareSe
 my $httpd = Ledger->start(name => 'schedule', steps => 2, limits => $limits, setup => sub {
     my $self = shift;
     my $dir  = $self->{project};
+    # the first may come before the table of the ledger
+    $self->expect_log(qr/no such table|relation "t_ledger" does not exist/);
     mkdir "$dir/schedules";
     write_file("$dir/workflows/own.json", $json->encode({ id => 'own', inputSchema => { type => 'object' },
         outputSchema => { type => 'object' }, graph => [Ledger::chain('write', 1)],
@@ -46,8 +48,6 @@ ServerName schedules.test
 </MastraWorkflow>
 END
 $httpd->expect_log(qr/AH00052|AH00051|MA320\d|MA3009/);
-# the first may come before the table of the ledger
-$httpd->expect_log(qr/no such table|relation "t_ledger" does not exist/);
 
 sub schedule { return $httpd->api_get("/schedules/$_[0]")->{json} }
 sub triggers { return $httpd->api_get("/schedules/$_[0]/triggers?limit=1000")->{json}{triggers} }

@@ -143,7 +143,7 @@ sub kill_uncommitted {
     my @runs = values %$at;
     return $httpd->while_locked(sub {
         $httpd->open_gates(map { $_->{run} } @runs);
-        wait_for(sub { !grep { !$httpd->calls($_->{run}, $_->{step}, 'passed') } @runs }, 3);
+        wait_for(sub { !grep { !$httpd->calls($_->{run}, $_->{step}, 'passed') } @runs }, 3, 'at most');
         sleep 0.1;
         kill_children();
         return 1;
