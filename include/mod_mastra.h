@@ -271,7 +271,8 @@ typedef struct mastra_ask_t {
     apr_size_t len;
     const char *request_context; /* JSON object that no client can change, or
                                     NULL */
-    const char *resource_id;     /* whose memory it is, or NULL: as json says */
+    const char *resource_id;     /* whose memory and runs these must be, or
+                                    NULL: as json says */
     apr_interval_time_t timeout; /* of all of it; 0: MastraTimeout */
     int depth;                   /* from a tool: task->depth + 1; else 0 */
 } mastra_ask_t;
@@ -368,6 +369,23 @@ APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_stream_async,
                          void *baton));
 APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_tool_execute_async,
                         (mastra_call_t **pcall, const mastra_ask_t *ask,
+                         mastra_done_cb *done, void *baton));
+/* Of workflows and memory: storage is asked on a job thread. What there is to
+ * say of ask that a blocking call would have returned, rv of done says, also
+ * APR_EAGAIN: too many jobs wait. A cancel ends the waiting, not the run. */
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_workflow_start_async,
+                        (mastra_call_t **pcall, const mastra_ask_t *ask,
+                         mastra_done_cb *done, void *baton));
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_workflow_resume_async,
+                        (mastra_call_t **pcall, const mastra_ask_t *ask,
+                         mastra_done_cb *done, void *baton));
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_workflow_stream_async,
+                        (mastra_call_t **pcall, const mastra_ask_t *ask,
+                         mastra_chunk_cb *chunk, mastra_done_cb *done,
+                         void *baton));
+APR_DECLARE_OPTIONAL_FN(apr_status_t, mastra_memory_async,
+                        (mastra_call_t **pcall, const mastra_ask_t *ask,
+                         const char *method, const char *path,
                          mastra_done_cb *done, void *baton));
 /* Ends the call: done comes with APR_ECONNABORTED, unless it is over. What the
  * model had said is stored, as when a client leaves. */

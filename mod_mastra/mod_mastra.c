@@ -26,6 +26,7 @@
 #include "mod_mastra_database.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
+#include "net/client.h"
 #include "openapi/openapi.h"
 
 #define HANDLER "mastra"
@@ -424,7 +425,7 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
         start_host(APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *), shared,
                    hooks, pool);
     }
-    shared->native = mastra_native_start(shared->loop, pool);
+    shared->native = mastra_native_start(shared->loop, shared->jobs, pool);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_workflows_start(&APR_ARRAY_IDX(shared->hosts, i,
                                               mastra_host_t *)->workflow_env);
@@ -650,6 +651,7 @@ static void register_hooks(apr_pool_t *pool)
     /* a fallback resource is something that is there */
     static const char *const fallback[] = { "mod_dir.c", NULL };
 
+    mastra_client_keep_loaded();
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);

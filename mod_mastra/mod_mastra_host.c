@@ -75,111 +75,56 @@ static mastra_json_t *json_of(const mastra_document_t *document,
            : document->json;
 }
 
-static void add_documents(mastra_host_t *host,
-                          const apr_array_header_t *documents,
-                          mastra_document_e kind, mastra_faults_t *faults,
-                          apr_pool_t *pool)
+/* What is done with a document: NULL, or what is wrong with it. */
+typedef const mastra_result_t *(pass_t)(mastra_host_t *host,
+                                        const mastra_document_t *document,
+                                        apr_pool_t *pool);
+
+static const mastra_result_t *add_tool(mastra_host_t *host,
+                                       const mastra_document_t *document,
+                                       apr_pool_t *pool)
 {
-    int i;
-
-    for (i = 0; i < documents->nelts; i++) {
-        const mastra_document_t *document =
-            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
-        const mastra_result_t *wrong;
-
-        if (document->kind != kind) {
-            continue;
-        }
-        wrong = kind == MASTRA_DOCUMENT_TOOL
-                ? mastra_tools_add(host->tools, document->key,
-                                   json_of(document, pool))
-                : kind == MASTRA_DOCUMENT_WORKFLOW
-                ? mastra_workflows_add(host->workflows, document->key,
-                                       json_of(document, pool))
-                : mastra_agents_add(host->agents, document->key,
-                                    json_of(document, pool), host->models,
-                                    host->tools);
-        if (wrong) {
-            mastra_project_fault(faults, document, wrong, pool);
-        }
-    }
+    return mastra_tools_add(host->tools, document->key,
+                            json_of(document, pool));
 }
 
-/* Tools are registered before the agents that some of them name. */
-static void check_tools(mastra_host_t *host,
-                        const apr_array_header_t *documents,
-                        mastra_faults_t *faults, apr_pool_t *pool)
+static const mastra_result_t *add_agent(mastra_host_t *host,
+                                        const mastra_document_t *document,
+                                        apr_pool_t *pool)
 {
-    int i;
-
-    for (i = 0; i < documents->nelts; i++) {
-        const mastra_document_t *document =
-            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
-        const mastra_tool_t *tool = document->kind == MASTRA_DOCUMENT_TOOL
-            ? mastra_tools_find(host->tools, document->key) : NULL;
-        const mastra_result_t *wrong =
-            tool ? mastra_agents_check_tool(host->agents, tool, pool) : NULL;
-
-        if (tool && !wrong) {
-            wrong = mastra_workflows_check_tool(host->workflows, tool, pool);
-        }
-
-        if (wrong) {
-            mastra_project_fault(faults, document, wrong, pool);
-        }
-    }
+    return mastra_agents_add(host->agents, document->key,
+                             json_of(document, pool), host->models,
+                             host->tools);
 }
 
-/* Workflows name tools, agents, and each other. */
-static void link_workflows(mastra_host_t *host,
-                           const apr_array_header_t *documents,
-                           mastra_faults_t *faults, apr_pool_t *pool)
+static const mastra_result_t *add_workflow(mastra_host_t *host,
+                                           const mastra_document_t *document,
+                                           apr_pool_t *pool)
 {
-    int i;
-
-    for (i = 0; i < documents->nelts; i++) {
-        const mastra_document_t *document =
-            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
-        const mastra_result_t *wrong =
-            document->kind == MASTRA_DOCUMENT_WORKFLOW
-                ? mastra_workflows_link(host->workflows, document->key,
-                                        host->tools, host->agents)
-                : NULL;
-
-        if (wrong) {
-            mastra_project_fault(faults, document, wrong, pool);
-        }
-    }
+    return mastra_workflows_add(host->workflows, document->key,
+                                json_of(document, pool));
 }
 
-/* Those of files, and those that workflows bring along. */
-static void add_schedules(mastra_host_t *host,
-                          const apr_array_header_t *documents,
-                          mastra_faults_t *faults, apr_pool_t *pool)
+static const mastra_result_t *link_workflow(mastra_host_t *host,
+                                            const mastra_document_t *document,
+                                            apr_pool_t *pool)
 {
-    int i;
+    return mastra_workflows_link(host->workflows, document->key, host->tools,
+                                 host->agents);
+}
 
-    for (i = 0; i < documents->nelts; i++) {
-        const mastra_document_t *document =
-            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
-        const mastra_json_t *own = mastra_json_get(document->json, "schedule");
-        const mastra_result_t *wrong = NULL;
+static const mastra_result_t *check_tool(mastra_host_t *host,
+                                         const mastra_document_t *document,
+                                         apr_pool_t *pool)
+{
+    const mastra_tool_t *tool = mastra_tools_find(host->tools, document->key);
+    const mastra_result_t *wrong = NULL;
 
-        if (document->kind == MASTRA_DOCUMENT_SCHEDULE) {
-            wrong = mastra_schedules_add(host->schedules, document->key,
-                                         json_of(document, pool),
-                                         host->workflows, host->agents);
-        }
-        else if (document->kind == MASTRA_DOCUMENT_WORKFLOW && own) {
-            const char *id = mastra_json_get_str(document->json, "id");
-
-            wrong = mastra_schedules_add_workflow(
-                host->schedules, id && *id ? id : document->key, own);
-        }
-        if (wrong) {
-            mastra_project_fault(faults, document, wrong, pool);
-        }
+    if (tool) {
+        wrong = mastra_agents_check_tool(host->agents, tool, pool);
     }
+    return !tool || wrong ? wrong
+           : mastra_workflows_check_tool(host->workflows, tool, pool);
 }
 
 static mastra_json_t *show_workflow(void *baton, const char *name)
@@ -191,24 +136,70 @@ static mastra_json_t *show_workflow(void *baton, const char *name)
     return workflow ? workflow->describe : NULL;
 }
 
-/* Agents name each other, and workflows. */
-static void link_agents(mastra_host_t *host,
-                        const apr_array_header_t *documents,
-                        mastra_faults_t *faults, apr_pool_t *pool)
+static const mastra_result_t *link_agent(mastra_host_t *host,
+                                         const mastra_document_t *document,
+                                         apr_pool_t *pool)
 {
+    return mastra_agents_link(host->agents, document->key, host->models,
+                              host->tools, show_workflow, host);
+}
+
+static const mastra_result_t *add_own_schedule(mastra_host_t *host,
+                                               const mastra_document_t *document,
+                                               apr_pool_t *pool)
+{
+    const mastra_json_t *own = mastra_json_get(document->json, "schedule");
+    const char *id = mastra_json_get_str(document->json, "id");
+
+    return own ? mastra_schedules_add_workflow(
+                     host->schedules, id && *id ? id : document->key, own)
+               : NULL;
+}
+
+static const mastra_result_t *add_schedule(mastra_host_t *host,
+                                           const mastra_document_t *document,
+                                           apr_pool_t *pool)
+{
+    return mastra_schedules_add(host->schedules, document->key,
+                                json_of(document, pool), host->workflows,
+                                host->agents);
+}
+
+/* In this order: agents name tools, workflows both and each other, tools may be
+ * agents or workflows, agents name agents and workflows, schedules what they
+ * start. */
+static const struct {
+    mastra_document_e kind;
+    pass_t *pass;
+} passes[] = {
+    { MASTRA_DOCUMENT_TOOL, add_tool },
+    { MASTRA_DOCUMENT_AGENT, add_agent },
+    { MASTRA_DOCUMENT_WORKFLOW, add_workflow },
+    { MASTRA_DOCUMENT_WORKFLOW, link_workflow },
+    { MASTRA_DOCUMENT_TOOL, check_tool },
+    { MASTRA_DOCUMENT_AGENT, link_agent },
+    { MASTRA_DOCUMENT_WORKFLOW, add_own_schedule },
+    { MASTRA_DOCUMENT_SCHEDULE, add_schedule }
+};
+
+static void add_documents(mastra_host_t *host,
+                          const apr_array_header_t *documents,
+                          mastra_faults_t *faults, apr_pool_t *pool)
+{
+    apr_size_t pass;
     int i;
 
-    for (i = 0; i < documents->nelts; i++) {
-        const mastra_document_t *document =
-            APR_ARRAY_IDX(documents, i, const mastra_document_t *);
-        const mastra_result_t *wrong =
-            document->kind == MASTRA_DOCUMENT_AGENT
-                ? mastra_agents_link(host->agents, document->key, host->models,
-                                     host->tools, show_workflow, host)
-                : NULL;
+    for (pass = 0; pass < sizeof(passes) / sizeof(passes[0]); pass++) {
+        for (i = 0; i < documents->nelts; i++) {
+            const mastra_document_t *document =
+                APR_ARRAY_IDX(documents, i, const mastra_document_t *);
+            const mastra_result_t *wrong =
+                document->kind == passes[pass].kind
+                ? passes[pass].pass(host, document, pool) : NULL;
 
-        if (wrong) {
-            mastra_project_fault(faults, document, wrong, pool);
+            if (wrong) {
+                mastra_project_fault(faults, document, wrong, pool);
+            }
         }
     }
 }
@@ -249,15 +240,9 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     mastra_tools_add_kind(host->tools, &mastra_tool_agent);
     mastra_tools_add_kind(host->tools, &mastra_tool_workflow);
     host->agents = mastra_agents_make(pool);
-    add_documents(host, documents, MASTRA_DOCUMENT_TOOL, faults, pool);
-    add_documents(host, documents, MASTRA_DOCUMENT_AGENT, faults, pool);
     host->workflows = mastra_workflows_make(pool);
-    add_documents(host, documents, MASTRA_DOCUMENT_WORKFLOW, faults, pool);
-    link_workflows(host, documents, faults, pool);
-    check_tools(host, documents, faults, pool);
-    link_agents(host, documents, faults, pool);
     host->schedules = mastra_schedules_make(pool);
-    add_schedules(host, documents, faults, pool);
+    add_documents(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
     wrong = mastra_pages_fill(host, &conf->pages, shared->router, shared->node,

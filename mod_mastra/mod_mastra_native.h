@@ -46,7 +46,8 @@ const struct mastra_hooks_t *mastra_native_hooks(apr_pool_t *pool);
 
 /* child_init, after the exchanges; NULL when memory is short. Calls of other
  * modules are possible from here on. */
-mastra_native_t *mastra_native_start(mastra_loop_t *loop, apr_pool_t *pool);
+mastra_native_t *mastra_native_start(mastra_loop_t *loop, mastra_jobs_t *jobs,
+                                     apr_pool_t *pool);
 /* Ends them; the loop is stopped after it. */
 void mastra_native_stop(mastra_native_t *native);
 

@@ -12,13 +12,17 @@
 
 /* --- calls with callbacks -------------------------------------------------- */
 
-static apr_status_t start(mastra_call_t **pcall, const mastra_ask_t *from,
-                          mastra_native_ask_e what, mastra_chunk_cb *chunk,
-                          mastra_done_cb *done, void *baton)
+/* method and path: of memory, whose asks need neither an id nor JSON. */
+static apr_status_t start_with(mastra_call_t **pcall, const mastra_ask_t *from,
+                               mastra_native_ask_e what,
+                               mastra_chunk_cb *chunk, mastra_done_cb *done,
+                               void *baton, const char *method,
+                               const char *path)
 {
     mastra_call_t *call;
     mastra_ask_t ask;
-    apr_status_t rv = done ? mastra_native_read_ask(&ask, from, 1) : APR_EINVAL;
+    apr_status_t rv = done ? mastra_native_read_ask(&ask, from, !method)
+                           : APR_EINVAL;
     sigset_t signals;
     int posted;
 
@@ -26,7 +30,9 @@ static apr_status_t start(mastra_call_t **pcall, const mastra_ask_t *from,
         return rv;
     }
     ask.r = NULL;
-    rv = mastra_native_call_open(&call, &ask, what);
+    rv = what >= MASTRA_ASK_START
+         ? mastra_native_call_open_later(&call, &ask, what, method, path)
+         : mastra_native_call_open(&call, &ask, what);
     if (rv) {
         return rv;
     }
@@ -53,6 +59,13 @@ static apr_status_t start(mastra_call_t **pcall, const mastra_ask_t *from,
     return APR_ECONNABORTED;
 }
 
+static apr_status_t start(mastra_call_t **pcall, const mastra_ask_t *ask,
+                          mastra_native_ask_e what, mastra_chunk_cb *chunk,
+                          mastra_done_cb *done, void *baton)
+{
+    return start_with(pcall, ask, what, chunk, done, baton, NULL, NULL);
+}
+
 static apr_status_t mastra_generate_async(mastra_call_t **pcall,
                                           const mastra_ask_t *ask,
                                           mastra_done_cb *done, void *baton)
@@ -74,6 +87,42 @@ static apr_status_t mastra_tool_execute_async(mastra_call_t **pcall,
                                               void *baton)
 {
     return start(pcall, ask, MASTRA_ASK_TOOL, NULL, done, baton);
+}
+
+static apr_status_t mastra_workflow_start_async(mastra_call_t **pcall,
+                                                const mastra_ask_t *ask,
+                                                mastra_done_cb *done,
+                                                void *baton)
+{
+    return start(pcall, ask, MASTRA_ASK_START, NULL, done, baton);
+}
+
+static apr_status_t mastra_workflow_resume_async(mastra_call_t **pcall,
+                                                 const mastra_ask_t *ask,
+                                                 mastra_done_cb *done,
+                                                 void *baton)
+{
+    return start(pcall, ask, MASTRA_ASK_RESUME, NULL, done, baton);
+}
+
+static apr_status_t mastra_workflow_stream_async(mastra_call_t **pcall,
+                                                 const mastra_ask_t *ask,
+                                                 mastra_chunk_cb *chunk,
+                                                 mastra_done_cb *done,
+                                                 void *baton)
+{
+    return start(pcall, ask, MASTRA_ASK_WATCH, chunk, done, baton);
+}
+
+static apr_status_t mastra_memory_async(mastra_call_t **pcall,
+                                        const mastra_ask_t *ask,
+                                        const char *method, const char *path,
+                                        mastra_done_cb *done, void *baton)
+{
+    return method && path
+           ? start_with(pcall, ask, MASTRA_ASK_MEMORY, NULL, done, baton,
+                        method, path)
+           : APR_EINVAL;
 }
 
 static void mastra_call_cancel(mastra_call_t *call)
@@ -309,59 +358,12 @@ static apr_status_t mastra_agents_list(const mastra_reply_t **preply,
     return APR_SUCCESS;
 }
 
-/* --- memory ---------------------------------------------------------------- */
-
-/* Most routes of memory ask for an agent, the one that ask names. */
-static const char *with_agent(const char *query, const char *agent,
-                              apr_pool_t *pool)
-{
-    const char *own = agent ? apr_pstrcat(pool, "agentId=",
-                                          ap_escape_urlencoded(pool, agent),
-                                          NULL) : NULL;
-
-    return !own ? query : !query || !*query ? own
-           : apr_pstrcat(pool, own, "&", query, NULL);
-}
-
-static apr_status_t call_memory(mastra_captured_t *captured,
-                                const mastra_ask_t *ask, const char *method,
-                                const char *path, apr_pool_t *pool)
-{
-    mastra_principal_t principal = { .resource_id = ask->resource_id,
-                                     .depth = ask->depth };
-    const char *query = strchr(path, '?');
-    mastra_called_t called = { .method = method, .body = ask->json,
-                               .body_len = ask->json ? ask->len : 0,
-                               .principal = &principal };
-    mastra_native_t *native;
-    mastra_host_t *host = mastra_native_host(ask->server, &native);
-    apr_status_t rv;
-
-    if (!host) {
-        return APR_ENOTIMPL;
-    }
-    if (mastra_loop_is_current(host->loop)) {
-        return EDEADLK;
-    }
-    rv = mastra_native_context(&principal.request_context, ask, NULL, pool);
-    if (rv) {
-        return rv;
-    }
-    called.path = apr_pstrcat(pool, "/memory", query
-                              ? apr_pstrmemdup(pool, path, query - path)
-                              : path, NULL);
-    called.query = with_agent(query ? query + 1 : NULL, ask->id, pool);
-    return mastra_router_call(captured,
-                              mastra_config_of(ask->server)->shared->router,
-                              host, &called, pool);
-}
-
 static apr_status_t mastra_memory(const mastra_reply_t **preply,
                                   const mastra_ask_t *from,
                                   const char *method, const char *path,
                                   apr_pool_t *pool)
 {
-    mastra_captured_t captured;
+    mastra_native_plan_t plan = { NULL };
     mastra_ask_t ask;
     apr_pool_t *work;
     apr_status_t rv = method && path ? mastra_native_read_ask(&ask, from, 0)
@@ -374,14 +376,10 @@ static apr_status_t mastra_memory(const mastra_reply_t **preply,
     if (rv) {
         return rv;
     }
-    rv = call_memory(&captured, &ask, method, path, work);
+    rv = mastra_native_plan_memory(&plan, &ask, method, path, work);
     if (rv == APR_SUCCESS) {
-        mastra_native_plan_t plan = { .status = captured.status,
-                                      .text = captured.text,
-                                      .len = captured.len };
-
         copy_reply(preply, &plan, pool);
-        free(captured.text);
+        free(plan.text);
     }
     apr_pool_destroy(work);
     return rv;
@@ -402,6 +400,10 @@ void mastra_native_register_calls(void)
     APR_REGISTER_OPTIONAL_FN(mastra_generate_async);
     APR_REGISTER_OPTIONAL_FN(mastra_stream_async);
     APR_REGISTER_OPTIONAL_FN(mastra_tool_execute_async);
+    APR_REGISTER_OPTIONAL_FN(mastra_workflow_start_async);
+    APR_REGISTER_OPTIONAL_FN(mastra_workflow_resume_async);
+    APR_REGISTER_OPTIONAL_FN(mastra_workflow_stream_async);
+    APR_REGISTER_OPTIONAL_FN(mastra_memory_async);
     APR_REGISTER_OPTIONAL_FN(mastra_call_cancel);
     APR_REGISTER_OPTIONAL_FN(mastra_call_resume);
     APR_REGISTER_OPTIONAL_FN(mastra_call_release);

@@ -11,7 +11,8 @@
  */
 typedef enum {
     MASTRA_ASK_GENERATE, MASTRA_ASK_STREAM, MASTRA_ASK_TOOL,
-    MASTRA_ASK_START, MASTRA_ASK_RESUME, MASTRA_ASK_WATCH    /* workflows */
+    MASTRA_ASK_START, MASTRA_ASK_RESUME, MASTRA_ASK_WATCH,   /* workflows */
+    MASTRA_ASK_MEMORY
 } mastra_native_ask_e;
 
 typedef struct {
@@ -35,6 +36,13 @@ apr_status_t mastra_native_context(mastra_json_t **pcontext,
 apr_status_t mastra_native_plan(mastra_native_plan_t *plan,
                                 mastra_host_t *host, const mastra_ask_t *ask,
                                 mastra_native_ask_e what, apr_pool_t *pool);
+
+/* The answer of a route of memory; waits for storage. path may have a query.
+ * APR_EINVAL: there is no such route. */
+apr_status_t mastra_native_plan_memory(mastra_native_plan_t *plan,
+                                       const mastra_ask_t *ask,
+                                       const char *method, const char *path,
+                                       apr_pool_t *pool);
 
 /* The answer. */
 void mastra_native_plan_json(mastra_native_plan_t *plan, int status,

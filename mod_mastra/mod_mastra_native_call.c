@@ -140,7 +140,9 @@ static void finish(mastra_call_t *call, apr_status_t rv)
     unlink_call(call);
     call->rv = rv;
     if (call->done) {
-        mastra_native_call_reply(&reply, &call->plan);
+        if (!rv) {
+            mastra_native_call_reply(&reply, &call->plan);
+        }
         call->done(call->baton, rv, rv ? NULL : &reply);
     }
     mastra_native_lock(call->lock, &signals);
@@ -285,6 +287,52 @@ static int take_msg(mastra_call_t *call, mastra_native_msg_e which)
     return cancelled;
 }
 
+static void begin_work(mastra_call_t *call)
+{
+    if (call->plan.work) {
+        call->plan.vtable->begin(call->plan.work, &call->sink);
+    }
+    else {
+        finish(call, APR_SUCCESS);
+    }
+}
+
+static void begin_planning(mastra_call_t *call)
+{
+    sigset_t signals;
+    apr_status_t rv;
+
+    mastra_native_lock(call->lock, &signals);
+    call->refs++;
+    mastra_native_unlock(call->lock, &signals);
+    call->planning = 1;
+    rv = mastra_native_later_start(call);
+    if (rv) {
+        call->planning = 0;
+        mastra_native_call_unref(call);
+        finish(call, rv);
+    }
+}
+
+/* Nobody may be waiting for it any more. */
+void mastra_native_call_planned(mastra_call_t *call,
+                                mastra_native_plan_t *plan, apr_status_t rv)
+{
+    call->planning = 0;
+    call->plan = *plan;
+    if (call->over && plan->work) {
+        call->plan.work = NULL;
+        plan->vtable->discard(plan->work);
+    }
+    else if (!call->over && rv) {
+        finish(call, rv);
+    }
+    else if (!call->over) {
+        begin_work(call);
+    }
+    mastra_native_call_unref(call);
+}
+
 static void begin_cb(void *baton)
 {
     mastra_call_t *call = baton;
@@ -305,15 +353,17 @@ static void begin_cb(void *baton)
         }
         finish(call, APR_ECONNABORTED);
     }
-    else if (!call->plan.work) {
-        finish(call, APR_SUCCESS);
-    }
     else {
         if (call->timeout) {
             mastra_loop_timer_set(native->loop, &call->deadline, call->timeout,
                                   on_deadline, call);
         }
-        call->plan.vtable->begin(call->plan.work, &call->sink);
+        if (call->later) {
+            begin_planning(call);
+        }
+        else {
+            begin_work(call);
+        }
     }
 }
 
@@ -322,7 +372,7 @@ static void cancel_cb(void *baton)
     mastra_call_t *call = baton;
 
     take_msg(call, MASTRA_MSG_CANCEL);
-    if (call->plan.work && call->begun) {
+    if (call->begun && !call->over && (call->plan.work || call->planning)) {
         end_early(call, APR_ECONNABORTED);
     }
     mastra_native_call_unref(call);
@@ -391,9 +441,8 @@ static void count_out(mastra_native_t *native)
     mastra_native_unlock(native->lock, &signals);
 }
 
-apr_status_t mastra_native_call_open(mastra_call_t **pcall,
-                                     const mastra_ask_t *ask,
-                                     mastra_native_ask_e what)
+static apr_status_t open_call(mastra_call_t **pcall, mastra_host_t **phost,
+                              const mastra_ask_t *ask)
 {
     mastra_native_t *native;
     mastra_call_t *call;
@@ -408,19 +457,51 @@ apr_status_t mastra_native_call_open(mastra_call_t **pcall,
         return rv;
     }
     call = make_call(native);
-    rv = call ? mastra_native_plan(&call->plan, host, ask, what, call->pool)
-              : APR_ENOMEM;
-    if (rv) {
+    if (!call) {
         count_out(native);
-        if (call) {
-            mastra_native_call_unref(call);
-        }
-        return rv;
+        return APR_ENOMEM;
     }
     call->sink.vtable = &sink_vtable;
     call->timeout = ask->timeout ? ask->timeout : host->timeout;
+    *phost = host;
     *pcall = call;
     return APR_SUCCESS;
+}
+
+apr_status_t mastra_native_call_open(mastra_call_t **pcall,
+                                     const mastra_ask_t *ask,
+                                     mastra_native_ask_e what)
+{
+    mastra_call_t *call;
+    mastra_host_t *host;
+    apr_status_t rv = open_call(&call, &host, ask);
+
+    if (rv) {
+        return rv;
+    }
+    rv = mastra_native_plan(&call->plan, host, ask, what, call->pool);
+    if (rv) {
+        mastra_native_call_drop(call);
+        return rv;
+    }
+    *pcall = call;
+    return APR_SUCCESS;
+}
+
+apr_status_t mastra_native_call_open_later(mastra_call_t **pcall,
+                                           const mastra_ask_t *ask,
+                                           mastra_native_ask_e what,
+                                           const char *method,
+                                           const char *path)
+{
+    mastra_host_t *host;
+    apr_status_t rv = open_call(pcall, &host, ask);
+
+    if (rv == APR_SUCCESS) {
+        (*pcall)->later = mastra_native_later_make(*pcall, ask, what, method,
+                                                   path);
+    }
+    return rv;
 }
 
 void mastra_native_call_drop(mastra_call_t *call)
@@ -435,11 +516,13 @@ void mastra_native_call_drop(mastra_call_t *call)
 
 /* --- a child's life -------------------------------------------------------- */
 
-mastra_native_t *mastra_native_start(mastra_loop_t *loop, apr_pool_t *pool)
+mastra_native_t *mastra_native_start(mastra_loop_t *loop, mastra_jobs_t *jobs,
+                                     apr_pool_t *pool)
 {
     mastra_native_t *native = apr_pcalloc(pool, sizeof(*native));
 
     native->loop = loop;
+    native->jobs = jobs;
     if (apr_thread_mutex_create(&native->lock, APR_THREAD_MUTEX_DEFAULT,
                                 pool)) {
         return NULL;

@@ -13,6 +13,7 @@
  */
 struct mastra_native_t {
     mastra_loop_t *loop;
+    mastra_jobs_t *jobs;
     apr_thread_mutex_t *lock;    /* guards what follows */
     int nopen;
     int closed;                  /* no more calls */
@@ -37,6 +38,7 @@ struct mastra_call_t {
     apr_pool_t *pool;            /* holds this */
     mastra_native_plan_t plan;   /* its work is the loop's; NULL: over, or there
                                     is none */
+    struct mastra_native_later_t *later; /* or NULL: how to make the plan */
     apr_interval_time_t timeout;
     mastra_done_cb *done;        /* NULL: a thread waits */
     mastra_chunk_cb *chunk;
@@ -45,6 +47,7 @@ struct mastra_call_t {
     /* loop */
     mastra_call_t *next, *prev;
     int begun;
+    int planning;                /* a job thread is at it, its pool is not ours */
     mastra_timer_t deadline;
     apr_status_t rv;
 
@@ -74,6 +77,20 @@ mastra_host_t *mastra_native_host(const server_rec *s,
 apr_status_t mastra_native_call_open(mastra_call_t **pcall,
                                      const mastra_ask_t *ask,
                                      mastra_native_ask_e what);
+/* The same; what storage is asked for is asked once it has begun, not by this
+ * thread. method and path: of memory. */
+apr_status_t mastra_native_call_open_later(mastra_call_t **pcall,
+                                           const mastra_ask_t *ask,
+                                           mastra_native_ask_e what,
+                                           const char *method,
+                                           const char *path);
+struct mastra_native_later_t *mastra_native_later_make(
+    mastra_call_t *call, const mastra_ask_t *ask, mastra_native_ask_e what,
+    const char *method, const char *path);
+/* Loop: mastra_native_call_planned is called in the end, unless it fails. */
+apr_status_t mastra_native_later_start(mastra_call_t *call);
+void mastra_native_call_planned(mastra_call_t *call,
+                                mastra_native_plan_t *plan, apr_status_t rv);
 /* Gives up a call that was not begun. */
 void mastra_native_call_drop(mastra_call_t *call);
 void mastra_native_call_unref(mastra_call_t *call);

@@ -130,6 +130,28 @@ void mastra_agent_specify(mastra_agent_t *agent, apr_pool_t *pool)
 }
 
 /* false or absent: none */
+/* true, or {maxSteps, cleanupTimeoutMs}: what is kept goes by age here. */
+static mastra_result_t *read_durable(mastra_agent_t *agent, apr_pool_t *pool)
+{
+    mastra_json_t *durable = mastra_json_get(agent->definition, "durable");
+    apr_int64_t steps = mastra_json_get_int(durable, "maxSteps", 0);
+
+    if (durable && !mastra_json_is_bool(durable)
+        && !mastra_json_is_null(durable) && !mastra_json_is_object(durable)) {
+        return fault(pool, "durable", "neither true nor an object%s", "");
+    }
+    agent->durable = mastra_json_is_true(durable)
+                     || mastra_json_is_object(durable);
+    if (steps > 0 && !mastra_json_get(agent->default_options, "maxSteps")) {
+        agent->default_options = agent->default_options
+            ? mastra_json_copy_flat(agent->default_options)
+            : mastra_json_object();
+        mastra_json_own(agent->default_options, pool);
+        mastra_json_set_int(agent->default_options, "maxSteps", steps);
+    }
+    return NULL;
+}
+
 static mastra_result_t *read_memory(mastra_agent_t *agent,
                                     const mastra_models_t *models,
                                     apr_pool_t *pool)
@@ -176,6 +198,9 @@ static const mastra_result_t *read_definition(mastra_agent_t *agent,
         mastra_json_get(agent->definition, "instructions"), pool);
     agent->default_options = mastra_json_is_object(options) ? options : NULL;
     error = read_tools(agent, tools, pool);
+    if (!error) {
+        error = read_durable(agent, pool);
+    }
     if (!error) {
         error = read_memory(agent, models, pool);
     }

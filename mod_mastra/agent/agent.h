@@ -65,6 +65,7 @@ struct mastra_agent_t {
     mastra_json_t *tool_specs;       /* [{name, description, inputSchema}] */
     mastra_memory_t memory;
     mastra_json_t *default_options;  /* object or NULL */
+    int durable;                     /* its runs outlive their process */
     mastra_json_t *definition;
 };
 
@@ -89,7 +90,8 @@ mastra_agents_t *mastra_agents_make(apr_pool_t *pool);
 /* Registers a definition: {id?, name, instructions, model: "p/m", {provider,
  * name} or a list of {id?, model, maxRetries?, enabled?, modelSettings?,
  * providerOptions?, headers?}, tools: [key…] or {key: …}, memory: {options:
- * {lastMessages…}} or false, description, defaultOptions}. models and tools must
+ * {lastMessages…}} or false, durable: true or {maxSteps}, description,
+ * defaultOptions}. models and tools must
  * be complete by then. Returns NULL or a result whose detail has "field". */
 const mastra_result_t *mastra_agents_add(mastra_agents_t *agents,
                                          const char *key,
@@ -159,6 +161,9 @@ typedef struct {
     const char *resource_id;         /* what auth says the user owns, or NULL */
     mastra_json_t *request_context;  /* object or NULL */
     int depth;                       /* of nested calls of this server */
+    /* of a run that may be done again as a whole: what its tool calls' keys
+     * begin with, instead of the run's id; or NULL */
+    const char *again;
 } mastra_principal_t;
 
 /* Prepares a run of agent with the options of the generate and stream bodies
@@ -178,6 +183,18 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     mastra_json_t *decision, int stream, const mastra_principal_t *principal,
     mastra_result_t **perror, apr_pool_t *pool);
 const char *mastra_agent_run_id(const mastra_agent_run_t *run);
+/* The kind of the runs that an agent stores. */
+const char *mastra_run_kind(const mastra_agent_t *agent);
+/* Before it is begun: where the agent is durable, the run is one that others go
+ * on with when this process dies; it does not need its client. */
+void mastra_agent_run_endure(mastra_agent_run_t *run);
+int mastra_agent_run_endures(const mastra_agent_run_t *run);
+/* A durable run whose owner (dead; NULL: whoever it was) is gone. It has no
+ * sink, and ends quietly when somebody else was faster. */
+mastra_agent_run_t *mastra_agent_run_recover(mastra_agent_env_t *env,
+                                             const mastra_agent_t *agent,
+                                             const char *run_id,
+                                             const char *dead);
 /* Loop: 0 when tools have been called, which a repeated request would call
  * again. */
 int mastra_agent_run_may_repeat(const mastra_agent_run_t *run);

@@ -62,6 +62,33 @@ static void tool_done(void *baton, mastra_json_t *result,
     mastra_run_tool_over(tool, result, error);
 }
 
+static int is_alike(const mastra_run_tool_t *a, const mastra_run_tool_t *b)
+{
+    return !strcmp(a->name, b->name) && mastra_json_equal(a->args, b->args);
+}
+
+/* A run that is done again as a whole, as the step of a workflow, has calls
+ * with other ids: they are the same when they stand in the same step and ask
+ * for the same. */
+static const char *key_of(mastra_agent_run_t *run,
+                          const mastra_run_tool_t *tool)
+{
+    const mastra_run_tool_t *before;
+    const char *what;
+    int n = 0;
+
+    if (!run->again) {
+        return apr_psprintf(run->pool, "%s/%s/1", run->id, tool->id);
+    }
+    for (before = run->step.tools; before != tool; before = before->next) {
+        n += is_alike(before, tool);
+    }
+    what = apr_pstrcat(run->pool, tool->name, " ",
+                       mastra_json_text(tool->args, run->pool), NULL);
+    return apr_psprintf(run->pool, "%s/%d/%.16s/%d", run->again, run->nsteps,
+                        mastra_text_sha256(what, strlen(what), run->pool), n);
+}
+
 void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
 {
     mastra_tool_args_t args = { .input = tool->args, .tool_call_id = tool->id,
@@ -104,8 +131,8 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         args.waited = mastra_json_get(tool->waits, "state");
         args.decision = run->decision;
     }
-    args.idempotency_key = apr_psprintf(run->pool, "%s/%s/1", run->id,
-                                        tool->id);
+    args.idempotency_key = key_of(run, tool);
+    args.at_least_once = run->again != NULL;
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
                            tool_done, tool);
     if (rv) {

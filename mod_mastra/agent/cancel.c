@@ -28,6 +28,7 @@ int mastra_run_is_at_work(const mastra_agent_run_t *run)
 void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
 {
     if (mastra_run_is_at_work(run)) {
+        run->taken_over = 1;
         run->read_only = 1;
         run->epoch = 0;
         run->held = NULL;
@@ -77,6 +78,10 @@ static void abandon(mastra_agent_run_t *run)
 
 void mastra_run_cancelled(mastra_agent_run_t *run)
 {
+    if (run->leaves) {
+        mastra_durable_let_go(run);
+        return;
+    }
     mastra_run_say_abort(run);
     abandon(run);
 }
@@ -112,6 +117,9 @@ void mastra_agent_run_abort(mastra_agent_run_t *run)
 
 void mastra_agent_run_cancel(mastra_agent_run_t *run)
 {
+    if (mastra_durable_cancel(run)) {
+        return;
+    }
     if (run->channel) {
         mastra_channel_client_gone(run->channel);
         mastra_agent_run_abort(run);

@@ -254,6 +254,8 @@ static mastra_result_t *make_run(delegate_t *delegate)
                                                            call->tool->conf)
                                       : NULL;
     mastra_principal_t principal = { .resource_id = call->args.owner,
+                                     .again = call->args.at_least_once
+                                         ? call->args.idempotency_key : NULL,
                                      .request_context =
                                          call->args.request_context,
                                      .depth = call->args.depth + 1 };

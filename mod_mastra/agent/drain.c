@@ -82,7 +82,7 @@ static void take_in(mastra_agent_run_t *run, mastra_json_t *came)
     }
     mastra_run_say_signals(run, came);
     run->step.reason = "other";
-    run->next_id = run->message_id = mastra_text_uuid_make(run->pool);
+    run->next_id = run->message_id = mastra_text_uuid_timed(run->pool);
     mastra_run_say_step_finish(run, 1);
     run->message_id = old;
     mastra_run_next_message(run, run->next_id);
@@ -91,7 +91,7 @@ static void take_in(mastra_agent_run_t *run, mastra_json_t *came)
     run->decision = NULL;
     run->next_id = NULL;
     mastra_run_free_step(&run->step);
-    mastra_run_start_step(run);
+    mastra_durable_keep(run, MASTRA_STAGE_MODEL, mastra_run_start_step);
 }
 
 static void after_take(void *baton)

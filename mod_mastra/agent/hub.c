@@ -10,6 +10,7 @@
 #include "../base/log.h"
 #include "../base/pool.h"
 #include "../store/events.h"
+#include "../store/runs.h"
 
 #define TICK apr_time_from_sec(1)
 #define SEARCH_TICKS 3           /* for leases that have ended */
@@ -86,6 +87,19 @@ typedef struct {
     mastra_claim_t *over, *next;
 } rescue_t;
 
+/* A durable run takes its channel along, when it goes on. */
+static int endures(const mastra_channel_row_t *row, mastra_db_t *db,
+                   apr_pool_t *pool)
+{
+    mastra_run_row_t run;
+
+    return *row->run
+           && mastra_runs_get(&run, db, row->host, row->run, pool)
+                  == APR_SUCCESS
+           && !strcmp(run.kind, MASTRA_RUN_DURABLE)
+           && !strcmp(run.status, "running");
+}
+
 static apr_status_t rescue(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_hub_op_t *op = baton;
@@ -101,6 +115,9 @@ static apr_status_t rescue(mastra_db_t *db, void *baton, apr_pool_t *pool)
         || !(mastra_channel_lapsed(&row)
              || (work->dead && !strcmp(row.owner, work->dead)))) {
         return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
+    }
+    if (endures(&row, db, pool)) {
+        return APR_SUCCESS;
     }
     rv = mastra_claim_over(&work->next, op->hub, op->env, &row, db, pool);
     if (rv == APR_SUCCESS && !work->next) {
@@ -205,6 +222,7 @@ void mastra_hub_owner_dead(void *baton, const char *address)
 
     if (strcmp(address, hub->address)) {
         search_all(hub, address);
+        mastra_hub_find_orphans(hub, address);
         mastra_hub_tell_dead(hub, address);
     }
 }
@@ -356,6 +374,9 @@ static apr_status_t sweep(mastra_db_t *db, void *baton, apr_pool_t *pool)
     apr_status_t rv = mastra_events_sweep(NULL, db, EVENTS_AGE, EVENTS_KEPT,
                                           pool);
 
+    if (rv == APR_SUCCESS) {
+        rv = mastra_runs_sweep(db, MASTRA_RUN_DURABLE, EVENTS_AGE, pool);
+    }
     return rv ? rv : mastra_channels_sweep(NULL, db, CHANNELS_AGE, pool);
 }
 
@@ -392,6 +413,7 @@ static void on_tick(void *baton)
     }
     if (hub->ticks % SEARCH_TICKS == 0) {
         search_all(hub, NULL);
+        mastra_hub_find_orphans(hub, NULL);
     }
     if (hub->ticks % SWEEP_TICKS == 0) {
         sweep_all(hub);

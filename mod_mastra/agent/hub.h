@@ -87,20 +87,29 @@ apr_status_t mastra_hub_abort(int *paborted, mastra_agent_env_t *env,
 
 typedef struct mastra_subscriber_t mastra_subscriber_t;
 /* All runs of a thread from now on, from its beginning the one that is going
- * on. Waits for storage. NULL and *perror. */
+ * on; or what follows an event of it (its part is not 0 then). Waits for
+ * storage. NULL and *perror. */
 mastra_subscriber_t *mastra_hub_subscribe(mastra_agent_env_t *env,
                                           const mastra_agent_t *agent,
                                           const char *resource_id,
                                           const char *thread_id,
+                                          mastra_event_at_t from,
                                           mastra_result_t **perror,
                                           apr_pool_t *pool);
-/* One run, from a frame on. A run that is not known, or not resource_id's
+/* One run, after a sequence. A run that is not known, or not resource_id's
  * where that is given, says nothing. */
 mastra_subscriber_t *mastra_hub_observe(mastra_agent_env_t *env,
                                         const char *resource_id,
-                                        const char *run_id, apr_int64_t after,
+                                        const char *run_id,
+                                        mastra_event_at_t from,
                                         mastra_result_t **perror,
                                         apr_pool_t *pool);
+/* A durable run that nobody goes on with goes on here, to be observed. NULL, or
+ * why it cannot. Waits for storage. */
+mastra_result_t *mastra_hub_recover(mastra_agent_env_t *env,
+                                    const mastra_agent_t *agent,
+                                    const char *resource_id,
+                                    const char *run_id, apr_pool_t *pool);
 /* Loop. The sink's raw gets the chunks. */
 void mastra_subscriber_begin(mastra_subscriber_t *sub, mastra_sink_t *sink);
 void mastra_subscriber_resume(mastra_subscriber_t *sub);

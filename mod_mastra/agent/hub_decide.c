@@ -46,7 +46,7 @@ static apr_status_t find_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     finding_t *finding = baton;
     mastra_runs_filter_t filter = {
-        .host = finding->env->host, .kind = MASTRA_RUN_KIND,
+        .host = finding->env->host, .kind = mastra_run_kind(finding->agent),
         .name = finding->agent->id, .resource_id = finding->resource,
         .thread_id = finding->thread, .per_page = 100
     };

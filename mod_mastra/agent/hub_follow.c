@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "hub_internal.h"
+#include "../store/runs.h"
 
 #define MAX_PENDING 1000             /* runs that a subscriber may lag behind */
 #define UNSEEN 3000                  /* milliseconds that a commit may take */
@@ -13,6 +14,7 @@
 typedef struct run_t {
     struct run_t *next;
     char *log, *owner;               /* owner NULL: nobody, or not known */
+    int epoch;                       /* of its claim */
 } run_t;
 
 struct mastra_subscriber_t {
@@ -27,7 +29,7 @@ struct mastra_subscriber_t {
     int gone;                        /* freed when the job is over */
     run_t *runs, **runs_end;         /* the first is followed */
     int nruns;
-    apr_int64_t after;               /* of an observer */
+    mastra_event_at_t from;          /* what follows this is wanted */
     mastra_follower_t *follower;
 };
 
@@ -50,7 +52,7 @@ static void free_run(run_t *run)
     free(run);
 }
 
-static void push_run(mastra_subscriber_t *sub, const char *log,
+static void push_run(mastra_subscriber_t *sub, int epoch, const char *log,
                      const char *owner)
 {
     run_t *run = calloc(1, sizeof(*run));
@@ -58,6 +60,7 @@ static void push_run(mastra_subscriber_t *sub, const char *log,
     if (!run) {
         abort();
     }
+    run->epoch = epoch;
     run->log = copy(log);
     run->owner = copy(owner);
     if (!sub->runs) {
@@ -180,7 +183,11 @@ static int on_frame(void *baton, const char *frame, apr_size_t len,
                     apr_int64_t seq)
 {
     mastra_subscriber_t *sub = baton;
+    mastra_event_at_t at = { .part = sub->runs->epoch, .seq = seq };
 
+    if (sub->sink->vtable->mark) {
+        sub->sink->vtable->mark(sub->sink, at);
+    }
     return sub->sink->vtable->raw(sub->sink, frame, len);
 }
 
@@ -199,18 +206,22 @@ static void on_end(void *baton, apr_status_t rv)
 
 static const mastra_follower_cbs_t follower_cbs = { on_frame, on_end };
 
+/* Who observes one run has its log alone, whatever the claim. */
 static void follow_first(mastra_subscriber_t *sub)
 {
     if (sub->runs && !sub->follower) {
+        int is_from = !sub->id || sub->runs->epoch == sub->from.part;
+
         sub->follower = mastra_log_follow(sub->hub->events, sub->env->store,
                                           sub->runs->log, sub->runs->owner,
-                                          sub->after, &follower_cbs, sub);
+                                          is_from ? sub->from.seq : 0,
+                                          &follower_cbs, sub);
     }
 }
 
 /* A claim of the channel is known: of a run that is followed or is to be, or
  * of another. */
-static void add_claim(mastra_subscriber_t *sub, const char *log,
+static void add_claim(mastra_subscriber_t *sub, int epoch, const char *log,
                       const char *owner)
 {
     run_t *run;
@@ -225,7 +236,7 @@ static void add_claim(mastra_subscriber_t *sub, const char *log,
             return;
         }
     }
-    push_run(sub, log, owner);
+    push_run(sub, epoch, log, owner);
     follow_first(sub);
 }
 
@@ -286,7 +297,7 @@ static void after_look(mastra_hub_op_t *op)
     for (i = 0; op->rv == APR_SUCCESS && i < work->n; i++) {
         if (work->claims[i].epoch > sub->epoch) {
             sub->epoch = work->claims[i].epoch;
-            add_claim(sub, work->claims[i].log,
+            add_claim(sub, sub->epoch, work->claims[i].log,
                       sub->epoch == work->owner_epoch ? work->owner : NULL);
         }
     }
@@ -294,7 +305,10 @@ static void after_look(mastra_hub_op_t *op)
         end(sub);
         return;
     }
-    if (sub->look_again) {
+    /* claims are read some at a time */
+    if (sub->look_again
+        || (work->n && op->rv == APR_SUCCESS
+            && sub->epoch < work->owner_epoch)) {
         start_look(sub);
     }
 }
@@ -330,7 +344,7 @@ static void on_claim(mastra_subscriber_t *sub, int epoch, const char *log,
         return;
     }
     sub->epoch = epoch;
-    add_claim(sub, log, owner);
+    add_claim(sub, epoch, log, owner);
     if (sub->nruns > MAX_PENDING) {
         end(sub);
     }
@@ -453,6 +467,7 @@ typedef struct {
     mastra_agent_env_t *env;
     const mastra_agent_t *agent;
     const char *resource, *thread, *run;
+    mastra_event_at_t from;
     apr_pool_t *pool;
     mastra_subscriber_t *sub;
     mastra_result_t *error;
@@ -466,8 +481,16 @@ static void fill(subscribing_t *work, const mastra_channel_row_t *row,
     }
     work->sub = make(work->env, id);
     work->sub->epoch = row->epoch;
+    work->sub->from = work->from;
+    if (id && work->from.part > 0) {
+        /* the claims since then are looked for when it begins */
+        if (work->from.part <= row->epoch) {
+            work->sub->epoch = work->from.part - 1;
+        }
+        return;
+    }
     if (row->status != MASTRA_CHANNEL_IDLE && *row->run) {
-        push_run(work->sub, row->log, *row->owner ? row->owner : NULL);
+        push_run(work->sub, row->epoch, row->log, *row->owner ? row->owner : NULL);
     }
 }
 
@@ -521,11 +544,12 @@ mastra_subscriber_t *mastra_hub_subscribe(mastra_agent_env_t *env,
                                           const mastra_agent_t *agent,
                                           const char *resource_id,
                                           const char *thread_id,
+                                          mastra_event_at_t from,
                                           mastra_result_t **perror,
                                           apr_pool_t *pool)
 {
     subscribing_t work = { .env = env, .agent = agent, .resource = resource_id,
-                           .thread = thread_id, .pool = pool };
+                           .thread = thread_id, .from = from, .pool = pool };
     apr_status_t rv = mastra_store_call(env->store, MASTRA_STORE_READ,
                                         subscribe_read, &work);
 
@@ -534,6 +558,24 @@ mastra_subscriber_t *mastra_hub_subscribe(mastra_agent_env_t *env,
                                &work);
     }
     return outcome(&work, rv, perror);
+}
+
+/* One that has, or had, its log to itself. */
+static apr_status_t observe_durable(mastra_db_t *db, subscribing_t *work,
+                                    apr_pool_t *pool)
+{
+    mastra_run_row_t row;
+    apr_status_t rv = mastra_runs_get(&row, db, work->env->host, work->run,
+                                      pool);
+
+    if (rv == APR_SUCCESS && !strcmp(row.kind, MASTRA_RUN_DURABLE)
+        && (!work->resource || (row.resource_id
+                                && !strcmp(row.resource_id,
+                                           work->resource)))) {
+        push_run(work->sub, 0, mastra_durable_log(work->run, pool),
+                 *row.owner ? row.owner : NULL);
+    }
+    return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
 }
 
 static apr_status_t observe(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -551,22 +593,21 @@ static apr_status_t observe(mastra_db_t *db, void *baton, apr_pool_t *pool)
         fill(work, &row, NULL);
         rv = APR_SUCCESS;
     }
-    return rv;
+    return rv == APR_SUCCESS && !work->sub->runs
+               ? observe_durable(db, work, pool) : rv;
 }
 
 mastra_subscriber_t *mastra_hub_observe(mastra_agent_env_t *env,
                                         const char *resource_id,
-                                        const char *run_id, apr_int64_t after,
+                                        const char *run_id,
+                                        mastra_event_at_t from,
                                         mastra_result_t **perror,
                                         apr_pool_t *pool)
 {
     subscribing_t work = { .env = env, .run = run_id, .resource = resource_id,
-                           .pool = pool };
+                           .from = from, .pool = pool };
     apr_status_t rv = mastra_store_call(env->store, MASTRA_STORE_READ, observe,
                                         &work);
 
-    if (rv == APR_SUCCESS) {
-        work.sub->after = after;
-    }
     return outcome(&work, rv, perror);
 }

@@ -118,6 +118,8 @@ void mastra_hub_begin(mastra_claim_t *claim);
 /* Tells all children, this one too, of a claim. */
 void mastra_hub_announce(mastra_hub_t *hub, const mastra_claim_t *claim,
                          int flags);
+/* A chunk as those see it who watch; new reference. */
+mastra_json_t *mastra_chunk_brief(mastra_json_t *chunk);
 void mastra_channel_halt(mastra_channel_t *channel);
 /* The child stops: the run's watchers are told, what it said is stored. */
 void mastra_channel_stopping(mastra_channel_t *channel);
@@ -163,6 +165,12 @@ void mastra_hub_owner_dead(void *hub, const char *address);
 /* Tells the owner of a channel to look at its row. */
 void mastra_hub_wake(mastra_hub_t *hub, mastra_agent_env_t *env,
                      const char *id, const char *owner, int flags);
+
+/* ---- hub_recover.c: loop ---- */
+
+/* Goes on with durable runs whose lease has ended, or whose owner is dead
+ * (NULL: none). */
+void mastra_hub_find_orphans(mastra_hub_t *hub, const char *dead);
 
 /* ---- hub_peers.c: loop ---- */
 

@@ -10,13 +10,12 @@
 #include "../base/log.h"
 #include "../store/events.h"
 
-#define FRAME_LIMIT (64 * 1024 * 1024)
 #define RELEASE_AGAIN apr_time_from_sec(1)
 
 /* ---- the run's words go to the log, and to the client that there may be -- */
 
 /* Whoever watches a thread is not shown what fills a step's end. */
-static mastra_json_t *brief(mastra_json_t *chunk)
+mastra_json_t *mastra_chunk_brief(mastra_json_t *chunk)
 {
     mastra_json_t *payload = mastra_json_get(chunk, "payload"), *output;
 
@@ -36,23 +35,29 @@ static mastra_json_t *brief(mastra_json_t *chunk)
 
 static int log_chunk(mastra_channel_t *channel, mastra_json_t *chunk)
 {
-    mastra_buf_t buf;
-    int go = 1;
+    int go;
 
     if (channel->quiet || !channel->log) {
         return 1;
     }
-    chunk = brief(chunk);
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    if (!mastra_json_write(&buf, chunk)) {
-        go = mastra_log_append(channel->log, buf.data, buf.len);
-    }
-    mastra_buf_free(&buf);
+    chunk = mastra_chunk_brief(chunk);
+    go = mastra_log_chunk(channel->log, chunk);
     /* an error is the last that watchers hear of a run */
     channel->quiet = mastra_part_is(chunk, "error")
                      || mastra_part_is(chunk, "abort");
     mastra_json_unref(chunk);
     return go;
+}
+
+/* The client may come back for what follows the chunk that it gets next. */
+static void mark(mastra_channel_t *channel)
+{
+    mastra_event_at_t at = { .part = channel->claim->epoch };
+
+    if (channel->client->vtable->mark && channel->log && !channel->quiet) {
+        at.seq = mastra_log_last(channel->log);
+        channel->client->vtable->mark(channel->client, at);
+    }
 }
 
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
@@ -61,48 +66,9 @@ static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
     int go = log_chunk(channel, chunk);
 
     if (channel->client) {
+        mark(channel);
         go &= channel->client->vtable->chunk(channel->client, chunk);
     }
-    return go;
-}
-
-static int log_text(mastra_channel_t *channel, const char *run_id,
-                    const char *type, const char *id, const char *text,
-                    apr_size_t len)
-{
-    mastra_buf_t buf;
-    int go;
-
-    if (channel->quiet || !channel->log) {
-        return 1;
-    }
-    mastra_buf_init(&buf, FRAME_LIMIT);
-    mastra_buf_printf(&buf, "{\"type\":\"%s\",\"runId\":", type);
-    mastra_buf_json_string(&buf, run_id, strlen(run_id));
-    mastra_buf_printf(&buf, ",\"from\":\"AGENT\",\"payload\":{\"id\":\"%s\","
-                      "\"text\":", id);
-    mastra_buf_json_string(&buf, text, len);
-    mastra_buf_puts(&buf, "}}");
-    go = mastra_log_append(channel->log, buf.data, buf.len);
-    mastra_buf_free(&buf);
-    return go;
-}
-
-static int client_text(mastra_sink_t *client, const char *run_id,
-                       const char *type, const char *id, const char *text,
-                       apr_size_t len)
-{
-    mastra_json_t *chunk;
-    int go;
-
-    if (client->vtable->text) {
-        return client->vtable->text(client, run_id, type, id, text, len);
-    }
-    chunk = mastra_json_pack("{s:s, s:s, s:s, s:{s:s, s:o}}", "type", type,
-                             "runId", run_id, "from", "AGENT", "payload", "id",
-                             id, "text", mastra_json_stringn(text, len));
-    go = client->vtable->chunk(client, chunk);
-    mastra_json_unref(chunk);
     return go;
 }
 
@@ -110,10 +76,13 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
                      const char *id, const char *text, apr_size_t len)
 {
     mastra_channel_t *channel = (mastra_channel_t *)sink;
-    int go = log_text(channel, run_id, type, id, text, len);
+    int go = channel->quiet || !channel->log
+                 ? 1 : mastra_log_text(channel->log, run_id, type, id, text,
+                                       len);
 
     if (channel->client) {
-        go &= client_text(channel->client, run_id, type, id, text, len);
+        mark(channel);
+        go &= mastra_sink_text(channel->client, run_id, type, id, text, len);
     }
     return go;
 }
@@ -229,7 +198,10 @@ static void close_channel(mastra_channel_t *channel,
 {
     int begun = !error || channel->run->started;
 
-
+    if (channel->run->leaves) {
+        /* the row stays as it is, for whoever goes on with the run */
+        channel->released = channel->suspended = 1;
+    }
     if (channel->log && channel->lost) {
         mastra_log_lose(channel->log);
     }
@@ -430,6 +402,7 @@ void mastra_hub_begin(mastra_claim_t *claim)
     }
     channel->run = run;
     run->channel = channel;
+    mastra_agent_run_endure(run);
     mastra_agent_run_begin(run, &channel->sink);
 }
 
@@ -524,6 +497,9 @@ static int may_join(const mastra_agent_run_t *run,
     if (row->status == MASTRA_CHANNEL_IDLE) {
         return 1;
     }
+    if (run->recovers && row->status == MASTRA_CHANNEL_RUNNING) {
+        return !strcmp(row->run, run->id);
+    }
     return run->decision && row->status == MASTRA_CHANNEL_SUSPENDED
            && !strcmp(row->run, run->id);
 }
@@ -534,13 +510,14 @@ apr_status_t mastra_channel_join(mastra_agent_run_t *run,
                                  apr_pool_t *pool)
 {
     mastra_hub_t *hub = run->env->hub;
+    const char *log = run->durable ? mastra_durable_log(run->id, pool) : NULL;
     mastra_channel_row_t row;
     apr_status_t rv;
 
     mastra_claim_free(run->claim);
     run->claim = NULL;
     if (!hub || run->channel || !thread_id
-        || (!run->stream && !run->decision)) {
+        || (!run->stream && !run->decision && !run->durable)) {
         return APR_SUCCESS;
     }
     rv = mastra_channels_get(&row, db, run->env->host, resource_id, thread_id,
@@ -552,13 +529,13 @@ apr_status_t mastra_channel_join(mastra_agent_run_t *run,
         return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
     }
     rv = mastra_channels_claim(&row, db, run->agent->id, run->id,
-                               row.status == MASTRA_CHANNEL_SUSPENDED
-                                   ? row.log : NULL, hub->address,
+                               row.status == MASTRA_CHANNEL_IDLE
+                                   ? log : row.log, hub->address,
                                hub->lease, pool);
     if (rv == APR_SUCCESS) {
         run->claim = mastra_claim_make(run->env, &row);
     }
-    if (rv == APR_SUCCESS && run->claim && run->decision) {
+    if (rv == APR_SUCCESS && run->claim && (run->decision || run->recovers)) {
         rv = mastra_events_newest(&run->claim->after, db, row.log, pool);
     }
     return rv;
@@ -579,7 +556,7 @@ void mastra_channel_adopt(mastra_agent_run_t *run)
     channel->run = run;
     channel->client = run->sink;
     /* something may have come while it was suspended */
-    channel->pending = run->decision != NULL;
+    channel->pending = run->decision != NULL || run->recovers;
     run->channel = channel;
     run->sink = &channel->sink;
 }
@@ -619,6 +596,9 @@ void mastra_channel_client_gone(mastra_channel_t *channel)
 
 void mastra_channel_stopping(mastra_channel_t *channel)
 {
+    if (mastra_durable_cancel(channel->run)) {
+        return;
+    }
     say_error(channel, mastra_result_make(channel->claim->pool, 503,
                                           "SERVER_STOPPING",
                                           "The server is restarting"));

@@ -50,6 +50,16 @@ static const char *run_of(const mastra_queue_item_t *item, apr_pool_t *pool)
                ? item->run : mastra_text_uuid_make(pool);
 }
 
+/* A durable run has one log, whoever goes on with it; others a new one. */
+static const char *log_of(const mastra_agent_env_t *env, const char *agent,
+                          const char *run, apr_pool_t *pool)
+{
+    const mastra_agent_t *found = mastra_agents_find(env->agents,
+                                                     agent ? agent : "");
+
+    return found && found->durable ? mastra_durable_log(run, pool) : NULL;
+}
+
 static apr_status_t claim_item(mastra_claim_t **pclaim, mastra_hub_t *hub,
                                mastra_agent_env_t *env,
                                mastra_channel_row_t *row,
@@ -71,7 +81,8 @@ static apr_status_t claim_item(mastra_claim_t **pclaim, mastra_hub_t *hub,
         rv = mastra_queue_promote(db, row->id, item->place, run, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_channels_claim(row, db, agent ? agent : "", run, NULL,
+        rv = mastra_channels_claim(row, db, agent ? agent : "", run,
+                                   log_of(env, agent, run, pool),
                                    hub->address, hub->lease, pool);
     }
     if (rv != APR_SUCCESS) {

@@ -212,6 +212,7 @@ struct mastra_agent_run_t {
     void (*after_title)(mastra_agent_run_t *run);
     int max_steps;
     int depth;
+    const char *again;               /* of keys of its calls, or NULL */
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered */
     mastra_json_t *offered;          /* the same by name; NULL: all tools of the
@@ -244,6 +245,18 @@ struct mastra_agent_run_t {
     mastra_agent_lease_t *lease;
     int epoch;                       /* of the claim, 0: none */
     int suspended;
+    int taken_over;                  /* somebody else has it: say no more */
+
+    /* A durable run. */
+    int durable;
+    int recovers;                    /* taken over: nobody has decided */
+    int leaves;                      /* others are to go on with it */
+    int taken;                       /* so often since it was last kept */
+    const char *dead;                /* whose it was; NULL: a lease ended */
+    const char *stage;               /* what it was kept before */
+    apr_int64_t after;               /* the newest frame in storage */
+    struct mastra_durable_t *own;    /* its log, where no channel has one */
+    void (*after_keep)(struct mastra_agent_run_t *run);
 
     /* The state that a stored run consists of. */
     mastra_json_t *input;            /* messages of this request */
@@ -503,6 +516,12 @@ void mastra_channel_client_gone(mastra_channel_t *channel);
 /* ---- suspend.c, take_up.c, lease.c ---- */
 
 #define MASTRA_RUN_KIND "agentic-loop"   /* workflow_name of the snapshot */
+#define MASTRA_RUN_DURABLE "durable-agentic-loop"
+/* What a durable run was kept before: a question to the model, the calls of a
+ * step, the call that a person has decided about. */
+#define MASTRA_STAGE_MODEL "model"
+#define MASTRA_STAGE_TOOLS "tools"
+#define MASTRA_STAGE_DECIDED "decided"
 
 /* What persons decide about calls, as JSON Schema. */
 extern const char mastra_run_approval_schema[];
@@ -519,13 +538,53 @@ int mastra_run_needs_person(mastra_agent_run_t *run,
 int mastra_run_waits(mastra_agent_run_t *run, const mastra_run_tool_t *tool);
 /* Stores the run, says what it waits for, and ends it here. */
 void mastra_run_suspend(mastra_agent_run_t *run);
-/* Claims the run that run->decision is about and goes on with it. */
+/* The state as it is stored; status: of the run then. New reference. */
+mastra_json_t *mastra_run_stored(mastra_agent_run_t *run,
+                                   const char *status);
+/* Claims the run that run->decision is about, or that nobody goes on with any
+ * more (run->recovers), and goes on with it. */
 void mastra_run_claim(mastra_agent_run_t *run);
 void mastra_run_describe_suspended(mastra_agent_run_t *run,
                                    mastra_json_t *answer);
 /* The message that waited is complete: what follows is message next_id. */
 void mastra_run_next_message(mastra_agent_run_t *run, const char *next_id);
 void mastra_run_drop_lease(mastra_agent_run_t *run);
+
+/* ---- durable.c ---- */
+
+/* The log of a durable run. */
+const char *mastra_durable_log(const char *run_id, apr_pool_t *pool);
+/* Inside store jobs: the run begins, and ends, to be kept; those that are not
+ * durable are left alone, and lose their row. */
+apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,
+                                  apr_pool_t *pool);
+apr_status_t mastra_durable_end(mastra_agent_run_t *run, mastra_db_t *db,
+                                apr_pool_t *pool);
+/* As mastra_runs_claim, or mastra_runs_take when the run recovers. */
+struct mastra_run_row_t;
+apr_status_t mastra_durable_take(mastra_json_t **psnapshot, int *pepoch,
+                                 struct mastra_run_row_t *row,
+                                 mastra_agent_run_t *run, mastra_db_t *db,
+                                 apr_pool_t *pool);
+/* Keeps the decision with the snapshot that was claimed, of which state is a
+ * part. */
+apr_status_t mastra_durable_decided(mastra_agent_run_t *run,
+                                    mastra_json_t *snapshot,
+                                    mastra_json_t *state, int epoch,
+                                    mastra_db_t *db, apr_pool_t *pool);
+/* Loop. Keeps the run, then goes on with next; at once with one that is not
+ * durable. */
+void mastra_durable_keep(mastra_agent_run_t *run, const char *stage,
+                         void (*next)(mastra_agent_run_t *run));
+/* What it says goes to a log, and the claim is renewed. */
+void mastra_durable_adopt(mastra_agent_run_t *run);
+/* A run that was taken over goes on from what was kept. */
+void mastra_durable_go_on(mastra_agent_run_t *run,
+                          void (*decide)(mastra_agent_run_t *run));
+void mastra_durable_let_go(mastra_agent_run_t *run);
+/* Its client, and this process, have left: others go on. 0: it is none that is
+ * kept. */
+int mastra_durable_cancel(mastra_agent_run_t *run);
 
 /* ---- recall.c ---- */
 

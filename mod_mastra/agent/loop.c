@@ -359,7 +359,7 @@ static void on_done(void *baton, const mastra_result_t *error)
     }
     mastra_run_close_text(run);
     if (run->step.tools) {
-        mastra_run_start_tools(run);
+        mastra_durable_keep(run, MASTRA_STAGE_TOOLS, mastra_run_start_tools);
     }
     else {
         mastra_run_step_over(run);
@@ -402,6 +402,13 @@ static void after_recall(void *baton)
     if (run->claim && !run->job_rv) {
         mastra_channel_adopt(run);
     }
+    if (!run->job_rv) {
+        mastra_durable_adopt(run);
+    }
+    if (run->cancelled && run->epoch) {
+        mastra_run_cancelled(run);
+        return;
+    }
     if (run->cancelled) {
         mastra_run_say_abort(run);
         mastra_run_end(run);
@@ -437,11 +444,11 @@ void mastra_agent_run_begin(mastra_agent_run_t *run, mastra_sink_t *sink)
         mastra_loop_timer_set(run->env->loop, &run->deadline, run->env->timeout,
                               on_deadline, run);
     }
-    if (run->decision) {
+    if (run->decision || run->recovers) {
         mastra_run_claim(run);
         return;
     }
-    if (run->thread_id || run->channel) {
+    if (run->thread_id || run->channel || run->durable) {
         mastra_run_recall(run, after_recall);
         return;
     }

@@ -309,7 +309,7 @@ mastra_json_t *mastra_message_make(const mastra_json_t *message,
         when = at;
     }
     return mastra_json_pack("{s:s, s:s, s:s, s:o}", "id",
-                            id ? id : mastra_text_uuid_make(pool),
+                            id ? id : mastra_text_uuid_timed(pool),
                             "role", role, "createdAt",
                             mastra_text_iso_make(pool, when), "content",
                             content);

@@ -6,7 +6,6 @@
 
 #include "internal.h"
 #include "signal.h"
-#include "../store/runs.h"
 
 /* ---- store thread: the run is the job's alone until done is posted ---- */
 
@@ -247,8 +246,11 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     if (!rv && run->thread_id) {
         rv = recall_thread(run, db, pool);
     }
-    return rv ? rv : mastra_channel_join(run, run->resource_id,
-                                        run->thread_id, db, pool);
+    if (!rv) {
+        rv = mastra_channel_join(run, run->resource_id, run->thread_id, db,
+                                 pool);
+    }
+    return rv ? rv : mastra_durable_begin(run, db, pool);
 }
 
 /* What the run has said, and, for one that was taken up, the end of its claim:
@@ -270,7 +272,7 @@ apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
         mastra_json_append(messages, message);
     }
     if (!rv && run->epoch) {
-        rv = mastra_runs_finish(db, run->env->host, run->id, run->epoch, pool);
+        rv = mastra_durable_end(run, db, pool);
     }
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
         return rv;

@@ -93,7 +93,7 @@ static void set_ids(mastra_agent_run_t *run)
 
     run->id = id && *id ? apr_pstrdup(run->pool, id)
                         : mastra_text_uuid_make(run->pool);
-    run->message_id = mastra_text_uuid_make(run->pool);
+    run->message_id = mastra_text_uuid_timed(run->pool);
     run->trace_id = trace && strlen(trace) == 32 ? apr_pstrdup(run->pool, trace)
                                                  : random_hex(run->pool, 16);
     run->span_id = random_hex(run->pool, 8);
@@ -105,6 +105,7 @@ static void set_principal(mastra_agent_run_t *run,
     run->context = mastra_json_ref(principal->request_context);
     run->owner = apr_pstrdup(run->pool, principal->resource_id);
     run->depth = principal->depth;
+    run->again = apr_pstrdup(run->pool, principal->again);
 }
 
 /* The last of messages is of now, those before it are each a little older. */
@@ -255,10 +256,13 @@ mastra_agent_run_t *mastra_agent_run_make(mastra_agent_env_t *env,
     return run;
 }
 
-mastra_agent_run_t *mastra_agent_run_take_up(
-    mastra_agent_env_t *env, const mastra_agent_t *agent, const char *run_id,
-    mastra_json_t *decision, int stream, const mastra_principal_t *principal,
-    mastra_result_t **perror, apr_pool_t *pool)
+/* One whose state is in storage. NULL and *perror. */
+static mastra_agent_run_t *make_stored(mastra_agent_env_t *env,
+                                       const mastra_agent_t *agent,
+                                       const char *run_id,
+                                       const mastra_principal_t *principal,
+                                       mastra_result_t **perror,
+                                       apr_pool_t *pool)
 {
     mastra_agent_run_t *run = alloc_run();
     mastra_result_t *error;
@@ -269,9 +273,7 @@ mastra_agent_run_t *mastra_agent_run_take_up(
     }
     run->env = env;
     run->agent = agent;
-    run->stream = stream;
     run->id = apr_pstrdup(run->pool, run_id);
-    run->decision = mastra_json_ref(decision);
     run->options = mastra_json_object();
     mastra_run_set_limits(run);
     set_principal(run, principal);
@@ -286,5 +288,42 @@ mastra_agent_run_t *mastra_agent_run_take_up(
         return NULL;
     }
     mastra_run_offer(run);
+    return run;
+}
+
+mastra_agent_run_t *mastra_agent_run_take_up(
+    mastra_agent_env_t *env, const mastra_agent_t *agent, const char *run_id,
+    mastra_json_t *decision, int stream, const mastra_principal_t *principal,
+    mastra_result_t **perror, apr_pool_t *pool)
+{
+    mastra_agent_run_t *run = make_stored(env, agent, run_id, principal,
+                                          perror, pool);
+
+    if (run) {
+        run->stream = stream;
+        run->decision = mastra_json_ref(decision);
+    }
+    return run;
+}
+
+mastra_agent_run_t *mastra_agent_run_recover(mastra_agent_env_t *env,
+                                             const mastra_agent_t *agent,
+                                             const char *run_id,
+                                             const char *dead)
+{
+    static const mastra_principal_t nobody = { NULL };
+    mastra_result_t *error = NULL;
+    mastra_agent_run_t *run;
+    apr_pool_t *pool;
+
+    if (mastra_pool_make(&pool, "mastra_recover")) {
+        return NULL;
+    }
+    run = make_stored(env, agent, run_id, &nobody, &error, pool);
+    if (run) {
+        run->stream = run->durable = run->recovers = 1;
+        run->dead = apr_pstrdup(run->pool, dead);
+    }
+    apr_pool_destroy(pool);
     return run;
 }

@@ -14,7 +14,7 @@ static mastra_json_t *stored_message(mastra_json_t *message, apr_time_t at,
     mastra_json_t *made = mastra_json_copy_flat(message);
 
     if (!mastra_json_get_str(made, "id")) {
-        mastra_json_set_str(made, "id", mastra_text_uuid_make(pool));
+        mastra_json_set_str(made, "id", mastra_text_uuid_timed(pool));
     }
     if (!mastra_json_get_str(made, "createdAt")) {
         mastra_json_set_str(made, "createdAt", mastra_text_iso_make(pool, at));

@@ -92,7 +92,7 @@ static void set_times(mastra_json_t *signal, const mastra_json_t *input,
         when = now;
     }
     mastra_json_set_str(signal, "id",
-                        id && *id ? id : mastra_text_uuid_make(pool));
+                        id && *id ? id : mastra_text_uuid_timed(pool));
     mastra_json_set_str(signal, "acceptedAt", mastra_text_iso_make(pool, now));
     mastra_json_set_str(signal, "createdAt", mastra_text_iso_make(pool, when));
 }

@@ -8,7 +8,7 @@
 static void next_message(mastra_agent_run_t *run)
 {
     const char *old = run->message_id;
-    const char *next = mastra_text_uuid_make(run->pool);
+    const char *next = mastra_text_uuid_timed(run->pool);
 
     run->message_id = run->next_id = next;
     mastra_run_say_step_finish(run, 1);
@@ -22,7 +22,7 @@ static void next_message(mastra_agent_run_t *run)
 static void go_on(mastra_agent_run_t *run)
 {
     mastra_run_free_step(&run->step);
-    mastra_run_start_step(run);
+    mastra_durable_keep(run, MASTRA_STAGE_MODEL, mastra_run_start_step);
 }
 
 /* ---- savePerStep ---- */

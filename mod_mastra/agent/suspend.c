@@ -162,6 +162,20 @@ static mastra_json_t *step_state(mastra_agent_run_t *run)
     return state;
 }
 
+/* The calls of the step, where they are still to be carried out. */
+static mastra_json_t *step_calls(const mastra_agent_run_t *run)
+{
+    mastra_json_t *calls = mastra_json_array();
+    const mastra_run_tool_t *tool;
+
+    for (tool = run->step.tools; tool; tool = tool->next) {
+        mastra_json_append(calls, mastra_json_pack(
+            "{s:s, s:s, s:O, s:b}", "toolCallId", tool->id, "toolName",
+            tool->name, "args", tool->args, "client", tool->client));
+    }
+    return calls;
+}
+
 /* Options without the messages, which are in input already. */
 static mastra_json_t *kept_options(mastra_agent_run_t *run)
 {
@@ -196,6 +210,11 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
     put(state, "steps", run->steps);
     put(state, "usage", run->usage);
     mastra_json_set(state, "step", step_state(run));
+    if (run->durable && !run->suspended) {
+        mastra_json_set_str(state, "stage", run->stage);
+        mastra_json_set_str(state, "owner", run->owner);
+        mastra_json_set(state, "calls", step_calls(run));
+    }
     mastra_json_set(state, "pending", all_pending(run));
     return state;
 }
@@ -234,21 +253,25 @@ static mastra_json_t *first_payload(mastra_agent_run_t *run)
     return made;
 }
 
-static mastra_json_t *make_snapshot(mastra_agent_run_t *run)
+mastra_json_t *mastra_run_stored(mastra_agent_run_t *run,
+                                   const char *status)
 {
     apr_int64_t now = mastra_text_now_ms();
+    int waits = !strcmp(status, "suspended");
     mastra_json_t *payload = mastra_json_pack(
-        "{s:o, s:{s:s, s:o, s:o}}", "requireToolApproval", first_payload(run),
-        "__streamState", "status", "suspended", "messageList",
-        message_list(run), "run", run_state(run));
+        "{s:o*, s:{s:s, s:o, s:o}}", "requireToolApproval",
+        waits ? first_payload(run) : NULL, "__streamState", "status", status,
+        "messageList", message_list(run), "run", run_state(run));
 
     return mastra_json_pack(
-        "{s:s, s:s, s:{}, s:{s:{s:s}, s:{s:s, s:I, s:I, s:o}}, s:{s:[i]}, "
+        "{s:s, s:s, s:{}, s:{s:{s:s}, s:{s:s, s:I, s:I, s:o}}, s:o, "
         "s:{}, s:{}, s:o, s:I}",
-        "runId", run->id, "status", "suspended", "value", "context", "input",
+        "runId", run->id, "status", status, "value", "context", "input",
         "messageId", run->message_id, "executionWorkflow", "status",
-        "suspended", "startedAt", now, "suspendedAt", now, "suspendPayload",
-        payload, "suspendedPaths", "executionWorkflow", 0, "waitingPaths",
+        status, "startedAt", now, "suspendedAt", now, "suspendPayload",
+        payload, "suspendedPaths",
+        waits ? mastra_json_pack("{s:[i]}", "executionWorkflow", 0)
+              : mastra_json_object(), "waitingPaths",
         "resumeLabels", "requestContext",
         run->context ? mastra_json_ref(run->context) : mastra_json_object(),
         "timestamp", now);
@@ -289,14 +312,17 @@ static apr_status_t suspend_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = baton;
     mastra_run_row_t row = { .host = run->env->host, .id = run->id,
-                             .kind = MASTRA_RUN_KIND, .name = run->agent->id,
+                             .kind = run->durable ? MASTRA_RUN_DURABLE
+                                                  : MASTRA_RUN_KIND,
+                             .name = run->agent->id,
                              .resource_id = run->resource_id
                                                 ? run->resource_id : run->owner,
                              .thread_id = run->thread_id };
     mastra_json_t *messages;
     apr_status_t rv;
 
-    row.snapshot = mastra_json_own(make_snapshot(run), pool);
+    row.snapshot = mastra_json_own(mastra_run_stored(run, "suspended"),
+                                   pool);
     row.summary = mastra_json_own(make_summary(run), pool);
     rv = mastra_runs_suspend(db, &row, run->epoch, pool);
     if (!rv && run->channel) {

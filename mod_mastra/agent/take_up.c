@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "../store/events.h"
 #include "../store/runs.h"
 
 /* ---- store thread ---- */
@@ -56,6 +57,13 @@ static apr_status_t check_answer(mastra_agent_run_t *run,
     return APR_SUCCESS;
 }
 
+/* The agent may have become durable, or no more, while the run waited. */
+static int is_kind(mastra_agent_run_t *run, const char *kind)
+{
+    run->durable = !strcmp(kind, MASTRA_RUN_DURABLE);
+    return run->durable || (!strcmp(kind, MASTRA_RUN_KIND) && !run->recovers);
+}
+
 static const char *not_found(mastra_agent_run_t *run)
 {
     const char *call = run->stream ? "resumeStream()" : "resumeGenerate()";
@@ -68,21 +76,44 @@ static const char *not_found(mastra_agent_run_t *run)
                         run->id, call);
 }
 
+/* The state fits the decision, where there is one; a durable run is kept with
+ * it. */
+static apr_status_t admit(mastra_agent_run_t *run, mastra_json_t *snapshot,
+                          mastra_json_t *state, int epoch, mastra_db_t *db,
+                           apr_pool_t *pool)
+{
+    mastra_json_t *entry = find_pending(run, state);
+    apr_status_t rv;
+
+    if (!entry) {
+        return refuse(run, APR_EINVAL, 404, "TOOL_CALL_NOT_PENDING",
+                      apr_psprintf(run->pool, "Agent \"%s\" cannot resume tool "
+                                   "call \"%s\" because it is not suspended.",
+                                   run->agent->name,
+                                   mastra_json_get_str(run->decision,
+                                                       "toolCallId")));
+    }
+    rv = check_answer(run, entry, pool);
+    if (rv == APR_SUCCESS && run->durable) {
+        rv = mastra_durable_decided(run, snapshot, state, epoch, db, pool);
+    }
+    return rv;
+}
+
 static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_agent_run_t *run = baton;
-    mastra_json_t *snapshot = NULL, *state, *entry;
+    mastra_json_t *snapshot = NULL, *state;
     mastra_run_row_t row = { NULL };
     int epoch = 0;
-    apr_status_t rv = mastra_runs_claim(&snapshot, &epoch, &row, db,
-                                        run->env->host, run->id, run->env->lease,
-                                        pool);
+    apr_status_t rv = mastra_durable_take(&snapshot, &epoch, &row, run, db,
+                                          pool);
 
     if (rv == MASTRA_STORE_EXISTS) {
         return refuse(run, rv, 409, "RUN_CLAIMED",
                       "This run is being resumed already");
     }
-    if (rv == MASTRA_STORE_NOT_FOUND || (!rv && (strcmp(row.kind, MASTRA_RUN_KIND)
+    if (rv == MASTRA_STORE_NOT_FOUND || (!rv && (!is_kind(run, row.kind)
         || strcmp(row.name, run->agent->id)
         || !same_owner(row.resource_id, run->owner)))) {
         mastra_json_unref(snapshot);
@@ -95,16 +126,13 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_own(snapshot, pool);
     state = mastra_json_path(snapshot, "context", "executionWorkflow",
                              "suspendPayload", "__streamState", "run", NULL);
-    entry = find_pending(run, state);
-    if (!entry) {
-        return refuse(run, APR_EINVAL, 404, "TOOL_CALL_NOT_PENDING",
-                      apr_psprintf(run->pool, "Agent \"%s\" cannot resume tool "
-                                   "call \"%s\" because it is not suspended.",
-                                   run->agent->name,
-                                   mastra_json_get_str(run->decision,
-                                                       "toolCallId")));
+    if (!run->recovers) {
+        rv = admit(run, snapshot, state, epoch, db, pool);
     }
-    rv = check_answer(run, entry, pool);
+    if (!rv && run->durable) {
+        rv = mastra_events_newest(&run->after, db,
+                                  mastra_durable_log(run->id, pool), pool);
+    }
     if (!rv) {
         rv = mastra_channel_join(run, mastra_json_get_str(state, "resourceId"),
                                  mastra_json_get_str(state, "threadId"), db,
@@ -114,6 +142,7 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
         mastra_json_unref(run->stored);
         run->stored = mastra_json_ref(state);
         run->epoch = epoch;
+        run->taken = row.taken;
     }
     return rv;
 }
@@ -259,6 +288,43 @@ static void restore_tools(mastra_agent_run_t *run)
     }
 }
 
+/* The calls of a step that a durable run was kept before. */
+static void restore_calls(mastra_agent_run_t *run)
+{
+    const mastra_json_t *calls = mastra_json_get(run->stored, "calls");
+    apr_size_t i;
+
+    run->step.tools_tail = &run->step.tools;
+    for (i = 0; i < mastra_json_size(calls); i++) {
+        const mastra_json_t *call = mastra_json_at(calls, i);
+        mastra_run_tool_t *tool = add_tool(
+            run, mastra_json_get_str(call, "toolCallId"),
+            mastra_json_get_str(call, "toolName"),
+            mastra_json_get(call, "args"));
+
+        tool->tool = mastra_run_find_tool(run, tool->name);
+        tool->client = mastra_json_get_bool(call, "client", 0);
+    }
+}
+
+/* What only a run that nobody asks for has to find in its state. */
+static void restore_durable(mastra_agent_run_t *run)
+{
+    const mastra_json_t *state = run->stored;
+    const char *stage = mastra_json_get_str(state, "stage");
+
+    run->stage = stage ? apr_pstrdup(run->pool, stage) : MASTRA_STAGE_MODEL;
+    run->owner = take_str(run, "owner");
+    run->depth = (int)mastra_json_get_int(state, "depth", 0);
+    run->decision = take(state, "decision");
+    if (!strcmp(run->stage, MASTRA_STAGE_TOOLS)) {
+        restore_calls(run);
+    }
+    else {
+        restore_tools(run);
+    }
+}
+
 static mastra_json_t *approval_of(mastra_agent_run_t *run,
                                   const mastra_run_tool_t *tool, int approved)
 {
@@ -329,18 +395,33 @@ static void after_claim(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (run->job_rv && run->recovers) {
+        /* somebody was faster */
+        mastra_run_end(run);
+        return;
+    }
     if (run->job_rv) {
         mastra_run_end_early(run, "resume the run");
         return;
     }
     mastra_run_hold_lease(run);
     restore(run);
-    restore_tools(run);
+    if (run->recovers) {
+        restore_durable(run);
+    }
+    else {
+        restore_tools(run);
+    }
     run->started = 1;
     if (run->sink && run->sink->vtable->begun) {
         run->sink->vtable->begun(run->sink);
     }
     mastra_channel_adopt(run);
+    mastra_durable_adopt(run);
+    if (run->recovers) {
+        mastra_durable_go_on(run, decide);
+        return;
+    }
     if (run->cancelled) {
         /* nobody listens any more: the run waits for another decision */
         run->cancelled = 0;

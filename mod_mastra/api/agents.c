@@ -102,7 +102,10 @@ static int run_agent(mastra_req_t *req, mastra_frame_e frame)
     if (!run) {
         return mastra_reply_error(req, error);
     }
-    return mastra_stream_run(req, frame, &mastra_work_agent_run, run);
+    mastra_agent_run_endure(run);
+    return mastra_agent_run_endures(run)
+               ? mastra_stream_run_kept(req, frame, &mastra_work_agent_run, run)
+               : mastra_stream_run(req, frame, &mastra_work_agent_run, run);
 }
 
 static int generate(mastra_req_t *req)

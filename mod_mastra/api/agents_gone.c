@@ -9,11 +9,6 @@ static const char messages_body[] =
     "\"messages\":{\"anyOf\":[{\"type\":\"array\",\"items\":{}},"
     "{\"type\":\"string\"}]}," MASTRA_RUN_OPTIONS
     "},\"required\":[\"messages\"]}";
-static const char recover_body[] =
-    "{\"type\":\"object\",\"properties\":{\"runId\":" MASTRA_SCHEMA_ID ","
-    "\"requestContext\":" MASTRA_SCHEMA_RECORD ","
-    "\"versions\":" MASTRA_SCHEMA_VERSIONS "},\"required\":[\"runId\"]}";
-
 /* An agent that is not there is told of first. */
 static int refuse(mastra_req_t *req, int status, const char *message)
 {
@@ -54,12 +49,6 @@ static int stream_legacy(mastra_req_t *req)
                   "instead.");
 }
 
-static int recover(mastra_req_t *req)
-{
-    return refuse(req, 400, "Agent does not support recover. Only durable "
-                  "agents (createDurableAgent) can recover runs.");
-}
-
 const mastra_route_t mastra_api_agents_gone[] = {
     { .method = "POST", .path = "/agents/:agentId/streamVNext",
       .handler = stream_vnext, .summary = "Stream a response from an agent",
@@ -78,8 +67,5 @@ const mastra_route_t mastra_api_agents_gone[] = {
       .handler = stream_legacy,
       .summary = "[DEPRECATED] Stream with legacy format", .tag = "Agents",
       .body = messages_body },
-    { .method = "POST", .path = "/agents/:agentId/recover",
-      .handler = recover, .summary = "Recover an orphaned durable agent run",
-      .tag = "Agents", .permission = "agents:execute", .body = recover_body },
     { .method = NULL }
 };

@@ -49,7 +49,9 @@ static int take_up(mastra_req_t *req, mastra_json_t *decision,
     if (!run) {
         return mastra_reply_error(req, error);
     }
-    return mastra_stream_run(req, frame, &mastra_work_agent_run, run);
+    return agent->durable
+               ? mastra_stream_run_kept(req, frame, &mastra_work_agent_run, run)
+               : mastra_stream_run(req, frame, &mastra_work_agent_run, run);
 }
 
 static mastra_json_t *approval(mastra_req_t *req, int approved)
@@ -120,7 +122,7 @@ static apr_time_t query_date(mastra_req_t *req, const char *name)
 
 static int list_suspended(mastra_req_t *req)
 {
-    list_t list = { .filter = { .kind = "agentic-loop" } };
+    list_t list = { .filter = { .kind = NULL } };
     const mastra_agent_t *agent;
     const char *owner = req->principal.resource_id;
     apr_status_t rv;
@@ -132,6 +134,7 @@ static int list_suspended(mastra_req_t *req)
     }
     list.filter.host = req->host->agent_env.host;
     list.filter.name = agent->id;
+    list.filter.kind = mastra_run_kind(agent);
     list.filter.resource_id = owner ? owner
                                     : mastra_json_get_str(req->query,
                                                           "resourceId");

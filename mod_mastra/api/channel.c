@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../agent/hub.h"
+#include "../http/event_id.h"
 #include "../http/request.h"
 #include "../http/router.h"
 #include "../http/stream.h"
@@ -77,6 +78,11 @@ static const char subscribe_body[] =
 static const char observe_body[] =
     "{\"type\":\"object\",\"properties\":{\"runId\":" TEXT ","
     "\"offset\":{\"type\":\"number\"}},\"required\":[\"runId\"]}";
+static const char recover_body[] =
+    "{\"type\":\"object\",\"properties\":{\"runId\":" MASTRA_SCHEMA_ID ","
+    "\"requestContext\":" MASTRA_SCHEMA_RECORD ","
+    "\"versions\":" MASTRA_SCHEMA_VERSIONS "},\"required\":[\"runId\"]}";
+
 static const char approval_body[] =
     "{\"type\":\"object\",\"properties\":{\"resourceId\":" ID ","
     "\"threadId\":" ID ",\"requestContext\":" MASTRA_SCHEMA_RECORD ","
@@ -224,7 +230,8 @@ static int decide(mastra_req_t *req)
 
 static int subscribe(mastra_req_t *req)
 {
-    mastra_result_t *error = NULL;
+    mastra_event_at_t from;
+    mastra_result_t *error = mastra_event_id_of(&from, req);
     const mastra_agent_t *agent;
     mastra_subscriber_t *sub;
     int rc;
@@ -233,8 +240,9 @@ static int subscribe(mastra_req_t *req)
     if (!agent) {
         return rc;
     }
-    sub = mastra_hub_subscribe(&req->host->agent_env, agent, resource_of(req),
-                               body_str(req, "threadId"), &error, req->pool);
+    sub = error ? NULL : mastra_hub_subscribe(
+        &req->host->agent_env, agent, resource_of(req),
+        body_str(req, "threadId"), from, &error, req->pool);
     if (!sub) {
         return mastra_reply_error(req, error);
     }
@@ -242,26 +250,58 @@ static int subscribe(mastra_req_t *req)
                              sub);
 }
 
+static int watch_run(mastra_req_t *req, mastra_event_at_t from)
+{
+    mastra_result_t *error = NULL;
+    mastra_subscriber_t *sub = mastra_hub_observe(
+        &req->host->agent_env, req->principal.resource_id,
+        body_str(req, "runId"), from, &error, req->pool);
+
+    return sub ? mastra_stream_run(req, MASTRA_FRAME_SSE,
+                                   &mastra_work_subscriber, sub)
+               : mastra_reply_error(req, error);
+}
+
 static int observe(mastra_req_t *req)
 {
     double offset = mastra_json_get_num(req->body, "offset", 0);
-    mastra_result_t *error = NULL;
-    mastra_subscriber_t *sub;
+    mastra_event_at_t from;
+    mastra_result_t *error = mastra_event_id_of(&from, req);
     int rc;
 
     if (!mastra_agents_asked(req, &rc)) {
         return rc;
     }
-    sub = mastra_hub_observe(&req->host->agent_env, req->principal.resource_id,
-                             body_str(req, "runId"),
-                             offset > 0 && offset < 1e15 ? (apr_int64_t)offset
-                                                         : 0,
-                             &error, req->pool);
-    if (!sub) {
-        return mastra_reply_error(req, error);
+    if (!from.seq && offset > 0 && offset < 1e15) {
+        from.seq = (apr_int64_t)offset;
     }
-    return mastra_stream_run(req, MASTRA_FRAME_SSE, &mastra_work_subscriber,
-                             sub);
+    return error ? mastra_reply_error(req, error) : watch_run(req, from);
+}
+
+/* A run whose process is gone goes on; who asks sees what it has said and what
+ * it says. */
+static int recover(mastra_req_t *req)
+{
+    mastra_event_at_t from;
+    mastra_result_t *error = mastra_event_id_of(&from, req);
+    const mastra_agent_t *agent;
+    int rc;
+
+    agent = mastra_agents_asked(req, &rc);
+    if (!agent) {
+        return rc;
+    }
+    if (!agent->durable) {
+        return mastra_reply_fail(req, 400, "Agent does not support recover. "
+                                 "Only durable agents (createDurableAgent) can "
+                                 "recover runs.");
+    }
+    if (!error) {
+        error = mastra_hub_recover(&req->host->agent_env, agent,
+                                   req->principal.resource_id,
+                                   body_str(req, "runId"), req->pool);
+    }
+    return error ? mastra_reply_error(req, error) : watch_run(req, from);
 }
 
 #define AGENT .tag = "Agents"
@@ -289,6 +329,10 @@ const mastra_route_t mastra_api_channel[] = {
       .handler = observe, .summary = "Observe agent stream", AGENT,
       .resource = "body:runId", .body = observe_body,
       .flags = MASTRA_ROUTE_STREAM },
+    { .method = "POST", .path = "/agents/:agentId/recover",
+      .handler = recover, .summary = "Recover an orphaned durable agent run",
+      AGENT, .permission = "agents:execute", .resource = "body:runId",
+      .body = recover_body, .flags = MASTRA_ROUTE_STREAM },
     { .method = "POST", .path = "/agents/:agentId/send-tool-approval",
       .handler = decide, .summary = "Send tool approval", AGENT, THREAD,
       .body = approval_body },

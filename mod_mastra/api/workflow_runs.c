@@ -6,6 +6,7 @@
 
 #include "workflows.h"
 #include "run_options.h"
+#include "../http/event_id.h"
 #include "../http/request.h"
 
 #define MAX_LISTED 1000
@@ -140,7 +141,11 @@ static int cancel_run(mastra_req_t *req)
 
 static int observe(mastra_req_t *req, int legacy)
 {
-    mastra_result_t *error = NULL;
+    mastra_workflow_observe_t how = {
+        .offset = mastra_json_get_int(req->query, "offset", 0),
+        .legacy = legacy
+    };
+    mastra_result_t *error = mastra_event_id_of(&how.after, req);
     mastra_wait_t *wait;
     int rc;
     const mastra_workflow_t *workflow = mastra_api_workflow(req, &rc);
@@ -148,11 +153,9 @@ static int observe(mastra_req_t *req, int legacy)
     if (!workflow) {
         return rc;
     }
-    wait = mastra_workflow_observe(
+    wait = error ? NULL : mastra_workflow_observe(
         &req->host->workflow_env, workflow,
-        mastra_json_get_str(req->query, "runId"),
-        mastra_json_get_int(req->query, "offset", 0), legacy, &error,
-        req->pool);
+        mastra_json_get_str(req->query, "runId"), &how, &error, req->pool);
     if (!wait) {
         return mastra_reply_error(req, error);
     }

@@ -117,14 +117,13 @@ void mastra_text_random_hex(char *out, apr_size_t n)
 static void write_uuid(char *out, unsigned char *id, int version)
 {
     static const int groups[] = { 4, 2, 2, 2, 6 };
-    unsigned char *from = id;
     int i;
 
     id[6] = (unsigned char)((id[6] & 0x0F) | version << 4);
     id[8] = (id[8] & 0x3F) | 0x80;
     for (i = 0; i < 5; i++) {
-        mastra_text_hex(out, from, groups[i]);
-        from += groups[i];
+        mastra_text_hex(out, id, groups[i]);
+        id += groups[i];
         out += 2 * groups[i];
         *out++ = i < 4 ? '-' : '\0';
     }

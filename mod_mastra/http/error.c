@@ -37,27 +37,38 @@ const char *mastra_error_text_logged(const mastra_host_t *host,
     return text;
 }
 
+/* The code of a result for the log, when it says more than its status. */
+static const char *code_of(const mastra_result_t *result, apr_pool_t *pool)
+{
+    if (!result->code || !strcmp(result->code, "FAILED")) {
+        return "";
+    }
+    return apr_pstrcat(pool, " (", result->code, ")", NULL);
+}
+
 const char *mastra_error_text(const mastra_host_t *host,
                               const char *request_id,
                               const mastra_result_t *result,
                               apr_pool_t *pool)
 {
     const char *cause = result->cause ? result->cause : "no more known";
+    const char *code = code_of(result, pool);
     char error_id[17] = "";
 
     if (is_internal(result)) {
         mastra_text_random_hex(error_id, 8);
         mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(600) "error %s in request %s: "
-                   "%s: %s", error_id, request_id, result->message, cause);
+                   "%s%s: %s", error_id, request_id, result->message, code,
+                   cause);
     }
     else if (result->status >= 500) {
         mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(601) "request %s was "
-                   "answered with %d: %s: %s", request_id, result->status,
-                   result->message, cause);
+                   "answered with %d: %s%s: %s", request_id, result->status,
+                   result->message, code, cause);
     }
     else {
-        mastra_log(MASTRA_LOG_INFO, 0, "request %s was answered with %d: %s",
-                   request_id, result->status, result->message);
+        mastra_log(MASTRA_LOG_INFO, 0, "request %s was answered with %d: %s%s",
+                   request_id, result->status, result->message, code);
     }
     return mastra_error_text_logged(host, error_id, result, pool);
 }

@@ -6,6 +6,7 @@
 #include <apr_atomic.h>
 #include <apr_strings.h>
 
+#include "event_id.h"
 #include "middleware.h"
 #include "onerror.h"
 #include "park.h"
@@ -33,6 +34,9 @@ typedef struct stream_t {
     int full;                        /* the client takes less than it is given */
     int ending;                      /* only the end is still to be written */
     int failed;                      /* words only: an error was among them */
+    int ids;                         /* the client wants to know */
+    mastra_event_at_t at;            /* of the next chunk; seq 0: it has none */
+    apr_size_t joint;                /* where a record's chunk begins */
     int keep;                        /* the work goes on without a client */
     int kept;                        /* it does now: in the list */
     struct stream_t *next, *prev;    /* of those */
@@ -70,10 +74,14 @@ static void send_head(stream_t *stream)
     }
 }
 
-static mastra_buf_t *open_frame(const stream_t *stream)
+static mastra_buf_t *open_frame(stream_t *stream)
 {
     mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
 
+    if (stream->ids && stream->at.seq) {
+        stream->joint = mastra_event_id_put(buf, stream->at, is_sse(stream));
+        stream->at.seq = 0;
+    }
     if (is_sse(stream)) {
         mastra_buf_add(buf, "data: ", 6);
     }
@@ -82,6 +90,10 @@ static mastra_buf_t *open_frame(const stream_t *stream)
 
 static int send_frame(stream_t *stream, mastra_buf_t *buf)
 {
+    if (stream->joint) {
+        buf->data[stream->joint] = ',';
+        stream->joint = 0;
+    }
     if (is_sse(stream)) {
         mastra_buf_add(buf, "\n\n", 2);
     }
@@ -139,6 +151,7 @@ static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
     buf = open_frame(stream);
     if (mastra_json_write(buf, chunk)) {
         /* a chunk over the ceiling is left out: the stream goes on */
+        stream->joint = 0;
         return 1;
     }
     return send_frame(stream, buf);
@@ -181,6 +194,11 @@ static int sink_raw(mastra_sink_t *sink, const char *json, apr_size_t len)
     buf = open_frame(stream);
     mastra_buf_add(buf, json, len);
     return send_frame(stream, buf);
+}
+
+static void sink_mark(mastra_sink_t *sink, mastra_event_at_t at)
+{
+    ((stream_t *)sink)->at = at;
 }
 
 static void send_text(stream_t *stream, int status, const char *type,
@@ -430,7 +448,8 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
 }
 
 static const mastra_sink_vtable_t sink_vtable = {
-    .chunk = sink_chunk, .text = sink_text, .raw = sink_raw, .end = sink_end
+    .chunk = sink_chunk, .text = sink_text, .raw = sink_raw, .mark = sink_mark,
+    .end = sink_end
 };
 
 static apr_interval_time_t heartbeat_of(const stream_t *stream)
@@ -652,6 +671,7 @@ static int run(mastra_req_t *req, mastra_frame_e frame,
     stream->work = work;
     stream->req = req;
     stream->loop = req->host->loop;
+    stream->ids = mastra_event_id_asked(req);
     stream->keep = keep;
     stream->refs = 1;
     stream->timeout = req->host->timeout;

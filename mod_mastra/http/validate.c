@@ -232,15 +232,20 @@ static apr_status_t parse_query(mastra_json_t *strings, const char *query,
     return rv;
 }
 
-/* requestContext of a GET: JSON, or JSON in base64. */
-static mastra_json_t *parse_context(const char *text, apr_pool_t *pool)
+/* requestContext of a query: JSON, or JSON in base64. 0: it is neither, or no
+ * object; nothing and null are none. */
+static int parse_context(mastra_json_t **pcontext,
+                         const mastra_json_t *strings, apr_pool_t *pool)
 {
+    const mastra_json_t *value = mastra_json_get(strings, "requestContext");
+    const char *text = mastra_json_str(value);
     mastra_json_t *context = NULL;
     unsigned char *data;
     apr_size_t len;
 
-    if (!text) {
-        return NULL;
+    *pcontext = NULL;
+    if (!text || !*text) {
+        return text || !value;
     }
     if (mastra_json_parse(&context, text, strlen(text), 0, NULL)
         != APR_SUCCESS) {
@@ -248,11 +253,14 @@ static mastra_json_t *parse_context(const char *text, apr_pool_t *pool)
             != APR_SUCCESS
             || mastra_json_parse(&context, (const char *)data, len, 0, NULL)
                != APR_SUCCESS) {
-            return NULL;
+            return 0;
         }
     }
     mastra_json_own(context, pool);
-    return mastra_json_is_object(context) ? context : NULL;
+    if (mastra_json_is_object(context)) {
+        *pcontext = context;
+    }
+    return *pcontext || mastra_json_is_null(context);
 }
 
 mastra_json_t *mastra_validate_client_context(mastra_full_req_t *full)
@@ -264,9 +272,7 @@ mastra_json_t *mastra_validate_client_context(mastra_full_req_t *full)
     if (!mastra_json_is_object(context) && req->r->args) {
         strings = mastra_json_own(mastra_json_object(), req->pool);
         if (parse_query(strings, req->r->args, req->pool) == APR_SUCCESS) {
-            context = parse_context(mastra_json_get_str(strings,
-                                                        "requestContext"),
-                                    req->pool);
+            parse_context(&context, strings, req->pool);
         }
     }
     if (!mastra_json_is_object(context)) {
@@ -294,9 +300,13 @@ int mastra_validate_query(int *panswer, mastra_full_req_t *full)
                                       "The query string is not valid");
         return 0;
     }
-    req->principal.request_context =
-        parse_context(mastra_json_get_str(strings, "requestContext"),
-                      req->pool);
+    if (!parse_context(&req->principal.request_context, strings, req->pool)
+        && !(route->row->flags & MASTRA_ROUTE_RAW_BODY)) {
+        *panswer = mastra_reply_issue(req, BAD_QUERY, "requestContext",
+                                      "Invalid input: expected a JSON object, "
+                                      "as it is or in base64");
+        return 0;
+    }
     if (route->query) {
         req->query = mastra_schema_coerce_query(route->query, strings);
         mastra_json_own(req->query, req->pool);

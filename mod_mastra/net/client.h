@@ -96,6 +96,8 @@ void mastra_client_cancel(mastra_transfer_t *transfer);
  * bytes not taken (more may have come). May be called at any time. */
 void mastra_client_resume(mastra_transfer_t *transfer);
 
+/* libcurl outlives the module, which is loaded twice at a start. */
+void mastra_client_keep_loaded(void);
 /* curl's process-wide set-up: once, before threads (post_config, main). */
 apr_status_t mastra_client_global_init(void);
 

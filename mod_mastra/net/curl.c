@@ -1,5 +1,6 @@
 /* Outgoing HTTP: transfers begin, pause, end and are cancelled. */
 
+#include <dlfcn.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,6 +390,23 @@ static mastra_client_t *client_make(mastra_loop_t *loop)
 }
 
 /* ---- public ---- */
+
+/* httpd reads its configuration twice at start-up, and modules are unloaded
+ * between: libcurl and the dozens of libraries that it brings along stay, as
+ * binding their symbols takes longer than all else that happens then. */
+void mastra_client_keep_loaded(void)
+{
+    Dl_info curl;
+    void *handle;
+
+    if (dladdr((void *)curl_easy_init, &curl)) {
+        handle = dlopen(curl.dli_fname,
+                        RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+        if (handle) {
+            dlclose(handle);
+        }
+    }
+}
 
 apr_status_t mastra_client_global_init(void)
 {

@@ -51,7 +51,7 @@ void mastra_network_note(mastra_network_t *network, const char *text,
     network->last_at = now > network->last_at ? now : network->last_at + 1;
     message = mastra_json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:{s:i, s:[{s:s, s:s}], s:o*}}", "id",
-        mastra_text_uuid_make(network->pool), "role", "assistant", "createdAt",
+        mastra_text_uuid_timed(network->pool), "role", "assistant", "createdAt",
         mastra_text_iso_make(network->pool, network->last_at * 1000),
         "threadId", mastra_network_str(network, "threadId"), "resourceId",
         mastra_network_str(network, "resourceId"), "type", "text", "content",

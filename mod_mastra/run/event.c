@@ -177,6 +177,7 @@ void mastra_log_close(mastra_log_t *log, int ended)
 {
     log->closed = 1;
     log->cbs = NULL;
+    log->synced = NULL;
     log->full = 0;
     log->ended = ended;
     mastra_loop_timer_set(log->events->loop, &log->lingers, LINGER,

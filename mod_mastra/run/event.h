@@ -4,6 +4,7 @@
 #include "../net/bus.h"
 #include "../net/loop.h"
 #include "../store/store.h"
+#include "sink.h"
 
 /*
  * Event logs: what runs say, numbered, kept for a while, followed from any
@@ -35,6 +36,16 @@ mastra_log_t *mastra_log_open(mastra_events_t *events, mastra_store_t *store,
                               const mastra_log_cbs_t *cbs, void *baton);
 /* A frame without line ends. 0: taken, but no more until room. */
 int mastra_log_append(mastra_log_t *log, const char *frame, apr_size_t len);
+/* A chunk, as a frame; one that is too large for any frame is left out. */
+int mastra_log_chunk(mastra_log_t *log, const mastra_json_t *chunk);
+/* The same with a delta as text, see mastra_sink_vtable_t. */
+int mastra_log_text(mastra_log_t *log, const char *run_id, const char *type,
+                    const char *id, const char *text, apr_size_t len);
+/* The sequence of the newest frame; 0: there is none. */
+apr_int64_t mastra_log_last(const mastra_log_t *log);
+/* Has written what was said, soon; done is called then, or when that is given
+ * up, unless the log is closed before. 0: there is nothing to wait for. */
+int mastra_log_sync(mastra_log_t *log, void (*done)(void *baton), void *baton);
 /* The owner is done. ended: so is the log, else somebody may go on with it.
  * What is not written yet is; log is not to be used any more. */
 void mastra_log_close(mastra_log_t *log, int ended);

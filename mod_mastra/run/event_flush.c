@@ -157,6 +157,12 @@ static void advance(mastra_log_t *log, apr_int64_t newest)
     else if (log->closed) {
         mastra_log_disown(log);
     }
+    if (log->synced && newest >= log->sync_to) {
+        void (*synced)(void *baton) = log->synced;
+
+        log->synced = NULL;
+        synced(log->sync_baton);
+    }
     if (log->full && log->unwritten < MASTRA_LOG_UNWRITTEN / 2) {
         log->full = 0;
         if (log->cbs) {
@@ -292,4 +298,16 @@ void mastra_log_hurry(mastra_log_t *log)
     if (!flusher->busy && !flusher->failed_since) {
         set_timer(flusher, 0);
     }
+}
+
+int mastra_log_sync(mastra_log_t *log, void (*done)(void *baton), void *baton)
+{
+    if (!log->unwritten) {
+        return 0;
+    }
+    log->sync_to = log->ring.last;
+    log->synced = done;
+    log->sync_baton = baton;
+    mastra_log_hurry(log);
+    return 1;
 }

@@ -51,6 +51,9 @@ struct mastra_log_t {
     int full;                    /* append said 0, room is owed */
     int dirty;                   /* in the flusher's list */
     mastra_log_t *next_dirty;
+    apr_int64_t sync_to;         /* synced is called when that is written */
+    void (*synced)(void *baton);
+    void *sync_baton;
     apr_size_t stored;           /* bytes since half */
     apr_int64_t half, before_half;   /* where storage was half full */
     mastra_remote_t *remotes;

@@ -8,6 +8,13 @@
  * Who receives what a run says: a stream, a collector, a log. All calls on the
  * loop thread. Embedded in the receiver's own struct.
  */
+/* Where an event stands in what is said: of which part (a segment of a
+ * workflow's run, a claim of a thread), and its sequence there. */
+typedef struct {
+    int part;
+    apr_int64_t seq;
+} mastra_event_at_t;
+
 typedef struct mastra_sink_t {
     const struct mastra_sink_vtable_t *vtable;
 } mastra_sink_t;
@@ -23,6 +30,8 @@ typedef struct mastra_sink_vtable_t {
                 const char *id, const char *text, apr_size_t len);
     /* A chunk whose JSON is text already. Only who reads logs calls it. */
     int (*raw)(mastra_sink_t *sink, const char *json, apr_size_t len);
+    /* Where the next chunk stands in a log: comes before it. Optional. */
+    void (*mark)(mastra_sink_t *sink, mastra_event_at_t at);
     /* A run that was suspended has been taken up. Optional. */
     void (*begun)(mastra_sink_t *sink);
     /* Once, last. A run without stream gives answer (lent); error is NULL when
@@ -31,5 +40,10 @@ typedef struct mastra_sink_vtable_t {
     void (*end)(mastra_sink_t *sink, mastra_json_t *answer,
                 const mastra_result_t *error);
 } mastra_sink_vtable_t;
+
+/* text, also for those who take chunks only. */
+int mastra_sink_text(mastra_sink_t *sink, const char *run_id,
+                     const char *type, const char *id, const char *text,
+                     apr_size_t len);
 
 #endif

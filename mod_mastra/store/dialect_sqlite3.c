@@ -34,6 +34,8 @@ typedef struct {
     const char *lock_path;
     int locked;
     int wal;                 /* descriptor of the log, -1: SQLite syncs */
+    /* said for each transaction: the driver parses a plain query each time */
+    apr_dbd_prepared_t *begin, *begin_write, *commit;
 } state_t;
 
 static const char *const tables[] = {
@@ -210,6 +212,46 @@ static apr_status_t open_log(mastra_db_t *db, state_t *state)
     return rv;
 }
 
+static apr_status_t prepare_one(apr_dbd_prepared_t **pstatement,
+                                mastra_db_t *db, const char *sql)
+{
+    int code = apr_dbd_prepare(db->driver, db->pool, db->handle, sql, NULL,
+                               pstatement);
+
+    return code ? mastra_db_fail(db, code) : APR_SUCCESS;
+}
+
+static apr_status_t prepare_frame(mastra_db_t *db, state_t *state)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    if (!state->commit && !db->changes_tables) {
+        rv = prepare_one(&state->begin, db, "BEGIN");
+        if (rv == APR_SUCCESS) {
+            rv = prepare_one(&state->begin_write, db, "BEGIN IMMEDIATE");
+        }
+        if (rv == APR_SUCCESS) {
+            rv = prepare_one(&state->commit, db, "COMMIT");
+        }
+    }
+    return rv;
+}
+
+/* Says sql, prepared or not. What the driver tells of changed rows then is an
+ * older statement's. */
+static apr_status_t say(mastra_db_t *db, const char *sql,
+                        apr_dbd_prepared_t *prepared)
+{
+    int changed, code;
+
+    if (!prepared) {
+        return mastra_db_plain(db, sql);
+    }
+    code = apr_dbd_pbquery(db->driver, db->pool, db->handle, &changed,
+                           prepared, NULL);
+    return code ? mastra_db_fail(db, code) : APR_SUCCESS;
+}
+
 static apr_status_t opened(mastra_db_t *db)
 {
     state_t *state = apr_pcalloc(db->pool, sizeof(*state));
@@ -294,15 +336,16 @@ static apr_status_t begin(mastra_db_t *db, mastra_store_mode_e mode,
     state_t *state = db->state;
     apr_status_t rv;
 
-    if (mode == MASTRA_STORE_READ) {
-        return mastra_db_plain(db, "BEGIN");
+    rv = prepare_frame(db, state);
+    if (rv != APR_SUCCESS || mode == MASTRA_STORE_READ) {
+        return rv ? rv : say(db, "BEGIN", state->begin);
     }
     rv = take_lock(db, state, LOCK_PATIENCE);
     if (rv != APR_SUCCESS) {
         return lock_failed(db, rv, "another process holds");
     }
     /* the driver itself waits 1.6 s for writers that do not know our lock */
-    rv = mastra_db_plain(db, "BEGIN IMMEDIATE");
+    rv = say(db, "BEGIN IMMEDIATE", state->begin_write);
     if (rv != APR_SUCCESS) {
         drop_lock(state);
     }
@@ -312,7 +355,7 @@ static apr_status_t begin(mastra_db_t *db, mastra_store_mode_e mode,
 static apr_status_t commit(mastra_db_t *db, mastra_store_mode_e mode)
 {
     state_t *state = db->state;
-    apr_status_t rv = mastra_db_plain(db, "COMMIT");
+    apr_status_t rv = say(db, "COMMIT", state->commit);
 
     if (mode == MASTRA_STORE_WRITE && rv == APR_SUCCESS) {
         drop_lock(state);

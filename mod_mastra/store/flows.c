@@ -33,7 +33,8 @@ static const char row_insert[] =
     "ON CONFLICT (id) DO NOTHING";
 static const char row_claim[] =
     "UPDATE mastra_x_runs SET status = 'running', epoch = epoch + 1, "
-    "owner = ?, lease = ?, halt = 0, wake = 0, taken = ?, segment = ?, "
+    "owner = ?, lease = ?, halt = halt * ?, wake = 0, taken = ?, "
+    "segment = ?, "
     "summary = ?, changed = ? WHERE id = ? AND epoch = ? AND status = ?";
 static const char row_advance[] =
     "UPDATE mastra_x_runs SET lease = ?, taken = 0 WHERE id = ? "
@@ -53,14 +54,14 @@ static const char row_mark[] =
     "changed = ? WHERE id = ? AND epoch = ? AND status = ?";
 static const char row_halt[] =
     "UPDATE mastra_x_runs SET halt = 1 WHERE id = ? AND epoch = ? "
-    "AND status = 'running'";
+    "AND status = 'running' AND halt = 0";
 static const char row_delete[] = "DELETE FROM mastra_x_runs WHERE id = ?";
 static const char row_renew[] =
     "UPDATE mastra_x_runs SET lease = ? WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_owned[] =
     "SELECT id, epoch, halt FROM mastra_x_runs WHERE owner = ? "
-    "AND status = 'running'";
+    "AND kind = 'workflow' AND status = 'running'";
 static const char row_lapsed[] =
     "SELECT id, summary FROM mastra_x_runs WHERE host = ? "
     "AND kind = 'workflow' AND status = 'running' AND (lease < ? OR owner = ?) "
@@ -238,10 +239,11 @@ apr_status_t mastra_flows_claim(mastra_flow_row_t *row, mastra_db_t *db,
     if (rv == APR_SUCCESS) {
         rv = change(db, row_claim, (const mastra_bind_t[]) {
             MASTRA_TEXT(owner), MASTRA_INT(now + lease / 1000),
-            MASTRA_INT(taken), MASTRA_INT(row->segment + begins),
+            MASTRA_INT(!begins), MASTRA_INT(taken),
+            MASTRA_INT(row->segment + begins),
             MASTRA_TEXT(row->graph), MASTRA_INT(now), MASTRA_TEXT(row->id),
             MASTRA_INT(row->epoch), MASTRA_TEXT(row->status)
-        }, 9, pool);
+        }, 10, pool);
     }
     if (rv == APR_SUCCESS) {
         row->status = "running";
@@ -249,7 +251,7 @@ apr_status_t mastra_flows_claim(mastra_flow_row_t *row, mastra_db_t *db,
         row->epoch++;
         row->segment += begins;
         row->taken = taken;
-        row->halt = 0;
+        row->halt = begins ? 0 : row->halt;
         row->now = now;
     }
     return rv;

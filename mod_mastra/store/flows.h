@@ -70,7 +70,8 @@ apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
                                    apr_pool_t *pool);
-/* Asks the owner to end it. */
+/* Asks the owner to end it, or whoever has it next; MASTRA_STORE_STALE when
+ * somebody has asked before. */
 apr_status_t mastra_flows_halt(mastra_db_t *db, const mastra_flow_row_t *row,
                                apr_pool_t *pool);
 apr_status_t mastra_flows_delete(mastra_db_t *db, const mastra_flow_row_t *row,

@@ -30,6 +30,7 @@ struct mastra_db_t {
     char error_text[256];
     int changes;                 /* rows changed since mastra_db_mark */
     int unsettled;               /* rows changed since the last settle */
+    int changes_tables;          /* prepared statements do not survive that */
 };
 
 /* ---- db.c ---- */

@@ -29,6 +29,12 @@ static const char messages_own[] =
     "UPDATE mastra_messages SET \"resourceId\" = ? WHERE thread_id = ?";
 static const char messages_delete[] = "DELETE FROM mastra_messages" ANY_ID;
 
+/* the last of the same millisecond */
+static const char message_before[] =
+    "SELECT \"createdAt\" FROM mastra_messages WHERE thread_id = ? AND "
+    "\"createdAt\" >= ? AND \"createdAt\" < ? AND id <> ? "
+    "ORDER BY \"createdAt\" DESC LIMIT 1";
+
 #define MILLISECOND 1000
 #define CONTENT_DEPTH 512
 
@@ -135,15 +141,41 @@ static apr_status_t save_one(mastra_db_t *db, const mastra_json_t *message,
     return rv || saved ? rv : MASTRA_STORE_EXISTS;
 }
 
+/* How many microseconds a message gets so that it stands behind those of its
+ * millisecond: for other readers of the table time alone tells the order.
+ * Where times have no microseconds, rows keep the order of insertion. */
+static apr_status_t count_ties(int *pties, mastra_db_t *db,
+                               const mastra_json_t *message,
+                               apr_time_t created, apr_pool_t *pool)
+{
+    const mastra_bind_t binds[] = {
+        MASTRA_TEXT(mastra_json_get_str(message, "threadId")),
+        MASTRA_TIME(created), MASTRA_TIME(created + MILLISECOND),
+        MASTRA_TEXT(mastra_json_get_str(message, "id"))
+    };
+    mastra_rows_t *rows;
+    apr_status_t rv;
+
+    *pties = 0;
+    if (!db->dialect->time_pairs || !binds[0].text || !binds[3].text) {
+        return APR_SUCCESS;
+    }
+    rv = mastra_db_query(&rows, db, message_before, binds, 4, pool);
+    if (rv == APR_SUCCESS && mastra_rows_count(rows)) {
+        *pties = (int)(mastra_rows_time(rows, 0, 0) % MILLISECOND) + 1;
+    }
+    return rv;
+}
+
 apr_status_t mastra_messages_save(mastra_db_t *db,
                                   const mastra_json_t *messages,
                                   apr_pool_t *pool)
 {
     apr_hash_t *threads = apr_hash_make(pool);
-    apr_time_t created, last = 0;
+    apr_time_t created;
     apr_size_t i;
     apr_status_t rv;
-    int ties = 0;
+    int ties;
 
     for (i = 0; i < mastra_json_size(messages); i++) {
         const mastra_json_t *message = mastra_json_at(messages, i);
@@ -152,12 +184,12 @@ apr_status_t mastra_messages_save(mastra_db_t *db,
         if (rv != APR_SUCCESS) {
             return rv;
         }
-        /* equal times: where columns keep microseconds, those tell which of
-         * the messages came first */
         created -= created % MILLISECOND;
-        ties = created == last && ties < MILLISECOND - 1 ? ties + 1 : 0;
-        last = created;
-        rv = save_one(db, message, created + ties, pool);
+        rv = count_ties(&ties, db, message, created, pool);
+        if (rv == APR_SUCCESS) {
+            rv = save_one(db, message, created + (ties < MILLISECOND ? ties
+                                                  : MILLISECOND - 1), pool);
+        }
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -164,6 +164,7 @@ apr_status_t mastra_store_migrate(const mastra_store_conf_t *conf,
     }
     apr_pool_create(&scratch, pool);
     db = mastra_db_make(dialect, driver, conf, scratch);
+    db->changes_tables = 1;
     /* other programs may hold the database or make the same tables now */
     for (tries = 0; tries < BUSY_TRIES; tries++) {
         rv = attempt(db, scratch);

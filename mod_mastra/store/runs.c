@@ -8,8 +8,8 @@
 #include "runs.h"
 
 static const char run_get[] =
-    "SELECT kind, name, resource, thread, status, epoch, host "
-    "FROM mastra_x_runs WHERE id = ?";
+    "SELECT kind, name, resource, thread, status, epoch, host, owner, lease, "
+    "taken FROM mastra_x_runs WHERE id = ?";
 static const char run_insert[] =
     "INSERT INTO mastra_x_runs (host, id, kind, name, resource, thread, "
     "status, epoch, lease, changed, summary) VALUES "
@@ -21,22 +21,52 @@ static const char run_again[] =
 static const char run_claim[] =
     "UPDATE mastra_x_runs SET status = 'running', epoch = epoch + 1, "
     "lease = ?, changed = ? WHERE host = ? AND id = ? "
-    "AND (status = 'suspended' OR lease < ?)";
+    "AND (status = 'suspended' OR (status = 'running' AND lease < ?))";
 static const char run_renew[] =
     "UPDATE mastra_x_runs SET lease = ? WHERE host = ? AND id = ? "
     "AND epoch = ? AND status = 'running'";
 static const char run_delete[] =
     "DELETE FROM mastra_x_runs WHERE host = ? AND id = ? AND epoch = ?";
+static const char run_begin[] =
+    "INSERT INTO mastra_x_runs (host, id, kind, name, resource, thread, "
+    "status, epoch, lease, changed, summary, owner) VALUES "
+    "(?, ?, ?, ?, ?, ?, 'running', 1, ?, ?, '{}', ?) "
+    "ON CONFLICT (id) DO NOTHING";
+static const char run_keep[] =
+    "UPDATE mastra_x_runs SET lease = ?, changed = ?, owner = ?, taken = 0 "
+    "WHERE host = ? AND id = ? AND epoch = ? AND status = 'running'";
+static const char run_take[] =
+    "UPDATE mastra_x_runs SET epoch = epoch + 1, taken = taken + 1, "
+    "lease = ?, changed = ?, owner = ? WHERE host = ? AND id = ? "
+    "AND status = 'running' AND (lease < ? OR owner = ?)";
+static const char run_hand_back[] =
+    "UPDATE mastra_x_runs SET lease = 0, owner = '' WHERE host = ? "
+    "AND id = ? AND epoch = ? AND status = 'running'";
+static const char run_retire[] =
+    "UPDATE mastra_x_runs SET status = 'done', lease = 0, owner = '', "
+    "changed = ? WHERE host = ? AND id = ? AND epoch = ? "
+    "AND status = 'running'";
+static const char run_orphans[] =
+    "SELECT id, name FROM mastra_x_runs WHERE host = ? AND kind = ? "
+    "AND status = 'running' AND (lease < ? OR owner = ?) "
+    "ORDER BY lease LIMIT 32";
+static const char run_sweep[] =
+    "DELETE FROM mastra_x_runs WHERE kind = ? AND status = 'done' "
+    "AND changed < ?";
+/* one that was taken up and whose process died waits again */
+#define WAITS \
+    "AND (status = 'suspended' OR (status = 'running' AND lease < ? " \
+    "AND summary <> '{}')) "
 static const char run_list[] =
     "SELECT summary FROM mastra_x_runs WHERE host = ? AND kind = ? "
-    "AND status = 'suspended' AND name = COALESCE(?, name) "
+    WAITS "AND name = COALESCE(?, name) "
     "AND COALESCE(resource, '') = COALESCE(?, COALESCE(resource, '')) "
     "AND COALESCE(thread, '') = COALESCE(?, COALESCE(thread, '')) "
     "AND changed >= ? AND changed <= ? "
     "ORDER BY changed DESC, id LIMIT ? OFFSET ?";
 static const char run_count[] =
     "SELECT count(*) FROM mastra_x_runs WHERE host = ? AND kind = ? "
-    "AND status = 'suspended' AND name = COALESCE(?, name) "
+    WAITS "AND name = COALESCE(?, name) "
     "AND COALESCE(resource, '') = COALESCE(?, COALESCE(resource, '')) "
     "AND COALESCE(thread, '') = COALESCE(?, COALESCE(thread, '')) "
     "AND changed >= ? AND changed <= ?";
@@ -161,6 +191,9 @@ static void fill_row(mastra_run_row_t *row, const mastra_rows_t *rows,
     row->name = mastra_rows_text(rows, 0, 1);
     row->resource_id = mastra_rows_text(rows, 0, 2);
     row->thread_id = mastra_rows_text(rows, 0, 3);
+    row->status = mastra_rows_text(rows, 0, 4);
+    row->owner = mastra_rows_text(rows, 0, 7);
+    row->taken = (int)mastra_rows_int(rows, 0, 9);
 }
 
 apr_status_t mastra_runs_get(mastra_run_row_t *row, mastra_db_t *db,
@@ -168,6 +201,7 @@ apr_status_t mastra_runs_get(mastra_run_row_t *row, mastra_db_t *db,
                              apr_pool_t *pool)
 {
     mastra_rows_t *rows;
+    apr_int64_t now = 0;
     apr_status_t rv = find_run(&rows, db, id, pool);
     const char *its_host;
 
@@ -179,29 +213,33 @@ apr_status_t mastra_runs_get(mastra_run_row_t *row, mastra_db_t *db,
         return MASTRA_STORE_NOT_FOUND;
     }
     fill_row(row, rows, host, id);
-    return APR_SUCCESS;
+    rv = mastra_db_now(&now, db, pool);
+    row->lapsed = !strcmp(row->status, "running")
+                  && mastra_rows_int(rows, 0, 8) < now;
+    return rv;
 }
 
-apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
-                               mastra_run_row_t *row, mastra_db_t *db,
-                               const char *host, const char *id,
-                               apr_interval_time_t lease, apr_pool_t *pool)
+/* What changes one row with the epoch that the caller knows. */
+static apr_status_t change(mastra_db_t *db, const char *sql,
+                           const mastra_bind_t *binds, int nbinds,
+                           apr_pool_t *pool)
+{
+    int changed = 0;
+    apr_status_t rv = mastra_db_execute(&changed, db, sql, binds, nbinds,
+                                        pool);
+
+    return rv == APR_SUCCESS && !changed ? MASTRA_STORE_STALE : rv;
+}
+
+/* The row that was changed, or why it was not. */
+static apr_status_t read_claimed(mastra_json_t **psnapshot, int *pepoch,
+                                 mastra_run_row_t *row, mastra_db_t *db,
+                                 const char *host, const char *id,
+                                 int changed, apr_pool_t *pool)
 {
     mastra_rows_t *rows;
-    apr_int64_t now = 0;
-    int changed = 0;
-    apr_status_t rv = mastra_db_now(&now, db, pool);
+    apr_status_t rv = find_run(&rows, db, id, pool);
 
-    if (rv == APR_SUCCESS) {
-        rv = mastra_db_execute(&changed, db, run_claim,
-                               (const mastra_bind_t[]) {
-            MASTRA_INT(now + lease / 1000), MASTRA_INT(now), MASTRA_TEXT(host),
-            MASTRA_TEXT(id), MASTRA_INT(now)
-        }, 5, pool);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = find_run(&rows, db, id, pool);
-    }
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -217,8 +255,9 @@ apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
     return read_snapshot(psnapshot, db, row, pool);
 }
 
-apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
-                               const char *id, int epoch,
+apr_status_t mastra_runs_claim(mastra_json_t **psnapshot, int *pepoch,
+                               mastra_run_row_t *row, mastra_db_t *db,
+                               const char *host, const char *id,
                                apr_interval_time_t lease, apr_pool_t *pool)
 {
     apr_int64_t now = 0;
@@ -226,13 +265,27 @@ apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
     if (rv == APR_SUCCESS) {
-        rv = mastra_db_execute(&changed, db, run_renew,
+        rv = mastra_db_execute(&changed, db, run_claim,
                                (const mastra_bind_t[]) {
-            MASTRA_INT(now + lease / 1000), MASTRA_TEXT(host), MASTRA_TEXT(id),
-            MASTRA_INT(epoch)
-        }, 4, pool);
+            MASTRA_INT(now + lease / 1000), MASTRA_INT(now), MASTRA_TEXT(host),
+            MASTRA_TEXT(id), MASTRA_INT(now)
+        }, 5, pool);
     }
-    return rv == APR_SUCCESS && !changed ? MASTRA_STORE_STALE : rv;
+    return rv ? rv : read_claimed(psnapshot, pepoch, row, db, host, id,
+                                  changed, pool);
+}
+
+apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
+                               const char *id, int epoch,
+                               apr_interval_time_t lease, apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+
+    return rv ? rv : change(db, run_renew, (const mastra_bind_t[]) {
+        MASTRA_INT(now + lease / 1000), MASTRA_TEXT(host), MASTRA_TEXT(id),
+        MASTRA_INT(epoch)
+    }, 4, pool);
 }
 
 apr_status_t mastra_runs_finish(mastra_db_t *db, const char *host,
@@ -260,13 +313,153 @@ apr_status_t mastra_runs_finish(mastra_db_t *db, const char *host,
     }, 2, pool);
 }
 
+/* ---- durable runs ---- */
+
+apr_status_t mastra_runs_begin(int *pepoch, mastra_db_t *db,
+                               const mastra_run_row_t *row,
+                               apr_interval_time_t lease, apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    int changed = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_execute(&changed, db, run_begin,
+                               (const mastra_bind_t[]) {
+            MASTRA_TEXT(row->host), MASTRA_TEXT(row->id),
+            MASTRA_TEXT(row->kind), MASTRA_TEXT(row->name),
+            MASTRA_TEXT(row->resource_id), MASTRA_TEXT(row->thread_id),
+            MASTRA_INT(now + lease / 1000), MASTRA_INT(now),
+            MASTRA_TEXT(row->owner)
+        }, 9, pool);
+    }
+    if (rv == APR_SUCCESS && !changed) {
+        return MASTRA_STORE_EXISTS;
+    }
+    *pepoch = 1;
+    return rv ? rv : save_snapshot(db, row, pool);
+}
+
+apr_status_t mastra_runs_keep(mastra_db_t *db, const mastra_run_row_t *row,
+                              int epoch, apr_interval_time_t lease,
+                              apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = change(db, run_keep, (const mastra_bind_t[]) {
+            MASTRA_INT(now + lease / 1000), MASTRA_INT(now),
+            MASTRA_TEXT(row->owner), MASTRA_TEXT(row->host),
+            MASTRA_TEXT(row->id), MASTRA_INT(epoch)
+        }, 6, pool);
+    }
+    return rv ? rv : save_snapshot(db, row, pool);
+}
+
+apr_status_t mastra_runs_take(mastra_json_t **psnapshot, int *pepoch,
+                              mastra_run_row_t *row, mastra_db_t *db,
+                              const char *host, const char *id,
+                              const char *owner, const char *dead,
+                              apr_interval_time_t lease, apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    int changed = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_execute(&changed, db, run_take,
+                               (const mastra_bind_t[]) {
+            MASTRA_INT(now + lease / 1000), MASTRA_INT(now),
+            MASTRA_TEXT(owner), MASTRA_TEXT(host), MASTRA_TEXT(id),
+            MASTRA_INT(now), MASTRA_TEXT(dead ? dead : "nobody")
+        }, 7, pool);
+    }
+    return rv ? rv : read_claimed(psnapshot, pepoch, row, db, host, id,
+                                  changed, pool);
+}
+
+apr_status_t mastra_runs_hand_back(mastra_db_t *db, const char *host,
+                                   const char *id, int epoch,
+                                   apr_pool_t *pool)
+{
+    return change(db, run_hand_back, (const mastra_bind_t[]) {
+        MASTRA_TEXT(host), MASTRA_TEXT(id), MASTRA_INT(epoch)
+    }, 3, pool);
+}
+
+apr_status_t mastra_runs_retire(mastra_db_t *db, const mastra_run_row_t *row,
+                                int epoch, apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+
+    if (rv == APR_SUCCESS) {
+        rv = change(db, run_retire, (const mastra_bind_t[]) {
+            MASTRA_INT(now), MASTRA_TEXT(row->host), MASTRA_TEXT(row->id),
+            MASTRA_INT(epoch)
+        }, 4, pool);
+    }
+    return rv ? rv : mastra_db_execute(NULL, db, snapshot_delete,
+                                       (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->kind), MASTRA_TEXT(row->id)
+    }, 2, pool);
+}
+
+apr_status_t mastra_runs_orphans(mastra_run_row_t **prows, int *pn,
+                                 mastra_db_t *db, const char *host,
+                                 const char *kind, const char *dead,
+                                 apr_pool_t *pool)
+{
+    mastra_rows_t *rows;
+    mastra_run_row_t *made;
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+    int i, n;
+
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_query(&rows, db, run_orphans, (const mastra_bind_t[]) {
+            MASTRA_TEXT(host), MASTRA_TEXT(kind), MASTRA_INT(now),
+            MASTRA_TEXT(dead ? dead : "nobody")
+        }, 4, pool);
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    n = mastra_rows_count(rows);
+    made = apr_pcalloc(pool, sizeof(*made) * (apr_size_t)(n + 1));
+    for (i = 0; i < n; i++) {
+        made[i].id = mastra_rows_text(rows, i, 0);
+        made[i].name = mastra_rows_text(rows, i, 1);
+    }
+    *prows = made;
+    *pn = n;
+    return APR_SUCCESS;
+}
+
+apr_status_t mastra_runs_sweep(mastra_db_t *db, const char *kind,
+                               apr_interval_time_t age, apr_pool_t *pool)
+{
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
+
+    return rv ? rv : mastra_db_execute(NULL, db, run_sweep,
+                                       (const mastra_bind_t[]) {
+        MASTRA_TEXT(kind), MASTRA_INT(now - age / 1000)
+    }, 2, pool);
+}
+
+/* ---- lists ---- */
+
 apr_status_t mastra_runs_list(mastra_json_t **psummaries, apr_int64_t *ptotal,
                               mastra_db_t *db,
                               const mastra_runs_filter_t *filter,
                               apr_pool_t *pool)
 {
+    apr_int64_t now = 0;
+    apr_status_t rv = mastra_db_now(&now, db, pool);
     const mastra_bind_t binds[] = {
-        MASTRA_TEXT(filter->host), MASTRA_TEXT(filter->kind),
+        MASTRA_TEXT(filter->host), MASTRA_TEXT(filter->kind), MASTRA_INT(now),
         MASTRA_TEXT(filter->name), MASTRA_TEXT(filter->resource_id),
         MASTRA_TEXT(filter->thread_id), MASTRA_INT(filter->from / 1000),
         MASTRA_INT(filter->to ? filter->to / 1000 : APR_INT64_MAX),
@@ -275,11 +468,13 @@ apr_status_t mastra_runs_list(mastra_json_t **psummaries, apr_int64_t *ptotal,
     };
     mastra_rows_t *rows, *count;
     mastra_json_t *made;
-    apr_status_t rv = mastra_db_query(&rows, db, run_list, binds, 9, pool);
     int i;
 
     if (rv == APR_SUCCESS) {
-        rv = mastra_db_query(&count, db, run_count, binds, 7, pool);
+        rv = mastra_db_query(&rows, db, run_list, binds, 10, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_db_query(&count, db, run_count, binds, 8, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;

@@ -14,6 +14,9 @@ typedef struct mastra_tool_http_t {
     int status;
     int is_json;
     void (*over)(mastra_tool_call_t *call);  /* before the end is reported */
+    /* The answer broke off, or nobody listened. 1: it is sent again, nothing
+     * is reported now. */
+    int (*cut)(mastra_tool_call_t *call);
 } mastra_tool_http_t;
 
 /* Sends request (its baton and callbacks are set here) and ends the call with

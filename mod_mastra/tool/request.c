@@ -132,6 +132,11 @@ static void on_done(void *baton, const mastra_transfer_done_t *done)
     if (http->over) {
         http->over(call);
     }
+    if (http->cut && (done->end == MASTRA_TRANSFER_CUT
+                      || done->end == MASTRA_TRANSFER_UNREACHABLE)
+        && http->cut(call)) {
+        return;
+    }
     mastra_tool_finish(call, answer, error);
 }
 

@@ -65,6 +65,7 @@ typedef struct {
     const char *owner;               /* the resource that auth gives, or NULL */
     mastra_json_t *request_context;  /* object or NULL */
     const char *idempotency_key;     /* run/step/attempt, or NULL */
+    int at_least_once;               /* it may be done again with that key */
     int depth;                       /* of nested calls of this server */
     /* Hears what the tool says while it runs (lent), or NULL. Returns 0 when
      * it is slow: the tool then waits for mastra_tool_resume. */

@@ -10,6 +10,9 @@
 #define DEFAULT_TIMEOUT apr_time_from_sec(60)
 /* httpd takes no header much longer */
 #define MAX_RESOURCE 4096
+/* how often a call may end the process that answers it */
+#define MAX_CUTS 5
+#define CUT_PAUSE apr_time_from_msec(100)    /* the first, then longer ones */
 
 typedef struct {
     const char *uri;
@@ -18,8 +21,9 @@ typedef struct {
 
 typedef struct {
     mastra_tool_http_t http;         /* first: request.c knows it by this */
-    mastra_timer_t patience;         /* while it waits in line */
-    int waiting;
+    mastra_timer_t patience;         /* while it waits in line, or pauses */
+    int waiting, pausing;
+    int cuts;
 } uri_call_t;
 
 static const char *uri_parse(void **pconf, const char **pfield,
@@ -85,6 +89,8 @@ static void uri_over(mastra_tool_call_t *call)
     next_in_line(call->env);
 }
 
+static int uri_cut(mastra_tool_call_t *call);
+
 static apr_status_t uri_send(mastra_tool_call_t *call)
 {
     const uri_conf_t *conf = call->tool->conf;
@@ -103,6 +109,7 @@ static apr_status_t uri_send(mastra_tool_call_t *call)
     request.first_byte_timeout = conf->timeout;
     request.total_timeout = conf->timeout;
     state->http.over = uri_over;
+    state->http.cut = uri_cut;
     call->env->self_calls++;
     rv = mastra_tool_http_send(call, &state->http, &request);
     if (rv) {
@@ -144,19 +151,24 @@ static void lose_patience(void *baton)
                                           "tools"));
 }
 
+static void send_or_fail(mastra_tool_call_t *call)
+{
+    apr_status_t rv = uri_send(call);
+
+    if (rv) {
+        mastra_tool_finish(call, NULL,
+                           mastra_result_from_apr(call->pool, rv,
+                                                  "call the tool"));
+    }
+}
+
 static void next_in_line(mastra_tool_env_t *env)
 {
     while (env->self_waiting && env->self_calls < env->max_self_calls) {
         mastra_tool_call_t *call = env->self_waiting;
-        apr_status_t rv;
 
         leave_line(call);
-        rv = uri_send(call);
-        if (rv) {
-            mastra_tool_finish(call, NULL,
-                               mastra_result_from_apr(call->pool, rv,
-                                                      "call the tool"));
-        }
+        send_or_fail(call);
     }
 }
 
@@ -179,6 +191,32 @@ static void join_line(mastra_tool_call_t *call)
                           lose_patience, call);
 }
 
+/* ---- processes that die ---- */
+
+static void uri_again(void *baton)
+{
+    mastra_tool_call_t *call = baton;
+    uri_call_t *state = call->state;
+
+    state->pausing = 0;
+    send_or_fail(call);
+}
+
+/* The child that answered has died, or the server is being restarted: with the
+ * same key the call may be made again, as it would be if its run had died. */
+static int uri_cut(mastra_tool_call_t *call)
+{
+    uri_call_t *state = call->state;
+
+    if (!call->args.at_least_once || state->cuts >= MAX_CUTS) {
+        return 0;
+    }
+    state->pausing = 1;
+    mastra_loop_timer_set(call->env->loop, &state->patience,
+                          CUT_PAUSE << state->cuts++, uri_again, call);
+    return 1;
+}
+
 static apr_status_t uri_start(mastra_tool_call_t *call)
 {
     call->state = apr_pcalloc(call->pool, sizeof(uri_call_t));
@@ -196,6 +234,11 @@ static void uri_cancel(mastra_tool_call_t *call)
 {
     uri_call_t *state = call->state;
 
+    if (state->pausing) {
+        mastra_loop_timer_stop(call->env->loop, &state->patience);
+        mastra_tool_finish(call, NULL, NULL);
+        return;
+    }
     if (state->waiting) {
         leave_line(call);
         mastra_tool_finish(call, NULL, NULL);

@@ -17,6 +17,7 @@ typedef struct {
     apr_pool_t *pool;
     mastra_flow_row_t row;
     const char *owner;               /* of a run that is to be told; or NULL */
+    int canceled;                    /* before anything was changed */
 
     mastra_flows_filter_t *filter;
     mastra_json_t *runs;
@@ -62,9 +63,8 @@ static apr_status_t end_log(mastra_db_t *db, const mastra_flow_row_t *row,
     return rv ? rv : mastra_events_end(db, event.log, event.epoch, 1, pool);
 }
 
-static apr_status_t mark_canceled(mastra_db_t *db,
-                                  const mastra_flow_row_t *row,
-                                  apr_pool_t *pool)
+apr_status_t mastra_act_canceled(mastra_db_t *db, const mastra_flow_row_t *row,
+                                 apr_pool_t *pool)
 {
     mastra_json_t *snapshot;
     apr_status_t rv = mastra_flows_mark(db, row, "canceled", pool);
@@ -78,7 +78,20 @@ static apr_status_t mark_canceled(mastra_db_t *db,
                ? rv : end_log(db, row, pool);
 }
 
-/* One that goes on is ended by its owner, all others here. */
+static apr_status_t look_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    act_t *act = baton;
+    mastra_flow_row_t row;
+    apr_status_t rv = mastra_flows_get(&row, db, act->env->host,
+                                       act->workflow->id, act->run_id, 0,
+                                       pool);
+
+    act->canceled = rv == APR_SUCCESS && !strcmp(row.status, "canceled");
+    return rv;
+}
+
+/* One that goes on is ended by its owner, all others here. It was not canceled
+ * when this was asked for: if it is by now, somebody else was faster. */
 static apr_status_t cancel_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     act_t *act = baton;
@@ -88,16 +101,19 @@ static apr_status_t cancel_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
                                        pool);
 
     act->owner = NULL;
-    if (rv != APR_SUCCESS || !strcmp(row.status, "canceled")) {
+    if (rv != APR_SUCCESS) {
         return rv;
     }
+    if (!strcmp(row.status, "canceled")) {
+        return MASTRA_STORE_STALE;
+    }
     if (strcmp(row.status, "running")) {
-        return mark_canceled(db, &row, pool);
+        return mastra_act_canceled(db, &row, pool);
     }
     if (mastra_flow_lapsed(&row)) {
         rv = mastra_flows_claim(&row, db, act->env->owner->address, 0, 0,
                                 pool);
-        return rv ? rv : mark_canceled(db, &row, pool);
+        return rv ? rv : mastra_act_canceled(db, &row, pool);
     }
     act->owner = apr_pstrdup(act->pool, row.owner);
     return mastra_flows_halt(db, &row, pool);
@@ -162,7 +178,11 @@ int mastra_workflow_cancel(mastra_workflow_env_t *env,
     act_t act = { .env = env, .workflow = workflow, .run_id = run_id,
                   .pool = pool };
 
-    *perror = run_act(&act, MASTRA_STORE_WRITE, cancel_job, "cancel the run");
+    *perror = run_act(&act, MASTRA_STORE_READ, look_job, "cancel the run");
+    if (!*perror && !act.canceled) {
+        *perror = run_act(&act, MASTRA_STORE_WRITE, cancel_job,
+                          "cancel the run");
+    }
     if (!*perror) {
         tell_owner(&act);
     }

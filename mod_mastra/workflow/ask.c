@@ -387,6 +387,19 @@ static mastra_result_t *call(mastra_asking_t *asking, mastra_store_mode_e mode,
     return rv ? store_error(asking, rv, what) : NULL;
 }
 
+/* Requests were checked before they came here, calls of other modules not. */
+static mastra_result_t *check_owner(const mastra_asking_t *asking)
+{
+    const char *owner = asking->ask ? asking->ask->principal->resource_id
+                                    : NULL;
+    const char *whose = asking->row.resource_id;
+
+    return !owner || (whose && !strcmp(whose, owner))
+           ? NULL : mastra_result_make(asking->pool, 403, "RUN_OWNER",
+                                       "Access denied: workflow run belongs "
+                                       "to a different resource");
+}
+
 mastra_result_t *mastra_ask_read(mastra_asking_t *asking)
 {
     mastra_result_t *error = call(asking, MASTRA_STORE_READ, read_job,
@@ -395,7 +408,7 @@ mastra_result_t *mastra_ask_read(mastra_asking_t *asking)
     if (asking->rows) {
         mastra_json_own(asking->rows, asking->pool);
     }
-    return error;
+    return error ? error : check_owner(asking);
 }
 
 /* The run is on its way; whoever asked may wait for it. */

@@ -92,6 +92,26 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
     return rv;
 }
 
+/* A run that would wait now, and that somebody has asked to end meanwhile. */
+static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
+                              apr_pool_t *pool)
+{
+    mastra_flow_row_t now;
+    apr_status_t rv;
+
+    if (strcmp(batch->status, "suspended") && strcmp(batch->status, "waiting")) {
+        return APR_SUCCESS;
+    }
+    rv = mastra_flows_get(&now, db, batch->row.host, NULL, batch->row.id, 0,
+                          pool);
+    if (rv == APR_SUCCESS && now.halt) {
+        batch->status = "canceled";
+        mastra_json_set_str(batch->snapshot, "status", batch->status);
+        rv = mastra_flows_mark(db, &now, batch->status, pool);
+    }
+    return rv;
+}
+
 static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
                            apr_pool_t *pool)
 {
@@ -110,6 +130,9 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_settle(db, &batch->row, batch->status, wake, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = heed_halt(batch, db, pool);
     }
     return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
                                            pool);
@@ -410,7 +433,13 @@ void mastra_commit_flush(mastra_workflow_run_t *run)
 void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
 {
     mastra_batch_t *batch = make_batch(run);
+    const char *error = mastra_json_get_str(run->root->error, "message");
 
+    if (!strcmp(status, "failed")) {
+        mastra_log(MASTRA_LOG_INFO, 0, "run %s of workflow %s failed: %s",
+                   run->row.id, run->workflow->id,
+                   error ? error : "no more known");
+    }
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);

@@ -244,6 +244,28 @@ static mastra_json_t *record_of(mastra_task_t *task, mastra_outcome_e outcome,
     return made;
 }
 
+static void note_resumed(mastra_task_t *task, const mastra_json_t *record)
+{
+    apr_int64_t at = mastra_json_get_int(record, "resumedAt", 0);
+
+    if (at && at >= mastra_json_get_int(task->resumed, "resumedAt", 0)) {
+        task->resumed = record;
+    }
+}
+
+/* What contains a step that was resumed shows with what. */
+static void lift_resumed(const mastra_task_t *task, mastra_json_t *record)
+{
+    mastra_json_t *payload = mastra_json_get(task->resumed, "resumePayload");
+
+    if (payload) {
+        mastra_json_set(record, "resumePayload", mastra_json_ref(payload));
+        mastra_json_set_int(record, "resumedAt",
+                            mastra_json_get_int(task->resumed, "resumedAt",
+                                                0));
+    }
+}
+
 /* The first step in scope that waits, with its path below. */
 static mastra_json_t *find_suspended(const mastra_json_t *results,
                                      const char **pid)
@@ -293,7 +315,13 @@ static void nested_child(mastra_task_t *task, mastra_task_t *flow)
 {
     mastra_json_t *record = record_of(task, flow->outcome, flow->output,
                                       flow->error);
+    void *at;
 
+    for (at = mastra_json_iter(flow->scope->results); at;
+         at = mastra_json_next(flow->scope->results, at)) {
+        note_resumed(task, mastra_json_value(at));
+    }
+    lift_resumed(task, record);
     if (flow->outcome == MASTRA_TASK_SUSPENDED) {
         lift_suspension(task, record, flow->scope->results);
     }
@@ -385,8 +413,12 @@ static void foreach_end(mastra_task_t *task)
     mastra_json_t *record = record_of(task, outcome, task->outputs,
                                       task->error);
 
+    lift_resumed(task, record);
     if (outcome == MASTRA_TASK_SUSPENDED) {
         mastra_json_merge(record, task->resume);
+        mastra_json_set(mastra_json_path(record, "suspendPayload",
+                                         "__workflow_meta", NULL),
+                        "foreachOutput", mastra_json_ref(task->items));
     }
     if (task->announced) {
         mastra_say_result(task, record);
@@ -428,6 +460,8 @@ static void foreach_run(mastra_task_t *task)
         for (i = 0; i < n && n <= MASTRA_WORKFLOW_MAX_ITEMS; i++) {
             mastra_json_append(task->outputs, mastra_json_null());
         }
+        task->items = mastra_json_own(mastra_json_copy_flat(task->outputs),
+                                      task->run->pool);
         if (!mastra_json_is_array(task->input)
             || n > MASTRA_WORKFLOW_MAX_ITEMS) {
             task->error = mastra_json_own(mastra_error_make(
@@ -454,11 +488,18 @@ static void note_waiting(mastra_task_t *task, const mastra_task_t *child)
     meta = mastra_json_get(payload, "__workflow_meta");
     meta = meta ? mastra_json_copy_flat(meta) : mastra_json_object();
     mastra_json_set_int(meta, "foreachIndex", child->index);
+    mastra_json_set(meta, "resumeLabels", mastra_json_object());
     mastra_json_set(payload, "__workflow_meta", meta);
     task->resume = mastra_json_own(mastra_json_pack(
         "{s:o, s:I}", "suspendPayload", payload, "suspendedAt",
         mastra_json_get_int(child->record, "suspendedAt", 0)),
         task->run->pool);
+}
+
+static void put_at(mastra_json_t *list, int index, mastra_json_t *value)
+{
+    mastra_json_put_at(list, (apr_size_t)index,
+                       value ? mastra_json_ref(value) : mastra_json_null());
 }
 
 /* What waited before does not keep later items from beginning, what waits
@@ -470,9 +511,10 @@ static void foreach_child(mastra_task_t *task, mastra_task_t *child)
     task->replayed &= child->replayed;
     if (child->outcome == MASTRA_TASK_SUCCESS) {
         task->done++;
-        mastra_json_put_at(task->outputs, (apr_size_t)child->index,
-                           mastra_json_ref(child->output));
+        put_at(task->outputs, child->index, child->output);
     }
+    note_resumed(task, child->record);
+    put_at(task->items, child->index, child->record);
     if (child->outcome == MASTRA_TASK_SUSPENDED) {
         note_waiting(task, child);
         task->completed |= !child->replayed;

@@ -59,6 +59,8 @@ struct mastra_task_t {
     mastra_json_t *outputs;
     int done;                        /* items of a foreach that succeeded */
     int late;                        /* the run has too many: not begun */
+    mastra_json_t *items;            /* of a foreach: records in order */
+    const mastra_json_t *resumed;    /* the record below that was resumed last */
 
     /* of a step that is done now */
     int attempt;                     /* failed ones before it */
@@ -66,7 +68,6 @@ struct mastra_task_t {
     mastra_tool_call_t *call;
     mastra_agent_run_t *agent;
     struct mastra_talk_t *talk;      /* with the agent */
-    int cuts;                        /* calls whose process died */
     mastra_timer_t timer;
     apr_int64_t wake;                /* of a sleep, ms */
 };
@@ -135,6 +136,8 @@ const char *mastra_task_name(const mastra_task_t *task);
 
 /* ---- step.c ---- */
 
+/* What tells its present attempt from all others: run/turn/place/attempt. */
+const char *mastra_step_key(const mastra_task_t *task);
 /* A step without others below it begins: from storage, or now. */
 void mastra_step_begin(mastra_task_t *task);
 /* Its result, or a part on the way to it, is stored. */
@@ -253,6 +256,8 @@ mastra_wait_t *mastra_wait_make(mastra_workflow_env_t *env,
                                 const mastra_flow_row_t *row, int how);
 /* Also what segments from first on have said, but for the first chunks. */
 void mastra_wait_from(mastra_wait_t *wait, int first, apr_int64_t skip);
+/* What follows an event. */
+void mastra_wait_after(mastra_wait_t *wait, mastra_event_at_t at);
 /* Nothing of what it has said is kept any more: its snapshot (a reference is
  * taken) is told instead. */
 void mastra_wait_told(mastra_wait_t *wait, mastra_json_t *snapshot);

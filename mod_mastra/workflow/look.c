@@ -57,8 +57,9 @@ static int is_long_over(const mastra_flow_row_t *row)
 
 mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
                                        const mastra_workflow_t *workflow,
-                                       const char *run_id, apr_int64_t offset,
-                                       int legacy, mastra_result_t **perror,
+                                       const char *run_id,
+                                       const mastra_workflow_observe_t *how,
+                                       mastra_result_t **perror,
                                        apr_pool_t *pool)
 {
     mastra_wait_t *wait;
@@ -70,16 +71,24 @@ mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
     if (*perror) {
         return NULL;
     }
+    if (how->after.part > (asking.row.segment ? asking.row.segment : 1)) {
+        *perror = mastra_result_make(pool, 400, "EVENT_ID_UNKNOWN", "This run "
+                                     "has not said anything with this id");
+        return NULL;
+    }
     kept.asking = &asking;
     rv = mastra_store_call(env->store, MASTRA_STORE_READ, find_kept, &kept);
     if (rv) {
         *perror = mastra_store_result(pool, rv, "read what the run has said");
         return NULL;
     }
-    wait = mastra_wait_make(env, &asking.row, legacy ? 3 : 2);
+    wait = mastra_wait_make(env, &asking.row, how->legacy ? 3 : 2);
     mastra_wait_from(wait, kept.first ? kept.first
                            : asking.row.segment ? asking.row.segment : 1,
-                     offset);
+                     how->offset);
+    if (how->after.part && how->after.part >= kept.first) {
+        mastra_wait_after(wait, how->after);
+    }
     if (!kept.first && is_long_over(&asking.row)) {
         mastra_wait_told(wait, asking.row.snapshot);
     }

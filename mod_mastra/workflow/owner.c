@@ -233,6 +233,16 @@ static void submit(op_t *op, mastra_store_mode_e mode,
 
 /* ---- taking over ---- */
 
+/* Whoever was told to cancel it has died before. */
+static apr_status_t end_claimed(mastra_db_t *db, mastra_workflow_env_t *env,
+                                const char *id, apr_pool_t *pool)
+{
+    mastra_flow_row_t row;
+    apr_status_t rv = mastra_flows_get(&row, db, env->host, NULL, id, 1, pool);
+
+    return rv ? rv : mastra_act_canceled(db, &row, pool);
+}
+
 static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     op_t *op = baton;
@@ -253,6 +263,9 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
         return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
     }
     rv = mastra_flows_claim(&row, db, op->owner->address, env->lease, 0, pool);
+    if (rv == APR_SUCCESS && row.halt) {
+        return end_claimed(db, env, op->id, pool);
+    }
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_get_graph(&graph, db, row.graph, pool);
     }

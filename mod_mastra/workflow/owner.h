@@ -52,6 +52,12 @@ void mastra_launch_free(mastra_launch_t *launch);
 /* Any thread: the run goes on, on the loop. */
 void mastra_launch(mastra_launch_t *launch);
 
+/* ---- act.c ---- */
+
+/* Store thread: a run that nobody else has is canceled, with its snapshot. */
+apr_status_t mastra_act_canceled(mastra_db_t *db, const mastra_flow_row_t *row,
+                                 apr_pool_t *pool);
+
 /* ---- owner_stop.c ---- */
 
 /* The last run has gone: somebody may wait for that. */

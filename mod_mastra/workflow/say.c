@@ -6,21 +6,13 @@
 
 #include "engine.h"
 
-#define FRAME_LIMIT (64 * 1024 * 1024)
-
 /* The chunk is taken over. */
 static void say(mastra_workflow_run_t *run, mastra_json_t *chunk)
 {
-    mastra_buf_t buf;
-
     if (run->log) {
-        mastra_buf_init(&buf, FRAME_LIMIT);
-        if (!mastra_json_write(&buf, chunk)) {
-            /* how much may be unwritten is bounded by the steps that run at
-             * once: they are not held back */
-            mastra_log_append(run->log, buf.data, buf.len);
-        }
-        mastra_buf_free(&buf);
+        /* how much may be unwritten is bounded by the steps that run at
+         * once: they are not held back */
+        mastra_log_chunk(run->log, chunk);
     }
     mastra_json_unref(chunk);
 }

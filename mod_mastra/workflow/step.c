@@ -10,7 +10,6 @@
 /* Sleeps up to this are waited for in memory, by whoever has the run. */
 #define SHORT_SLEEP 2000
 #define MAX_TAKEN 5              /* how often a step may end its process */
-#define CUT_PAUSE apr_time_from_msec(100)    /* the first, then longer ones */
 
 /* ---- validation ---- */
 
@@ -287,31 +286,6 @@ void mastra_step_cancel(mastra_task_t *task)
 
 /* ---- tools ---- */
 
-static void call_tool(mastra_task_t *task);
-
-static void call_again(void *baton)
-{
-    mastra_task_t *task = baton;
-
-    call_tool(task);
-    mastra_run_pump(task->run);
-}
-
-/* A handler of this server whose process died under the call is called again,
- * with the same key, as the step would be if the run had died with it. */
-static int was_cut(mastra_task_t *task, const mastra_result_t *error)
-{
-    if (!error || task->node->tool->kind != &mastra_tool_uri
-        || (strcmp(error->code, "TOOL_CUT")
-            && strcmp(error->code, "TOOL_UNREACHABLE"))
-        || task->cuts >= MAX_TAKEN) {
-        return 0;
-    }
-    mastra_loop_timer_set(task->run->env->loop, &task->timer,
-                          CUT_PAUSE << task->cuts++, call_again, task);
-    return 1;
-}
-
 static void tool_done(void *baton, mastra_json_t *result,
                       const mastra_result_t *error)
 {
@@ -319,9 +293,6 @@ static void tool_done(void *baton, mastra_json_t *result,
     mastra_workflow_run_t *run = task->run;
 
     task->call = NULL;
-    if (was_cut(task, error)) {
-        return;
-    }
     mastra_step_came(task, mastra_json_ref(result),
                      error ? mastra_error_make(error->message) : NULL);
     mastra_run_pump(run);
@@ -366,6 +337,15 @@ static void ask_human(mastra_task_t *task)
     mastra_json_unref(waits);
 }
 
+const char *mastra_step_key(const mastra_task_t *task)
+{
+    const mastra_workflow_run_t *run = task->run;
+
+    return apr_psprintf(run->pool, "%s/%d/%s/%d", run->row.id,
+                        (int)mastra_json_get_int(run->begin, "turn", 0),
+                        task->place, task->attempt);
+}
+
 static void call_tool(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
@@ -377,10 +357,7 @@ static void call_tool(mastra_task_t *task)
         .request_context = (mastra_json_t *)context,
         .depth = (int)mastra_json_get_int(run->begin, "depth", 0),
         /* the same again when this process ends before it knows the result */
-        .idempotency_key = apr_psprintf(run->pool, "%s/%d/%s/%d", run->row.id,
-                                        (int)mastra_json_get_int(
-                                            run->begin, "turn", 0),
-                                        task->place, task->attempt),
+        .idempotency_key = mastra_step_key(task), .at_least_once = 1,
         .say = tool_says, .say_baton = task
     };
     apr_status_t rv = mastra_tool_start(&task->call, run->env->tools,

@@ -176,7 +176,8 @@ static mastra_agent_run_t *make_run(mastra_task_t *task,
     mastra_principal_t principal = {
         .resource_id = run->row.resource_id,
         .request_context = mastra_json_get(run->begin, "requestContext"),
-        .depth = (int)mastra_json_get_int(run->begin, "depth", 0) + 1
+        .depth = (int)mastra_json_get_int(run->begin, "depth", 0) + 1,
+        .again = mastra_step_key(task)
     };
     const char *agent_run = mastra_json_get_str(
         mastra_json_get(task->resume, "waitsFor"), "agentRun");

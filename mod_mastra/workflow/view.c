@@ -252,7 +252,8 @@ mastra_json_t *mastra_snapshot_result(const mastra_json_t *snapshot,
     }
     if (has_status(snapshot, "suspended")) {
         add_suspended(made, snapshot);
-        if (mastra_json_get_bool(options, "includeResumeLabels", 0)) {
+        if (mastra_json_get_bool(options, "includeResumeLabels", 0)
+            && mastra_json_size(mastra_json_get(snapshot, "resumeLabels"))) {
             mastra_json_set(made, "resumeLabels", mastra_json_ref(
                 mastra_json_get(snapshot, "resumeLabels")));
         }

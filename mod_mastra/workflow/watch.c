@@ -27,6 +27,7 @@ struct mastra_wait_t {
     const char *key;                 /* of its log */
     int last;                        /* with whose end the wait ends */
     apr_int64_t skip;                /* chunks that are not shown */
+    apr_int64_t after;               /* in the first that is followed */
     mastra_json_t *told;             /* there are no chunks: this, or NULL */
     int stays;                       /* also while the run is suspended */
     int suspended;                   /* what the last chunk said */
@@ -73,6 +74,12 @@ void mastra_wait_from(mastra_wait_t *wait, int first, apr_int64_t skip)
 {
     wait->segment = first;
     wait->skip = skip;
+}
+
+void mastra_wait_after(mastra_wait_t *wait, mastra_event_at_t at)
+{
+    wait->segment = at.part;
+    wait->after = at.seq;
 }
 
 void mastra_wait_told(mastra_wait_t *wait, mastra_json_t *snapshot)
@@ -303,7 +310,6 @@ static int on_frame(void *baton, const char *frame, apr_size_t len,
 {
     mastra_wait_t *wait = baton;
 
-    (void)seq;
     wait->heard = 1;
     wait->suspended = is_suspending(frame, len);
     if (!wait->sink || wait->how == FOR_END
@@ -314,9 +320,15 @@ static int on_frame(void *baton, const char *frame, apr_size_t len,
         wait->skip--;
         return 1;
     }
-    return wait->how == FOR_OLD_CHUNKS
-               ? give_old(wait, frame, len)
-               : wait->sink->vtable->raw(wait->sink, frame, len);
+    if (wait->how == FOR_OLD_CHUNKS) {
+        /* several of them for one event: they have no ids */
+        return give_old(wait, frame, len);
+    }
+    if (seq && wait->sink->vtable->mark) {
+        wait->sink->vtable->mark(wait->sink, (mastra_event_at_t){
+            .part = wait->segment, .seq = seq });
+    }
+    return wait->sink->vtable->raw(wait->sink, frame, len);
 }
 
 /* Chunks made of what the run came to, as those that it said are gone. */
@@ -407,8 +419,9 @@ static void follow(mastra_wait_t *wait)
     wait->key = mastra_run_log_key(wait->run_id, wait->segment, wait->pool);
     wait->follower = mastra_log_follow(
         wait->env->owner->events, wait->env->store, wait->key,
-        wait->segment == wait->last ? wait->owner : NULL, 0, &follower_cbs,
-        wait);
+        wait->segment == wait->last ? wait->owner : NULL, wait->after,
+        &follower_cbs, wait);
+    wait->after = 0;
 }
 
 /* A run that slept may go on in another child, or be ended by anybody: storage

@@ -132,11 +132,17 @@ int mastra_workflow_ask(mastra_workflow_asked_t *asked, mastra_workflow_env_t *e
                         const mastra_workflow_t *workflow,
                         const mastra_workflow_ask_t *ask, mastra_result_t **perror,
                         apr_pool_t *pool);
-/* Follows a run; legacy: chunks of the older form. */
+typedef struct {
+    apr_int64_t offset;              /* so many chunks are left out, */
+    mastra_event_at_t after;         /* or all up to this event: part not 0 */
+    int legacy;                      /* chunks of the older form */
+} mastra_workflow_observe_t;
+/* Follows a run. */
 mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
                                        const mastra_workflow_t *workflow,
-                                       const char *run_id, apr_int64_t offset,
-                                       int legacy, mastra_result_t **perror,
+                                       const char *run_id,
+                                       const mastra_workflow_observe_t *how,
+                                       mastra_result_t **perror,
                                        apr_pool_t *pool);
 /* 1: done. */
 int mastra_workflow_cancel(mastra_workflow_env_t *env,

@@ -9,7 +9,7 @@ use MastraTest;
 use POSIX ();
 use Time::HiRes qw(sleep);
 
-plan tests => 46;
+plan tests => 49;
 
 sub types { return map { $_->{json}{type} } grep { ref $_->{json} } @_ }
 
@@ -105,6 +105,11 @@ $answer = api_post('/agents/weather-agent/generate',
     { messages => 'weather', runId => "$id-5", requireToolApproval => true });
 is $answer->{json}{finishReason}, 'suspended', 'a request may ask for approval of each call';
 is $answer->{json}{suspendPayload}{toolName}, 'weather-tool', '... of whichever tool';
+is_deeply [map { $_->{payload}{toolName} } @{ $answer->{json}{toolCalls} }], ['weather-tool'], '... and shows the call';
+my ($said) = grep { $_->{role} eq 'assistant' } @{ $answer->{json}{messages} };
+is_deeply [map { $_->{type} } values %{ $said->{content}{metadata}{pendingToolApprovals} }], ['approval'],
+    '... and the message what it waits for';
+is $answer->{json}{response}{dbMessages}[0]{id}, $said->{id}, '... in both lists';
 
 # --- two decisions at once, in several children
 

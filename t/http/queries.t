@@ -5,7 +5,7 @@ use warnings FATAL => 'all';
 use Apache::Test '-withtestmore';
 use MastraTest;
 
-plan tests => 18;
+plan tests => 45;
 
 my $threads = '/memory/threads?agentId=weather-agent&resourceId=query-test';
 
@@ -29,6 +29,9 @@ is api_get("$threads&orderBy[field]=updatedAt&orderBy[direction]=ASC")->{status}
 is api_get('/agents/plain-agent?requestContext=%7B%22a%22%3A1%7D')->{status}, 200,
     'a request context may be JSON';
 is api_get('/agents/plain-agent?requestContext=eyJhIjoxfQ==')->{status}, 200, '... or base64';
+is api_get("/agents/plain-agent?requestContext=$_")->{status}, 200, "... or none: '$_'" for '', 'null', '{}';
+issues(api_get("/agents/plain-agent?requestContext=$_"), 'requestContext', '... and nothing else')
+    for 'nonsense', '%7Bbad', '[1]', '7', 'eyJh', 'WzFd', '%7B%22a%22%3A1%7D&requestContext=x', 'a' x 6000;
 is api_get('/agents?partial=true&&=&x')->{status}, 200, 'odd pairs do no harm';
 is api_get("/agents?x=%ff")->{status}, 400, 'what is no UTF-8 is refused';
 is api_get('/agents?' . join('&', ('a=1') x 1100))->{status}, 400,

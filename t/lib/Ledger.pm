@@ -6,7 +6,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use parent 'MastraHttpd';
-use Fcntl qw(F_WRLCK SEEK_SET);
+use Fcntl qw(F_SETLKW F_WRLCK SEEK_SET);
 use JSON::PP ();
 use MastraTest ();
 use Time::HiRes qw(sleep time);
@@ -20,7 +20,7 @@ sub write_file {
     close $fh or die "$path: $!";
 }
 
-my $step_in = { type => 'object', properties => { run => { type => 'string' }, step => { type => 'integer' } },
+our $step_in = { type => 'object', properties => { run => { type => 'string' }, step => { type => 'integer' } },
     required => ['run', 'step'] };
 
 sub tool {
@@ -31,6 +31,13 @@ sub tool {
 sub sql {
     my ($self, $id, $statement, $params, $result, %more) = @_;
     $self->tool($id, %more, execute => { kind => 'sql', statement => $statement, params => $params, result => $result });
+}
+
+sub agent {
+    my ($self, $id, %definition) = @_;
+    mkdir $_ for "$self->{project}/agents", "$self->{project}/agents/$id";
+    write_file("$self->{project}/agents/$id/agent.json", $json->encode({ name => $id, instructions => 'Do it.',
+        model => 'mock/echo', %definition }));
 }
 
 sub workflow {
@@ -56,6 +63,14 @@ sub held_chain {
         { type => 'tool', id => "s$_", toolId => $tool }) } 1 .. $n;
 }
 
+# An agent whose model calls the tool, in each step.
+sub agent_chain {
+    my ($tool, $n) = @_;
+    return map { ({ type => 'mapping', id => "m$_", mapConfig => $json->encode({
+        prompt => { template => qq(CALL:$tool:{"run":"\${initData.run}","step":$_}) } }) },
+        { type => 'agent', id => "a$_", agentId => 'caller' }) } 1 .. $n;
+}
+
 # start(steps => 20, conf => TEXT, ...)
 sub start {
     my $self = shift->prepare(@_);
@@ -77,8 +92,6 @@ sub prepare {
         inputSchema => $step_in);
     $self->sql('read', 'SELECT step, count(*) AS n FROM t_ledger WHERE run = ? GROUP BY step ORDER BY step',
         ['run'], 'rows');
-    $self->sql('size', 'SELECT count(*) AS steps, sum(length(record)) AS bytes FROM mastra_x_steps WHERE run = ?',
-        ['run'], 'rows');
     $self->tool('note', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua' });
     $self->tool('fail', inputSchema => $step_in, execute => { kind => 'uri', uri => '/tools/ledger.lua?fail=1' });
     $self->workflow('sql-chain', chain('write', $steps));
@@ -92,6 +105,8 @@ sub prepare {
     $self->sql('owners', "SELECT id, owner FROM mastra_x_runs WHERE status = 'running'", [], 'rows');
     $self->workflow('sql-held', held_chain('write', $steps));
     $self->workflow('uri-held', held_chain(undef, $steps));
+    $self->agent('caller', tools => ['hold']);
+    $self->workflow('agent-held', agent_chain('hold', $steps));
     $setup->($self) if $setup;
     mkdir "$self->{dir}/scripts";
     $self->{traces} //= "$self->{dir}/state";
@@ -102,6 +117,7 @@ sub prepare {
     $self->write_conf(<<"END" . $conf);
 MastraEngine On
 MastraProject "\@state\@/project"
+MastraModelProvider mock mock
 Alias "/tools/" "\@dir\@/scripts/"
 <Directory "\@dir\@/scripts">
     Require all granted
@@ -227,6 +243,20 @@ sub owners {
     return { map { $_->{id} => $_->{owner} =~ /\.(\d+)-/ ? $1 : 0 } @$rows };
 }
 
+# As MastraHttpd's, for a project without agents.
+sub freeze {
+    my ($self, $pid) = @_;
+    for (1 .. 20) {
+        kill STOP => $pid;
+        my $answer = eval { $self->api_post('/tools/write/execute', { data => { run => 'freeze', step => 1 } },
+            timeout => 2) };
+        return if $answer && $answer->{status} == 200;
+        kill CONT => $pid;
+        sleep 0.02;
+    }
+    die "process $pid always has the database's lock";
+}
+
 # Whatever wants to write to the database waits while the code runs: for less than five seconds.
 sub while_locked {
     my ($self, $code) = @_;
@@ -237,14 +267,15 @@ sub while_locked {
         MastraTest::wait_for(sub { Postgres::psql($self->{params}, 'SELECT 1 FROM pg_locks WHERE granted '
             . "AND mode = 'ExclusiveLock' AND relation = 'mastra_x_runs'::regclass") }, 10);
         my @said = $code->();
+        # processes that the code has made have this end of the pipe, too
+        print $psql "ROLLBACK;\n\\q\n";
         close $psql;
         return @said;
     }
-    # as store/lock.c does it
+    # the byte that store/lock.c locks
     open my $file, '+<', $self->database_file . '-mastra-lock' or die "lock: $!";
     my $range = pack 's s x4 q q l x4', F_WRLCK, SEEK_SET, 0, 1, 0;
-    my $ofd_setlkw = 38;
-    fcntl $file, $ofd_setlkw, $range or die "lock: $!";
+    fcntl $file, F_SETLKW, $range or die "lock: $!";
     my @said = $code->();
     close $file;
     return @said;

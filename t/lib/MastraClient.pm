@@ -214,6 +214,8 @@ sub next_frame {
         $frame{comment} = join "\n", map { /^: ?(.*)/s ? $1 : () } @lines if !@data;
         ($frame{event}) = map { /^event: ?(.*)/s ? $1 : () } @lines;
         delete $frame{event} if !defined $frame{event};
+        ($frame{id}) = map { /^id: ?(.*)/s ? $1 : () } @lines;
+        delete $frame{id} if !defined $frame{id};
     }
     $frame{json} = decoded($frame{data}) if defined $frame{data};
     return \%frame;

@@ -17,7 +17,8 @@ my $made = 0;
 
 # new(name => 'kill', conf => TEXT, [mpm => 'prefork',] [limits => TEXT,] [env => {},]
 # [first => TEXT that stands before all modules,] [mastra => 0 for a server without it,]
-# [db => 'sqlite3' or parameters of PostgreSQL, or '' for none]): writes the configuration.
+# [db => 'sqlite3', a file ending in .db, or parameters of PostgreSQL, or '' for none]): writes the
+# configuration.
 # In conf, @port@, @state@ (a folder the children may write) and @top@ stand for their values.
 sub new {
     my ($class, %opt) = @_;
@@ -109,7 +110,8 @@ sub dbd_conf {
     my $self = shift;
     my $db = $self->{db} // MastraTest::database();
     return '' if !$db;
-    return "DBDriver sqlite3\nDBDParams \"$self->{dir}/state/mastra.db\"\n" if $db eq 'sqlite3';
+    $self->{file} = $db eq 'sqlite3' ? "$self->{dir}/state/mastra.db" : $db =~ /\.db$/ ? $db : undef;
+    return "DBDriver sqlite3\nDBDParams \"$self->{file}\"\n" if $self->{file};
     $self->{params} = $db eq 'pgsql' ? database_of_its_own() : $db;
     return "DBDriver pgsql\nDBDParams \"$self->{params}\"\n";
 }
@@ -126,7 +128,7 @@ sub database_of_its_own {
 
 sub port { $_[0]{port} }
 sub dir  { $_[0]{dir} }
-sub database_file { "$_[0]{dir}/state/mastra.db" }
+sub database_file { $_[0]{file} }
 
 sub command {
     my ($self, @args) = @_;

@@ -43,6 +43,10 @@ static APR_OPTIONAL_FN_TYPE(mastra_memory) *memory;
 static APR_OPTIONAL_FN_TYPE(mastra_generate_async) *generate_async;
 static APR_OPTIONAL_FN_TYPE(mastra_stream_async) *stream_async;
 static APR_OPTIONAL_FN_TYPE(mastra_tool_execute_async) *tool_execute_async;
+static APR_OPTIONAL_FN_TYPE(mastra_workflow_start_async) *start_async;
+static APR_OPTIONAL_FN_TYPE(mastra_workflow_resume_async) *resume_async;
+static APR_OPTIONAL_FN_TYPE(mastra_workflow_stream_async) *watch_async;
+static APR_OPTIONAL_FN_TYPE(mastra_memory_async) *memory_async;
 static APR_OPTIONAL_FN_TYPE(mastra_call_cancel) *call_cancel;
 static APR_OPTIONAL_FN_TYPE(mastra_call_resume) *call_resume;
 static APR_OPTIONAL_FN_TYPE(mastra_call_release) *call_release;
@@ -707,6 +711,19 @@ static apr_status_t begin(mastra_call_t **pcall, request_rec *r,
     if (!strcmp(op, "stream")) {
         return stream_async(pcall, ask, count_chunk, done_cb, wait);
     }
+    if (!strcmp(op, "watch")) {
+        return watch_async(pcall, ask, count_chunk, done_cb, wait);
+    }
+    if (!strcmp(op, "start")) {
+        return start_async(pcall, ask, done_cb, wait);
+    }
+    if (!strcmp(op, "resume")) {
+        return resume_async(pcall, ask, done_cb, wait);
+    }
+    if (!strcmp(op, "memory")) {
+        return memory_async(pcall, ask, value(r, "method"), value(r, "path"),
+                            done_cb, wait);
+    }
     return !strcmp(op, "tool") ? tool_execute_async(pcall, ask, done_cb, wait)
                                : generate_async(pcall, ask, done_cb, wait);
 }
@@ -936,6 +953,10 @@ static void fetch(void)
     generate_async = APR_RETRIEVE_OPTIONAL_FN(mastra_generate_async);
     stream_async = APR_RETRIEVE_OPTIONAL_FN(mastra_stream_async);
     tool_execute_async = APR_RETRIEVE_OPTIONAL_FN(mastra_tool_execute_async);
+    start_async = APR_RETRIEVE_OPTIONAL_FN(mastra_workflow_start_async);
+    resume_async = APR_RETRIEVE_OPTIONAL_FN(mastra_workflow_resume_async);
+    watch_async = APR_RETRIEVE_OPTIONAL_FN(mastra_workflow_stream_async);
+    memory_async = APR_RETRIEVE_OPTIONAL_FN(mastra_memory_async);
     call_cancel = APR_RETRIEVE_OPTIONAL_FN(mastra_call_cancel);
     call_resume = APR_RETRIEVE_OPTIONAL_FN(mastra_call_resume);
     call_release = APR_RETRIEVE_OPTIONAL_FN(mastra_call_release);

@@ -34,6 +34,18 @@ END
     is $memory->(GET => '/threads?resourceId=me&perPage=5')->{json}{total}, 1, $says->('... and listed');
     is $memory->(GET => '/threads/none')->{status}, 404, $says->('one that is not there');
 
+    # --- told of it on the loop
+    my $later = sub {
+        my ($method, $path, $body, %more) = @_;
+        return ($httpd->ask('async', $body, op => 'memory', id => 'native', method => $method, path => $path, %more))[0];
+    };
+    $got = $later->(GET => '/threads/t%2F1%20%25');
+    is "$got->{rv} $got->{status} $got->{json}{title}", 'ok 200 Two', $says->('a thread is asked for with a callback');
+    is $later->(PATCH => '/threads/t%2F1%20%25', { title => 'Three' })->{json}{title}, 'Three', $says->('... and changed');
+    is $later->(GET => '/threads/none')->{status}, 404, $says->('... one that is not there');
+    is $later->(GET => '/threads/t%2F1%20%25', '', resource => 'you')->{status}, 403, $says->('... one of somebody else');
+    is $later->(GET => '/nothing')->{rv}, $memory->(GET => '/nothing')->{rv}, $says->('... a route that is not there');
+
     # --- whose they are
     is $memory->(GET => '/threads/t%2F1%20%25', '', resource => 'me')->{status}, 200, $says->('its owner sees it');
     my $denied = $memory->(GET => '/threads/t%2F1%20%25', '', resource => 'you');

@@ -6,7 +6,7 @@ use Apache::Test '-withtestmore';
 use MastraTest;
 use Sample;
 
-plan tests => 14;
+plan tests => 29;
 
 my $httpd = Sample->start(env => { MASTRA_TEST_KEY => 'x' }, conf => <<'END');
 MastraProject "@top@/t/project"
@@ -47,3 +47,35 @@ is join(' ', map { $_->{type} // '' } @lines),
     'a stream tells all chunks';
 is $said->{rv}, 'ok', '... and ends';
 is $said->{status}, 200, '... well';
+
+# --- with callbacks
+
+sub async { my ($op, $body, %more) = @_; return $httpd->ask('async', $body, op => $op, %more) }
+
+($said, my $more) = async(start => { inputData => { n => 1 } }, id => 'net-flow');
+is "$said->{rv} $said->{status} $said->{json}{status}", 'ok 200 success', 'a run that somebody is told of';
+ok $more->{deadlock}, '... on the loop';
+($said) = async(start => { inputData => { n => 'x' } }, id => 'net-flow');
+is "$said->{rv} $said->{status}", 'ok 400', '... with input that does not fit';
+($said) = async(start => {}, id => 'none');
+is "$said->{rv} $said->{status}", 'ok 404', '... of a workflow that is not there';
+$run = "later-$$";
+($said) = async(start => { runId => $run, inputData => { q => 'why' } }, id => 'net-wait', resource => 'me');
+is $said->{json}{status}, 'suspended', '... that waits for a person';
+($said) = async(resume => { resumeData => {} }, id => 'net-wait');
+is $said->{status}, 400, '... is resumed by its id';
+($said) = async(resume => { runId => $run, resumeData => { answer => 'so' } }, id => 'net-wait', resource => 'you');
+is $said->{status}, 403, '... by whose it is';
+($said) = async(resume => { runId => $run, resumeData => { answer => 'so' } }, id => 'net-wait', resource => 'me');
+is "$said->{status} $said->{json}{status}", '200 success', '... with what he said';
+is_deeply $said->{json}{result}, { answer => 'so' }, '... to its end';
+($said, $more) = async(watch => { inputData => { n => 2 } }, id => 'net-flow');
+is "$said->{rv} $said->{status}", 'ok 200', 'a stream';
+is $more->{chunks}, 4, '... of all chunks';
+($said, $more) = async(watch => { inputData => { n => 2 } }, id => 'net-flow', stop => 2);
+is "$said->{rv} $more->{chunks}", 'aborted 2', '... until one has heard enough';
+($said) = async(start => { inputData => { n => 1 } }, id => 'net-flow', cancel => 0);
+like $said->{rv}, qr/^(?:ok|aborted)$/, 'a call that is cancelled at once ends once';
+($said) = async(start => { inputData => {} }, id => 'net-flow', context => '[1]');
+is $said->{rv}, 'einval', 'what a waiting call would have returned is told, too';
+is $httpd->api_get('/agents')->{status}, 200, 'the server goes on';

@@ -111,7 +111,7 @@ $answer = $httpd->api_post('/tools/context-tool/execute?requestContext=' .
     '%7B%22color%22%3A%22pink%22%7D', { data => { n => 1 } });
 is $answer->{json}{color}, 'pink', '... or as JSON';
 is $httpd->api_post('/tools/context-tool/execute?requestContext=nonsense',
-    { data => { n => 1 } })->{json}{color}, undef, '... or none';
+    { data => { n => 1 } })->{json}{issues}[0]{field}, 'requestContext', '... and what is neither is refused';
 
 # --- reserved keys
 my $mine = sub { my ($gate, $thread, $resource) = @_;

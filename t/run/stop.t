@@ -64,6 +64,12 @@ ok wait_for(sub {
 }), 'a graceful restart starts new children';
 is eval { $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' })->{status} }, 200,
     '... by whom new requests are answered';
+# a child of prefork looks from time to time whether it is to stop
+wait_for(sub {
+    my $open = 0;
+    $open += $_ for $httpd->log =~ /is stopping: (\d+) answers? may go on/g;
+    return $open == 4;
+});
 $httpd->model->go_all;
 for my $n (1 .. 3) {
     $open[$n - 1]->read_head;

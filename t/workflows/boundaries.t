@@ -13,14 +13,16 @@ my $steps  = 20;
 my $long   = $ENV{CRASH};
 my $rounds = $ENV{ROUNDS} // ($long ? 20 : 1);
 my $id     = "edge-$$";
-my @chains = qw(sql-held uri-held);
+my @chains = qw(sql-held uri-held agent-held);
 my $one    = mpm() eq 'prefork';
 
 # A child of prefork has one run at its gate, and no more: there a few boundaries stand for all, but
-# in the long form. So do those of one chain and the other on PostgreSQL.
-my @all   = map { my $step = $_; map { [$_, $step] } @chains } 1 .. $steps;
-my @edges = !$one ? ($long || database() eq 'sqlite3' ? [@all] : [map { $all[2 * $_ + $_ % 2] } 0 .. $steps - 1])
-    : map { [$all[$_]] } $long ? (0 .. $#all) : (0, 19, 38);
+# in the long form. So do those of one chain and the other on PostgreSQL, and of agents everywhere.
+my @all   = map { my $step = $_; map { [$_, $step] } @chains[0, 1] } 1 .. $steps;
+my @talks = map { ['agent-held', $_] } 1 .. $steps;
+my @edges = $long && $one ? (map { [$_] } @all, @talks) : $long ? ([@all], [@talks])
+    : $one ? ([$all[0]], [$all[19]], [$talks[9]])
+    : [(database() eq 'sqlite3' ? @all : map { $all[2 * $_ + $_ % 2] } 0 .. $steps - 1), @talks[0, 9, 19]];
 
 plan tests => 3 * 6 + $rounds + 1;
 
@@ -151,8 +153,8 @@ sub kill_uncommitted {
 # Some of the processes, at any time.
 sub kill_at_random {
     my ($name) = @_;
-    my %at = map { my $chain = $chains[$_ % 2]; my $run = "$id-$name-$_";
-        ($run => { chain => $chain, run => $run, step => 0 }) } 1 .. ($one ? 6 : 24);
+    my %at = map { my $chain = $chains[$_ % 3]; my $run = "$id-$name-$_";
+        ($run => { chain => $chain, run => $run, step => 0 }) } 1 .. ($one ? 6 : 12);
     $httpd->begin($at{$_}{chain}, $_) for sort keys %at;
     for (1 .. 4) {
         sleep rand 0.4;

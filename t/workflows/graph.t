@@ -93,8 +93,8 @@ for (['self-reference', 'graph.0.workflowId', { type => 'workflow', id => 'w', w
     is $answer->{status}, 500, "a graph is refused: $code";
     like $answer->{json}{error}, qr/1 issue\(s\):\n- \[$code\] \Q$field\E: /, '... with its place';
 }
-like store('one', [{ type => 'workflow', id => 'w', workflowId => "$id-two" }], dependencies => [{ id => "$id-two",
-    inputSchema => $n, outputSchema => $object, graph => [{ type => 'workflow', id => 'w', workflowId => "$id-one" }] }]
+like store('circle', [{ type => 'workflow', id => 'w', workflowId => "$id-two" }], inputSchema => $n,
+    dependencies => [{ id => "$id-two", inputSchema => $n, outputSchema => $object, graph => [{ type => 'workflow', id => 'w', workflowId => "$id-circle" }] }]
     )->{json}{issues}[0]{message}, qr/would contain itself/, 'workflows cannot contain each other';
 is store('file', [], id => 'simple-workflow')->{status}, 409, 'one of a file cannot be replaced';
 

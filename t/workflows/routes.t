@@ -7,7 +7,7 @@ use JSON::PP ();
 use MastraTest;
 use Time::HiRes qw(sleep);
 
-plan tests => 102;
+plan tests => 112;
 
 my $id = "routes-$$";
 
@@ -211,6 +211,16 @@ $list = api_get('/workflows/suspend-workflow/runs?status=success&page=0&perPage=
 is scalar @{ $list->{runs} }, 1, '... in pages';
 ok $list->{total} > 1, '... of a whole';
 
+for (['perPage=0', 'perPage must be a positive integer'], ['limit=0', 'perPage must be a positive integer'],
+    ['fromDate=x', 'Invalid query parameters'], ['toDate=x', 'Invalid query parameters'])
+{
+    my ($query, $error) = @$_;
+    $answer = api_get("/workflows/simple-workflow/runs?$query");
+    is_deeply [$answer->{status}, $answer->{json}{error}], [400, $error], "... refused: $query";
+}
+is_deeply [sort keys %{ api_get("/workflows/simple-workflow/runs/$id-r?fields=")->{json} }],
+    [sort keys %{ api_get("/workflows/simple-workflow/runs/$id-r")->{json} }], 'no fields are all of them';
+
 # --- back in time
 
 $run = api_post("/workflows/simple-workflow/time-travel-async?runId=$id-r",
@@ -224,8 +234,22 @@ wait_for(sub { api_get("/workflows/simple-workflow/runs/$id-r")->{json}{status} 
 $answer = api_post("/workflows/simple-workflow/time-travel-async?runId=$id-r", { step => 'nope' });
 like $answer->{json}{error}, qr/^Cannot time travel to step 'nope'.*recorded in the snapshot: (?:add-one, double|double, add-one)/,
     'to a step that is not there no run goes';
+api_post("/workflows/suspend-workflow/start-async?runId=$id-back", { inputData => { reason => 'x' } });
+api_post('/stored/workflows', { id => "$id-skip", inputSchema => { type => 'object' }, outputSchema => { type => 'object' },
+    graph => [{ type => 'mapping', id => 'bad', mapConfig => { city => { requestContextPath => 'who.is' } } },
+        { type => 'tool', id => 'weather', toolId => 'weather-tool' },
+        { type => 'mapping', id => 'back', mapConfig => { n => { value => 5 } } },
+        { type => 'tool', id => 'plus', toolId => 'add-one-tool' }] });
+$run = api_post("/workflows/$id-skip/start-async?runId=$id-skip-1", { inputData => {} })->{json};
+is $run->{steps}{weather}{status}, 'failed', 'a run fails at a step';
+$run = api_post("/workflows/$id-skip/time-travel-async?runId=$id-skip-1", { step => 'plus', inputData => { n => 1 } })->{json};
+is_deeply [$run->{status}, $run->{result}], ['success', { n => 2 }], '... which it is taken past';
+is $run->{steps}{weather}{status}, 'success', '... as if it had not';
 $run = api_post("/workflows/simple-workflow/restart-async?runId=$id-r", {})->{json};
 is $run->{status}, 'success', 'restarting a finished run shows its end';
+ok $run->{steps}{double}{payload}, '... with all payloads';
+is api_post("/workflows/suspend-workflow/restart-async?runId=$id-back", {})->{status}, 409,
+    'one that waits cannot be restarted';
 is_deeply api_post('/workflows/simple-workflow/restart-all-active-workflow-runs', {})->{json},
     { message => 'All active workflow runs restarted' }, 'what is active goes on by itself';
 

@@ -281,6 +281,36 @@ static void fill_pages(void)
        == APR_SUCCESS, "ten messages");
 }
 
+/* Saved one by one within a millisecond, under ids in the opposite order. */
+static void same_time(const mastra_store_conf_t *conf)
+{
+    static const char *const names[] = { "z", "m", "a", "q" };
+    step_t last = { .call = message_last, .id = "same", .number = 2 };
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        put(message_save, apr_psprintf(
+            test_pool, "[{\"id\":\"s-%s\",\"threadId\":\"same\","
+            "\"role\":\"user\",\"createdAt\":\"2026-05-01T00:00:00.123Z\","
+            "\"content\":\"%d\"}]", names[i], i));
+    }
+    /* again: it stays where it is */
+    put(message_save, "[{\"id\":\"s-z\",\"threadId\":\"same\",\"role\":\"user\""
+        ",\"createdAt\":\"2026-05-01T00:00:00.123Z\",\"content\":\"9\"}]");
+    IS(page(&(mastra_messages_filter_t){ .thread_id = "same", .per_page = 9,
+                                         .ascending = 1 }),
+       "s-z s-m s-a s-q of 4", "within a millisecond the order of saving");
+    IS(ids(&last), "s-a s-q", "... from the end, too");
+    /* as other programs read the table: by time alone, where that is enough */
+    if (!strcmp(conf->driver, "pgsql")) {
+        OK(test_sql(conf->driver, conf->params, "DO $$ BEGIN IF (SELECT "
+                    "string_agg(id, ' ' ORDER BY \"createdAt\") FROM "
+                    "mastra_messages WHERE thread_id = 'same') <> "
+                    "'s-z s-m s-a s-q' THEN RAISE EXCEPTION 'order'; END IF; "
+                    "END $$") == 0, "... for other readers");
+    }
+}
+
 static void message_pages(const mastra_store_conf_t *conf)
 {
     apr_time_t t3, t5;
@@ -355,6 +385,7 @@ static void tables(const mastra_store_conf_t *conf)
     messages(conf);
     plain_content(conf);
     message_pages(conf);
+    same_time(conf);
     resources(conf);
     mastra_store_close(store);
 }
