@@ -496,12 +496,6 @@ static void note_waiting(mastra_task_t *task, const mastra_task_t *child)
         task->run->pool);
 }
 
-static void put_at(mastra_json_t *list, int index, mastra_json_t *value)
-{
-    mastra_json_put_at(list, (apr_size_t)index,
-                       value ? mastra_json_ref(value) : mastra_json_null());
-}
-
 /* What waited before does not keep later items from beginning, what waits
  * now does: as after a resume the rest is taken up. */
 static void foreach_child(mastra_task_t *task, mastra_task_t *child)
@@ -511,10 +505,13 @@ static void foreach_child(mastra_task_t *task, mastra_task_t *child)
     task->replayed &= child->replayed;
     if (child->outcome == MASTRA_TASK_SUCCESS) {
         task->done++;
-        put_at(task->outputs, child->index, child->output);
+        mastra_json_put_at(task->outputs, (apr_size_t)child->index,
+                           mastra_json_ref(child->output));
     }
     note_resumed(task, child->record);
-    put_at(task->items, child->index, child->record);
+    mastra_json_put_at(task->items, (apr_size_t)child->index,
+                       child->record ? mastra_json_ref(child->record)
+                                     : mastra_json_null());
     if (child->outcome == MASTRA_TASK_SUSPENDED) {
         note_waiting(task, child);
         task->completed |= !child->replayed;

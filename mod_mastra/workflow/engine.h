@@ -57,10 +57,10 @@ struct mastra_task_t {
     int stopped;                     /* no more are begun */
     int completed;
     mastra_json_t *outputs;
-    int done;                        /* items of a foreach that succeeded */
-    int late;                        /* the run has too many: not begun */
     mastra_json_t *items;            /* of a foreach: records in order */
     const mastra_json_t *resumed;    /* the record below that was resumed last */
+    int done;                        /* items of a foreach that succeeded */
+    int late;                        /* the run has too many: not begun */
 
     /* of a step that is done now */
     int attempt;                     /* failed ones before it */
