@@ -322,6 +322,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->tool_env.agents = &host->agent_env;
     host->agent_env.timeout = host->timeout;
     host->agent_env.lease = host->run_lease;
+    host->agent_env.history = host->event_history;
     host->agent_env.max_steps = MAX_STEPS;
     host->hooks = hooks;
     mastra_hub_add(shared->hub, &host->agent_env);
@@ -334,6 +335,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.all_tools = host->tools;
     host->workflow_env.hub = shared->hub;
     host->workflow_env.lease = host->run_lease;
+    host->workflow_env.history = host->event_history;
     host->workflow_env.timeout = host->timeout;
     host->tool_env.workflows = &host->workflow_env;
     host->schedule_env.host = host->agent_env.host;

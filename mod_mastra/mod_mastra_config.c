@@ -19,6 +19,7 @@
 #define STREAM_TIMEOUT_DEFAULT apr_time_from_sec(120)
 #define STOP_LIMIT_DEFAULT apr_time_from_sec(30)
 #define RUN_LEASE_DEFAULT apr_time_from_sec(30)
+#define EVENT_HISTORY_DEFAULT apr_time_from_sec(3600)
 #define SCHEDULE_HISTORY_DEFAULT apr_time_from_sec(30 * 86400)
 #define BODY_LIMIT_DEFAULT 4718592
 #define JOB_THREADS_DEFAULT 4
@@ -38,6 +39,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->stop_limit = -1;
     conf->run_lease = -1;
     conf->schedule_history = -1;
+    conf->event_history = -1;
     conf->body_limit = -1;
     conf->redact = -1;
     conf->connections = -1;
@@ -127,6 +129,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(stop_limit);
     NUMBER_OR_BASE(run_lease);
     NUMBER_OR_BASE(schedule_history);
+    NUMBER_OR_BASE(event_history);
     NUMBER_OR_BASE(body_limit);
     NUMBER_OR_BASE(redact);
     SET_OR_BASE(runtime_dir);
@@ -231,6 +234,13 @@ apr_interval_time_t mastra_config_schedule_history(
 {
     return conf->schedule_history == -1 ? SCHEDULE_HISTORY_DEFAULT
                                         : conf->schedule_history;
+}
+
+apr_interval_time_t mastra_config_event_history(
+    const mastra_server_conf_t *conf)
+{
+    return conf->event_history == -1 ? EVENT_HISTORY_DEFAULT
+                                     : conf->event_history;
 }
 
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf)
@@ -387,8 +397,10 @@ static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a time such "
                            "as 30s or 5min, not ", arg, NULL);
     }
-    if (value == &conf_of(cmd)->run_lease && *value < apr_time_from_sec(1)) {
-        return MASTRA_DIR_RUN_LEASE " must be one second or more";
+    if ((value == &conf_of(cmd)->run_lease
+         || value == &conf_of(cmd)->event_history) && *value < apr_time_from_sec(1)) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " must be one second or more", NULL);
     }
     return NULL;
 }
@@ -506,6 +518,9 @@ const command_rec mastra_commands[] = {
     AP_INIT_TAKE1(MASTRA_DIR_SCHEDULE_HISTORY, set_time,
                   OFFSET(schedule_history), RSRC_CONF,
                   "how long firings of schedules are remembered"),
+    AP_INIT_TAKE1(MASTRA_DIR_EVENT_HISTORY, set_time, OFFSET(event_history),
+                  RSRC_CONF, "how long what runs have said is kept for those "
+                  "who watch, 1h by default"),
     AP_INIT_TAKE1(MASTRA_DIR_RUN_LEASE, set_time, OFFSET(run_lease), RSRC_CONF,
                   "how long a stored run belongs to the process that goes on "
                   "with it, unless renewed; 30s by default"),

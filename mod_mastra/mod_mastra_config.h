@@ -20,6 +20,7 @@
 #define MASTRA_DIR_STOP_LIMIT "MastraStopLimit"
 #define MASTRA_DIR_RUN_LEASE "MastraRunLease"
 #define MASTRA_DIR_SCHEDULE_HISTORY "MastraScheduleHistory"
+#define MASTRA_DIR_EVENT_HISTORY "MastraEventHistory"
 #define MASTRA_DIR_SCHEDULE "MastraSchedule"
 #define MASTRA_DIR_BODY_LIMIT "MastraBodyLimit"
 #define MASTRA_DIR_REDACT "MastraStreamRedact"
@@ -65,6 +66,7 @@ typedef struct {
     apr_interval_time_t stop_limit;
     apr_interval_time_t run_lease;
     apr_interval_time_t schedule_history;
+    apr_interval_time_t event_history;
     apr_off_t body_limit;
     int redact;
     const char *runtime_dir;
@@ -117,6 +119,8 @@ apr_interval_time_t
 mastra_config_stream_timeout(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_stop_limit(const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf);
+apr_interval_time_t mastra_config_event_history(
+    const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_schedule_history(
     const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);

@@ -80,6 +80,7 @@ typedef struct {
     mastra_agent_overrides_t *overrides; /* NULL: agents stay as defined */
     apr_interval_time_t timeout;     /* of a whole run, 0: none */
     apr_interval_time_t lease;       /* of a stored run, unless renewed */
+    apr_interval_time_t history;     /* of what runs have said */
     int max_steps;                   /* default of maxSteps; 5 */
     int reveal;                      /* streams show what models were asked */
     int titles;                      /* loop: titles that are being made */

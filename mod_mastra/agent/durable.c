@@ -13,6 +13,8 @@
 
 /* so often a run changes hands without coming to its next step */
 #define TAKEN_MAX 6
+/* the key of a log has room for so much, and some more */
+#define ID_MAX 200
 
 /* Who the run talks to where its thread has no channel, or it has no thread. */
 typedef struct mastra_durable_t {
@@ -39,7 +41,11 @@ const char *mastra_run_kind(const mastra_agent_t *agent)
 
 const char *mastra_durable_log(const char *run_id, apr_pool_t *pool)
 {
-    return apr_pstrcat(pool, "a:", run_id, NULL);
+    apr_size_t len = strlen(run_id);
+
+    return apr_pstrcat(pool, "a:", len > ID_MAX
+                                       ? mastra_text_sha256(run_id, len, pool)
+                                       : run_id, NULL);
 }
 
 /* ---- store thread ---- */
@@ -240,6 +246,7 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
     mastra_agent_run_t *run = durable->run;
 
     run->sink = NULL;
+    run->own = NULL;
     if (run->taken_over && !run->leaves) {
         mastra_log_lose(durable->log);
     }
@@ -300,6 +307,8 @@ void mastra_durable_adopt(mastra_agent_run_t *run)
 void mastra_durable_go_on(mastra_agent_run_t *run, void (*decide)(
                               mastra_agent_run_t *run))
 {
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3012) "the process that run %s "
+               "was in has gone: this one goes on with it", run->id);
     if (run->taken > TAKEN_MAX) {
         run->state = MASTRA_RUN_TOOLS;
         mastra_run_fail(run, mastra_result_make(

@@ -15,7 +15,6 @@
 #define TICK apr_time_from_sec(1)
 #define SEARCH_TICKS 3           /* for leases that have ended */
 #define SWEEP_TICKS 300
-#define EVENTS_AGE apr_time_from_sec(3600)
 #define EVENTS_KEPT apr_time_from_sec(7 * 86400)
 #define CHANNELS_AGE apr_time_from_sec(7 * 86400)
 
@@ -369,13 +368,30 @@ static void renew_all(mastra_hub_t *hub)
 
 /* ---- what has become old ---- */
 
+/* As long as the longest of the hosts with its store says. */
+static apr_interval_time_t history_of(const mastra_hub_op_t *op)
+{
+    apr_interval_time_t longest = 0;
+    int i;
+
+    for (i = 0; i < op->hub->envs->nelts; i++) {
+        const mastra_agent_env_t *env = APR_ARRAY_IDX(op->hub->envs, i,
+                                                      mastra_agent_env_t *);
+
+        if (env->store == op->env->store && env->history > longest) {
+            longest = env->history;
+        }
+    }
+    return longest;
+}
+
 static apr_status_t sweep(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    apr_status_t rv = mastra_events_sweep(NULL, db, EVENTS_AGE, EVENTS_KEPT,
-                                          pool);
+    apr_interval_time_t age = history_of(baton);
+    apr_status_t rv = mastra_events_sweep(NULL, db, age, EVENTS_KEPT, pool);
 
     if (rv == APR_SUCCESS) {
-        rv = mastra_runs_sweep(db, MASTRA_RUN_DURABLE, EVENTS_AGE, pool);
+        rv = mastra_runs_sweep(db, MASTRA_RUN_DURABLE, age, pool);
     }
     return rv ? rv : mastra_channels_sweep(NULL, db, CHANNELS_AGE, pool);
 }
@@ -415,7 +431,7 @@ static void on_tick(void *baton)
         search_all(hub, NULL);
         mastra_hub_find_orphans(hub, NULL);
     }
-    if (hub->ticks % SWEEP_TICKS == 0) {
+    if (hub->ticks % hub->sweep_ticks == 0) {
         sweep_all(hub);
     }
     mastra_loop_timer_set(hub->loop, &hub->tick, TICK, on_tick, hub);
@@ -538,6 +554,7 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus)
     hub->pool = pool;
     hub->loop = loop;
     hub->lease = MASTRA_CHANNEL_LEASE_MIN;
+    hub->sweep_ticks = SWEEP_TICKS;
     hub->bus = bus;
     hub->address = bus ? mastra_bus_address(bus)
                        : apr_pstrcat(pool, "alone.", number, NULL);
@@ -557,6 +574,12 @@ void mastra_hub_add(mastra_hub_t *hub, mastra_agent_env_t *env)
 {
     APR_ARRAY_PUSH(hub->envs, mastra_agent_env_t *) = env;
     APR_ARRAY_PUSH(hub->polled, apr_int64_t) = 0;
+    if (env->history < 4 * SWEEP_TICKS * TICK) {
+        unsigned quarter = (unsigned)(env->history / (4 * TICK));
+
+        hub->sweep_ticks = quarter < 1 ? 1 : quarter < hub->sweep_ticks
+                                             ? quarter : hub->sweep_ticks;
+    }
     env->hub = hub;
     if (env->lease > hub->lease) {
         hub->lease = env->lease;

@@ -76,6 +76,7 @@ struct mastra_hub_t {
     int nsubscribers;
     mastra_timer_t tick;
     unsigned ticks;
+    unsigned sweep_ticks;            /* between looks for what is old */
     int polling;                     /* jobs under way */
     apr_array_header_t *polled;      /* apr_int64_t: when, by the clock of
                                         each host's database */

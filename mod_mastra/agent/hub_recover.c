@@ -18,8 +18,6 @@ static void recover(mastra_agent_env_t *env, const mastra_agent_t *agent,
     mastra_agent_run_t *run = mastra_agent_run_recover(env, agent, id, dead);
 
     if (run) {
-        mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3012) "the process that "
-                   "run %s was in has gone: this one goes on with it", id);
         mastra_agent_run_begin(run, NULL);
     }
 }

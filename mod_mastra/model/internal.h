@@ -245,6 +245,12 @@ typedef struct {
     int ncalls;
 } mastra_mock_plan_t;
 
+/* To what the leader of a network is asked, with the schema of the answer:
+ * JSON in pool; NULL: it is something else. */
+const char *mastra_mock_network(const mastra_json_t *schema,
+                                const char *instructions,
+                                const char *question, apr_pool_t *pool);
+
 mastra_mock_plan_t *mastra_mock_plan(const mastra_model_request_t *request,
                                      apr_pool_t *pool);
 

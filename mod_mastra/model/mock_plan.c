@@ -333,13 +333,16 @@ static const char *told_schema(const char *instructions, apr_pool_t *pool)
 static void plan_text(mastra_mock_plan_t *plan, const char *user,
                       const mastra_model_request_t *request, apr_pool_t *pool)
 {
-    const char *instructions;
+    const char *instructions = system_text(request->prompt, pool);
 
     if (request->response_schema) {
-        plan->text = fill_text(request->response_schema, pool);
+        plan->text = mastra_mock_network(request->response_schema,
+                                         instructions, user, pool);
+        if (!plan->text) {
+            plan->text = fill_text(request->response_schema, pool);
+        }
         return;
     }
-    instructions = system_text(request->prompt, pool);
     plan->text = told_schema(instructions, pool);
     if (plan->text) {
         return;

@@ -45,14 +45,17 @@ static apr_status_t find_kept(mastra_db_t *db, void *baton, apr_pool_t *pool)
 }
 
 /* What has been said just now may still be on its way to storage. */
-static int is_long_over(const mastra_flow_row_t *row)
+static int is_long_over(const mastra_workflow_env_t *env,
+                        const mastra_flow_row_t *row)
 {
+    apr_interval_time_t limit = apr_time_from_sec(60);
     apr_time_t changed = 0;
 
     mastra_text_iso_parse(&changed, row->updated);
     return strcmp(row->status, "running") && strcmp(row->status, "waiting")
            && strcmp(row->status, "pending")
-           && apr_time_now() - changed > apr_time_from_sec(60);
+           && apr_time_now() - changed > (env->history < limit ? env->history
+                                                               : limit);
 }
 
 mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
@@ -89,7 +92,7 @@ mastra_wait_t *mastra_workflow_observe(mastra_workflow_env_t *env,
     if (how->after.part && how->after.part >= kept.first) {
         mastra_wait_after(wait, how->after);
     }
-    if (!kept.first && is_long_over(&asking.row)) {
+    if (!kept.first && is_long_over(env, &asking.row)) {
         mastra_wait_told(wait, asking.row.snapshot);
     }
     return wait;

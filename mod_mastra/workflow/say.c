@@ -159,14 +159,10 @@ void mastra_say_progress(mastra_task_t *task, const mastra_task_t *item)
     const char *name = apr_pstrcat(run->pool, task->scope->prefix,
                                    task->node->steps[0]->id, NULL);
     mastra_json_t *payload;
-    int done = item->outcome == MASTRA_TASK_FAILED;
-    apr_size_t i;
+    int done = task->done + (item->outcome == MASTRA_TASK_FAILED);
 
     if (!run->log) {
         return;
-    }
-    for (i = 0; i < mastra_json_size(task->outputs); i++) {
-        done += !mastra_json_is_null(mastra_json_at(task->outputs, i));
     }
     payload = mastra_json_pack(
         "{s:s, s:s, s:i, s:I, s:i, s:s}", "stepName", name, "id", name,

@@ -102,12 +102,12 @@ like $rest[0]{json}{eventId}, qr/^3-\d+$/, 'so does one that is sent back';
 
 my $A      = '/agents/weather-agent';
 my $thread = "$id-t";
-my $body   = { messages => "PACE:60 $topic", runId => "$id-run", memory => { thread => $thread, resource => 'r' } };
+my $body   = { messages => 'PACE:100 ' . join(' ', map { "v$_" } 1 .. 60), runId => "$id-run", memory => { thread => $thread, resource => 'r' } };
+my %client = $httpd->connections($event ? 3 : 2);
 $httpd->watch($thread)->leave;
 my $owner  = asked("$A/stream", $body, 0);
 @seen = some($owner, 6);
 is scalar(grep { ($_->{id} // '') =~ /^\d+-\d+$/ } @seen), 6, 'a run of an agent has ids for those who ask';
-my %client = $httpd->connections($event ? 3 : 2);
 for my $pid (sort keys %client) {
     my $client = asked("$A/observe", { runId => "$id-run" }, $seen[3]{id}, client => $client{$pid});
     my @frames = some($client, 4);

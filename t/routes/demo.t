@@ -6,7 +6,7 @@ use Apache::Test '-withtestmore';
 use MastraHttpd;
 use MastraTest;
 
-plan tests => 11;
+plan tests => 17;
 
 my $top = top_dir();
 open my $in, '<', "$top/conf/demo/httpd.conf.in" or die $!;
@@ -31,4 +31,19 @@ my @frames = $httpd->stream('/agents/plain-agent/stream', { messages => 'hi' })-
 is $frames[-1]{data}, '[DONE]', 'streams go on';
 is $httpd->api_post('/agents/weather-agent/generate', { messages => 'weather in Paris' })
     ->{status}, 200, 'tools are called';
+
+# --- the network
+
+my %led = (
+    'Have simple-workflow double {"n":4}' => ['workflow', qr/"finalWorkflowResult":\{"d":10\}/],
+    'Let count-tool count to {"n":3}'     => ['tool',     qr/"result":\[\{"n":1\},\{"n":2\},\{"n":3\}\]/],
+    'plain-agent is to say hello'         => ['agent',    qr/Echo: plain-agent is to say hello/],
+);
+for my $task (sort keys %led) {
+    my ($kind, $result) = @{ $led{$task} };
+    my $body = join "\n", map { $_->{data} // '' } $httpd->stream('/agents/network-agent/network', { messages => $task,
+        memory => { thread => "demo-$kind", resource => 'me' } })->frames;
+    like $body, qr/"type":"$kind-execution-end".*"type":"network-execution-event-finish"/s, "the network has a $kind do it";
+    like $body, $result, '... with its result';
+}
 $httpd->stop;

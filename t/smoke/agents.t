@@ -18,7 +18,7 @@ sub text {
 
 my $agents = api_get('/agents');
 is $agents->{status}, 200, 'agents are listed';
-is_deeply [sort keys %{ $agents->{json} }], [qw(plain-agent weather-agent)], '... by their ids';
+is_deeply [sort keys %{ $agents->{json} }], [qw(network-agent plain-agent weather-agent)], '... by their ids';
 
 my $answer = api_post('/agents/plain-agent/generate', { messages => 'Hello there' });
 is $answer->{status}, 200, 'an agent answers';
