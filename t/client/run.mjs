@@ -340,6 +340,66 @@ await test('a run that waits is resumed, and one is cancelled', async () => {
   assert.ok((await workflow.runs({ perPage: 1, page: 0 })).total > 1);
 });
 
+await test('a run goes on in each of the ways', async () => {
+  const workflow = client.getWorkflow('suspend-workflow');
+  const asked = async () => {
+    const run = await workflow.createRun();
+    assert.equal((await run.startAsync({ inputData: { reason: 'why', i: 1 } })).status, 'suspended');
+    return run;
+  };
+  const answer = { resumeData: { approved: true } };
+  const seen = [];
+  for await (const chunk of await (await asked()).resumeStream(answer)) {
+    seen.push(chunk);
+  }
+  assert.equal(seen.at(-1).payload.workflowStatus, 'success');
+  const other = await asked();
+  assert.deepEqual(await other.resumeNoWait(answer), { runId: other.runId });
+  await assert.rejects((await asked()).resumeAsync({ resumeData: { approved: 'x' } }));
+});
+
+await test('a run goes back in time, and is deleted', async () => {
+  const workflow = client.getWorkflow('simple-workflow');
+  const run = await workflow.createRun();
+  await run.startAsync({ inputData: { n: 3 } });
+  const step = (await workflow.details()).stepGraph[1].id ?? 'double';
+  assert.deepEqual((await run.timeTravelAsync({ step, inputData: { n: 10 } })).result, { d: 20 });
+  const seen = [];
+  for await (const chunk of await run.timeTravelStream({ step, inputData: { n: 11 } })) {
+    seen.push(chunk);
+  }
+  assert.deepEqual(seen.at(-1).payload.finalWorkflowResult, { d: 22 });
+  assert.equal((await run.restartAsync()).status, 'success');
+  assert.ok((await workflow.getSchema()).inputSchema);
+  assert.ok('simple-workflow' in await client.listWorkflowRunCounts());
+  await workflow.deleteRunById(run.runId);
+  await assert.rejects(workflow.runById(run.runId), error => error.status === 404);
+});
+
+await test('a workflow is made, scheduled and deleted', async () => {
+  const id = `client-${process.pid}`;
+  const made = await client.upsertDynamicWorkflow({
+    id,
+    inputSchema: { type: 'object', properties: { n: { type: 'number' } } },
+    outputSchema: { type: 'object' },
+    graph: [{ type: 'mapping', id: 'end', mapConfig: '{"n":{"initData":true,"path":"n"}}' }],
+  });
+  assert.equal(made.id, id);
+  assert.ok((await client.listDynamicWorkflows()).workflows.some(one => one.id === id));
+  const run = await client.getWorkflow(id).createRun();
+  assert.deepEqual((await run.startAsync({ inputData: { n: 5 } })).result, { n: 5 });
+  const schedule = await client.createSchedule({ id, workflowId: id, inputData: { n: 1 }, cron: '0 0 * * *' });
+  assert.equal((await client.pauseSchedule(schedule.id)).status, 'paused');
+  assert.equal((await client.resumeSchedule(schedule.id)).status, 'active');
+  assert.equal((await client.updateSchedule(schedule.id, { cron: '5 0 * * *' })).cron, '5 0 * * *');
+  await client.runSchedule(schedule.id);
+  assert.ok((await client.listScheduleTriggers(schedule.id)).triggers.length <= 1);
+  await client.deleteSchedule(schedule.id);
+  await client.getDynamicWorkflow(id).delete();
+  await assert.rejects(client.getWorkflow(id).details(), error => error.status === 404);
+  assert.ok(Array.isArray((await client.listBackgroundTasks()).tasks));
+});
+
 await test('a request that is given up ends', async () => {
   const stopper = new AbortController();
   const impatient = new MastraClient({ baseUrl, retries: 0, abortSignal: stopper.signal });
