@@ -172,6 +172,11 @@ asan: test-deps
 	REAL_HTTPD='$(HTTPD)' $(MAKE) -s -j$(JOBS) check BUILD=build-asan \
 	    HTTPD=$(CURDIR)/t/asan-httpd CFLAGS='$(SANITIZE)'
 
+# processes killed at every boundary between steps, and ROUNDS= times at random points
+crash: test-deps
+	for db in sqlite3 pgsql; do CRASH=1 ROUNDS=$(or $(ROUNDS),20) $(MAKE) -s -j$(JOBS) check DB=$$db \
+	    TESTS='t/workflows/boundaries.t t/workflows/nodes.t t/workflows/late.t t/agents/crash.t' || exit 1; done
+
 # but for the one that measures time
 valgrind: test-deps
 	$(call need,valgrind)
@@ -256,5 +261,5 @@ clean:
 -include bench/bench.mk
 
 FORCE:
-.PHONY: all run deps studio swagger-ui test-deps test check check-build test-prefork test-worker test-studio asan valgrind coverage lint \
+.PHONY: all run deps studio swagger-ui test-deps test check check-build crash test-prefork test-worker test-studio asan valgrind coverage lint \
         fuzz bench differential install clean FORCE

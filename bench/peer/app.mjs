@@ -1,13 +1,15 @@
 // The server to compare with: the two agents of bench/project on Mastra's own
 // server, with what the benchmark does not ask for switched off.
-// env: PORT, UPSTREAM (base URL of the model server), DATABASE (file)
+// env: PORT, UPSTREAM (base URL of the model server), DATABASE (file),
+//      TRACING (any text: spans are stored, as in a project that Mastra's own
+//      generator makes)
 import { Mastra } from '@mastra/core/mastra';
 import { Agent } from '@mastra/core/agent';
 import { Memory } from '@mastra/memory';
 import { LibSQLStore } from '@mastra/libsql';
 import { createNodeServer } from '@mastra/deployer/server';
 
-const { PORT, UPSTREAM, DATABASE } = process.env;
+const { PORT, UPSTREAM, DATABASE, TRACING } = process.env;
 const model = { id: 'bench/echo', url: UPSTREAM, apiKey: 'bench' };
 const storage = new LibSQLStore({ id: 'bench', url: `file:${DATABASE}` });
 const memory = new Memory({
@@ -36,9 +38,24 @@ const keeper = new Agent({
   memory,
 });
 
+async function tracing() {
+  const { Observability, MastraStorageExporter, SensitiveDataFilter } =
+    await import('@mastra/observability');
+  return new Observability({
+    configs: {
+      default: {
+        serviceName: 'bench',
+        exporters: [new MastraStorageExporter()],
+        spanOutputProcessors: [new SensitiveDataFilter()],
+      },
+    },
+  });
+}
+
 const mastra = new Mastra({
   agents: { plain, keeper },
   storage,
+  ...(TRACING ? { observability: await tracing() } : {}),
   logger: false,
   server: {
     port: Number(PORT),

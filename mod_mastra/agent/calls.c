@@ -132,7 +132,8 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         args.decision = run->decision;
     }
     args.idempotency_key = key_of(run, tool);
-    args.at_least_once = run->again != NULL;
+    /* so is a call of a run that others would take up */
+    args.at_least_once = run->again || run->epoch;
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
                            tool_done, tool);
     if (rv) {

@@ -315,6 +315,12 @@ void mastra_json_insert(mastra_json_t *array, apr_size_t index,
     json_array_insert_new(array, index, value);
 }
 
+void mastra_json_put_at(mastra_json_t *array, apr_size_t index,
+                        mastra_json_t *value)
+{
+    json_array_set_new(array, index, value);
+}
+
 void mastra_json_remove(mastra_json_t *array, apr_size_t index)
 {
     json_array_remove(array, index);

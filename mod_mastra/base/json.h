@@ -136,6 +136,9 @@ mastra_json_t *mastra_json_at(const mastra_json_t *array, apr_size_t index);
 void mastra_json_append(mastra_json_t *array, mastra_json_t *value);
 void mastra_json_insert(mastra_json_t *array, apr_size_t index,
                         mastra_json_t *value);
+/* Instead of what is at index. */
+void mastra_json_put_at(mastra_json_t *array, apr_size_t index,
+                        mastra_json_t *value);
 void mastra_json_remove(mastra_json_t *array, apr_size_t index);
 void mastra_json_extend(mastra_json_t *array, const mastra_json_t *other);
 

@@ -223,7 +223,7 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
     if (rv == APR_SUCCESS) {
         rv = put_changes(asking, db, pool);
     }
-    if (rv == APR_SUCCESS && asking->snapshot) {
+    if (rv == APR_SUCCESS && asking->snapshot && !asking->fresh) {
         rv = mastra_flows_snapshot(db, row, asking->snapshot, pool);
     }
     if (rv == APR_SUCCESS) {
@@ -255,7 +255,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     apr_status_t rv = APR_SUCCESS;
 
     asking->error = NULL;
-    asking->anew = 0;
+    asking->anew = asking->fresh = 0;
     if (asking->ask->also) {
         rv = asking->ask->also(db, asking->ask->also_baton, pool);
         if (rv != APR_SUCCESS) {
@@ -281,6 +281,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
         row.snapshot = asking->snapshot;
         row.epoch = 1;
         rv = mastra_flows_create(db, &row, pool);
+        asking->fresh = rv == APR_SUCCESS;
         if (rv == MASTRA_STORE_EXISTS) {
             asking->error = refuse(asking->pool, 409, "RUN_EXISTS",
                                    "A run with this id is there already");

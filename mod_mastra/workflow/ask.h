@@ -16,6 +16,7 @@ typedef struct {
     mastra_json_t *changes;          /* rows that are put with the claim; null:
                                         dropped */
     mastra_json_t *snapshot;         /* that is put with the claim, or NULL */
+    int fresh;                       /* it was made with its snapshot */
     int anew;                        /* all rows are dropped first */
     mastra_result_t *error;
     mastra_launch_t *launch;

@@ -168,6 +168,15 @@ static void batch_done(void *baton, apr_status_t rv)
 
 /* ---- loop ---- */
 
+/* What is to be stored next lies in its batch's pool from the beginning. */
+static apr_pool_t *next_pool(mastra_workflow_run_t *run)
+{
+    if (!run->next && mastra_pool_make(&run->next, "mastra_batch")) {
+        abort();
+    }
+    return run->next;
+}
+
 static void free_batch(mastra_batch_t *batch)
 {
     mastra_json_unref(batch->input);
@@ -197,7 +206,7 @@ static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
         mastra_write_t *write = apr_array_push(run->writes);
 
         *write = batch->writes[i];
-        write->record = apr_pstrdup(run->pool, write->record);
+        write->record = apr_pstrdup(next_pool(run), write->record);
     }
     next_inside(run);
     mastra_step_came(task, NULL, mastra_error_make(
@@ -317,14 +326,10 @@ static void after_batch(void *baton)
 
 static mastra_batch_t *make_batch(mastra_workflow_run_t *run)
 {
-    mastra_batch_t *batch;
-    apr_pool_t *pool;
-    int i;
+    apr_pool_t *pool = next_pool(run);
+    mastra_batch_t *batch = apr_pcalloc(pool, sizeof(*batch));
 
-    if (mastra_pool_make(&pool, "mastra_batch")) {
-        abort();
-    }
-    batch = apr_pcalloc(pool, sizeof(*batch));
+    run->next = NULL;
     batch->pool = pool;
     batch->run = run;
     batch->row = run->row;
@@ -333,9 +338,6 @@ static mastra_batch_t *make_batch(mastra_workflow_run_t *run)
     batch->writes = apr_pmemdup(pool, run->writes->elts,
                                 sizeof(*batch->writes)
                                     * (apr_size_t)(batch->nwrites + 1));
-    for (i = 0; i < batch->nwrites; i++) {
-        batch->writes[i].record = apr_pstrdup(pool, batch->writes[i].record);
-    }
     apr_array_clear(run->writes);
     return batch;
 }
@@ -381,8 +383,9 @@ void mastra_commit(mastra_workflow_run_t *run, const char *place,
     mastra_write_t *write = apr_array_push(run->writes);
 
     write->place = place;
-    write->record = mastra_json_text(record, run->pool);
+    write->record = mastra_json_text(record, next_pool(run));
     write->task = task;
+    run->bytes += strlen(write->record);
 }
 
 void mastra_commit_inside(mastra_task_t *task)
@@ -466,6 +469,9 @@ static void free_now(void *baton)
     mastra_json_unref(run->rows);
     mastra_json_unref(run->usage);
     mastra_held_unref(run->held);
+    if (run->next) {
+        apr_pool_destroy(run->next);
+    }
     apr_pool_destroy(run->pool);
 }
 

@@ -65,6 +65,7 @@ static mastra_task_t *make_task(mastra_task_t *parent, mastra_scope_t *scope,
         mastra_json_get(run->begin, "inputs"), place);
 
     task->run = run;
+    task->late = ++run->ntasks > MASTRA_WORKFLOW_MAX_TASKS;
     task->scope = scope;
     task->node = node;
     task->parent = parent;
@@ -495,13 +496,6 @@ static void note_waiting(mastra_task_t *task, const mastra_task_t *child)
         task->run->pool);
 }
 
-static void put_at(mastra_json_t *list, int index, mastra_json_t *value)
-{
-    mastra_json_remove(list, (apr_size_t)index);
-    mastra_json_insert(list, (apr_size_t)index,
-                       value ? mastra_json_ref(value) : mastra_json_null());
-}
-
 /* What waited before does not keep later items from beginning, what waits
  * now does: as after a resume the rest is taken up. */
 static void foreach_child(mastra_task_t *task, mastra_task_t *child)
@@ -510,10 +504,14 @@ static void foreach_child(mastra_task_t *task, mastra_task_t *child)
     task->open--;
     task->replayed &= child->replayed;
     if (child->outcome == MASTRA_TASK_SUCCESS) {
-        put_at(task->outputs, child->index, child->output);
+        task->done++;
+        mastra_json_put_at(task->outputs, (apr_size_t)child->index,
+                           mastra_json_ref(child->output));
     }
     note_resumed(task, child->record);
-    put_at(task->items, child->index, child->record);
+    mastra_json_put_at(task->items, (apr_size_t)child->index,
+                       child->record ? mastra_json_ref(child->record)
+                                     : mastra_json_null());
     if (child->outcome == MASTRA_TASK_SUSPENDED) {
         note_waiting(task, child);
         task->completed |= !child->replayed;
@@ -595,6 +593,14 @@ static void child_over(mastra_task_t *parent, mastra_task_t *child)
 
 static void task_run(mastra_task_t *task)
 {
+    if (task->late) {
+        if (task->outcome == MASTRA_TASK_OPEN) {
+            mastra_task_end(task, MASTRA_TASK_FAILED, NULL, NULL,
+                            mastra_error_make("The run has more than 50000 "
+                                              "steps"));
+        }
+        return;
+    }
     if (!task->node) {
         if (task->outcome == MASTRA_TASK_OPEN) {
             flow_run(task);

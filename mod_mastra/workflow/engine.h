@@ -59,6 +59,8 @@ struct mastra_task_t {
     mastra_json_t *outputs;
     mastra_json_t *items;            /* of a foreach: records in order */
     const mastra_json_t *resumed;    /* the record below that was resumed last */
+    int done;                        /* items of a foreach that succeeded */
+    int late;                        /* the run has too many: not begun */
 
     /* of a step that is done now */
     int attempt;                     /* failed ones before it */
@@ -82,6 +84,8 @@ struct mastra_workflow_run_t {
     mastra_scope_t *scopes, **scopes_end;
     mastra_task_t *ready, **ready_end;
     mastra_task_t *live;             /* steps that are done now */
+    int ntasks;
+    apr_size_t bytes;                /* of records since it is here */
     int pumping;
     int going;                       /* something was done that was not in
                                         storage */
@@ -92,6 +96,7 @@ struct mastra_workflow_run_t {
     apr_int64_t wake;                /* the first of those, ms */
 
     apr_array_header_t *writes;      /* to be stored, mastra_write_t */
+    apr_pool_t *next;                /* of their batch, or NULL */
     mastra_task_t *inside;           /* a tool that runs in the database, */
     mastra_task_t *inside_line;      /* and those that wait for their turn */
     mastra_batch_t *batch;           /* being stored */

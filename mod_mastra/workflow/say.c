@@ -67,24 +67,26 @@ void mastra_say_step(mastra_task_t *task, const char *type,
     say_workflow(run, type, payload);
 }
 
-static mastra_json_t *start_record(const mastra_task_t *task)
+/* What a task begins with; by is the one whose answer it goes on with. */
+static mastra_json_t *start_record(const mastra_task_t *task,
+                                   const mastra_task_t *by)
 {
     mastra_json_t *made = mastra_json_pack(
         "{s:O, s:I, s:s}", "payload", task->input, "startedAt",
         task->started_at, "status",
         task->node->type >= MASTRA_NODE_SLEEP ? "waiting" : "running");
-    mastra_json_t *resumed = mastra_json_get(task->resume, "resumePayload");
+    mastra_json_t *resumed = mastra_json_get(by->resume, "resumePayload");
 
     if (resumed && task->node->type != MASTRA_NODE_FOREACH) {
         mastra_json_set(made, "resumePayload", mastra_json_ref(resumed));
         mastra_json_set_int(made, "resumedAt",
-                            mastra_json_get_int(task->resume, "resumedAt", 0));
+                            mastra_json_get_int(by->resume, "resumedAt", 0));
     }
     return made;
 }
 
-/* What contains it is told of first, once. */
-static void announce(mastra_task_t *task)
+/* What contains a step is told of first, once. */
+static void announce(mastra_task_t *task, const mastra_task_t *step)
 {
     mastra_json_t *record;
 
@@ -92,7 +94,7 @@ static void announce(mastra_task_t *task)
         return;
     }
     task->announced = 1;
-    announce(task->parent);
+    announce(task->parent, step);
     if (!task->node || (task->node->type != MASTRA_NODE_WORKFLOW
                         && task->node->type != MASTRA_NODE_FOREACH)) {
         return;
@@ -100,7 +102,7 @@ static void announce(mastra_task_t *task)
     if (!task->call_id) {
         task->call_id = mastra_text_uuid_make(task->run->pool);
     }
-    record = start_record(task);
+    record = start_record(task, step);
     mastra_say_step(task, "workflow-step-start", record);
     mastra_json_unref(record);
 }
@@ -112,8 +114,8 @@ void mastra_say_begin(mastra_task_t *task)
     if (!task->run->log) {
         return;
     }
-    announce(task->parent);
-    record = start_record(task);
+    announce(task->parent, task);
+    record = start_record(task, task);
     mastra_say_step(task, task->node->type >= MASTRA_NODE_SLEEP
                               ? "workflow-step-waiting"
                               : "workflow-step-start", record);
@@ -157,14 +159,10 @@ void mastra_say_progress(mastra_task_t *task, const mastra_task_t *item)
     const char *name = apr_pstrcat(run->pool, task->scope->prefix,
                                    task->node->steps[0]->id, NULL);
     mastra_json_t *payload;
-    int done = item->outcome == MASTRA_TASK_FAILED;
-    apr_size_t i;
+    int done = task->done + (item->outcome == MASTRA_TASK_FAILED);
 
     if (!run->log) {
         return;
-    }
-    for (i = 0; i < mastra_json_size(task->outputs); i++) {
-        done += !mastra_json_is_null(mastra_json_at(task->outputs, i));
     }
     payload = mastra_json_pack(
         "{s:s, s:s, s:i, s:I, s:i, s:s}", "stepName", name, "id", name,

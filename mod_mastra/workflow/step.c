@@ -574,6 +574,10 @@ static void begin_live(mastra_task_t *task)
              "often: it is not tried again");
         return;
     }
+    if (run->bytes > MASTRA_WORKFLOW_MAX_BYTES) {
+        fail(task, "The steps of the run have come to more than 128 MiB");
+        return;
+    }
     begin_now(task);
 }
 

@@ -156,14 +156,17 @@ mastra_json_t *mastra_run_snapshot(mastra_workflow_run_t *run,
 
 /* ---- results ---- */
 
-/* Where a step stands in the path for the last time. */
-static apr_size_t last_of(const mastra_json_t *order, const char *id)
+/* Where each step stands in the path for the last time; new reference. */
+static mastra_json_t *last_places(const mastra_json_t *order)
 {
-    apr_size_t i = mastra_json_size(order);
+    mastra_json_t *made = mastra_json_object();
+    apr_size_t i;
 
-    while (i-- && strcmp(mastra_json_str(mastra_json_at(order, i)), id)) {
+    for (i = 0; i < mastra_json_size(order); i++) {
+        mastra_json_set_int(made, mastra_json_str(mastra_json_at(order, i)),
+                            (apr_int64_t)i);
     }
-    return i;
+    return made;
 }
 
 /* A payload that repeats what came before it is left out. */
@@ -174,6 +177,7 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
     const mastra_json_t *order = mastra_json_get(snapshot,
                                                  "stepExecutionPath");
     const mastra_json_t *before = mastra_json_get(steps, "input");
+    mastra_json_t *last = last_places(order);
     apr_size_t i;
 
     for (i = 0; i < mastra_json_size(order); i++) {
@@ -181,7 +185,8 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
         mastra_json_t *step = mastra_json_get(steps, id);
         const mastra_json_t *payload = mastra_json_get(step, "payload");
 
-        if (payload && before && i == last_of(order, id)
+        if (payload && before
+            && mastra_json_get_int(last, id, -1) == (apr_int64_t)i
             && mastra_json_equal(payload, before)) {
             step = mastra_json_copy_flat(step);
             mastra_json_del(step, "payload");
@@ -191,6 +196,7 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
             before = mastra_json_get(step, "output");
         }
     }
+    mastra_json_unref(last);
     return steps;
 }
 

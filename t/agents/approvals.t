@@ -187,7 +187,7 @@ SKIP: {
 
     # the owner of a run that goes on is stopped past its lease
     my $ask = $server->api_post('/agents/slow-agent/generate', {
-        messages => 'CALL:slow-tool:{"ms":5000}', runId => "$id-8", requireToolApproval => true,
+        messages => 'CALL:slow-tool:{"ms":6000}', runId => "$id-8", requireToolApproval => true,
         memory => { thread => "$id-slow", resource => $id },
     });
     $call = $ask->{json}{suspendPayload}{toolCallId};

@@ -109,7 +109,7 @@ my %order;
 for my $pid (keys %watch) {
     my $left = keys %run_of;
     my @frames = $httpd->until_frame($watch{$pid},
-        sub { $_[0]{type} eq 'data-user-message' && !--$left }, 60);
+        sub { $_[0]{type} eq 'data-user-message' && !--$left }, 300);
     push @frames, $httpd->until_finish($watch{$pid});
     $order{$pid} = [map { "$_->{json}{data}{id} $_->{json}{runId}" }
         grep { ref $_->{json} && $_->{json}{type} eq 'data-user-message' } @frames];
@@ -148,13 +148,13 @@ my $words = 12_000;
 $httpd->say($thread, "WORDS:$words");
 sleep 3;    # nobody reads
 my @lengths = map {
-    my @frames = $httpd->until_finish($watch{$_}, 1, 60);
+    my @frames = $httpd->until_finish($watch{$_}, 1, 300);
     my $text = (said(@frames))[-1];
     $text eq 'model: ' . join(' ', map { "w$_" } 1 .. $words) ? 'whole' : length $text;
 } keys %watch;
 is_deeply \@lengths, [('whole') x $children], 'who reads slowly gets all of a long run';
 $httpd->say($thread, 'BIG:600000');
-@lengths = map { length((said($httpd->until_finish($watch{$_}, 1, 60)))[-1]) } keys %watch;
+@lengths = map { length((said($httpd->until_finish($watch{$_}, 1, 300)))[-1]) } keys %watch;
 is_deeply \@lengths, [(600_007) x $children], '... and chunks too large for a datagram';
 $_->leave for values %watch;
 

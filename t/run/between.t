@@ -55,7 +55,7 @@ $quick->read_head;
 like types($quick->frames), qr/finish \[DONE\]$/, 'a stream beside a limited one';
 my $took = time - $start;
 is $limited->read_head->{status}, 200, 'a limited stream';
-my @frames = $limited->frames(60);
+my @frames = $limited->frames(300);
 is text_of_frames(@frames), join(' ', map { "w$_" } 1 .. 150), '... has all its words';
 like types(@frames), qr/^start .*finish \[DONE\]$/, '... in order';
 ok !$limited->cut, '... to its end';
@@ -72,7 +72,7 @@ ok wait_for(sub { $httpd->model->stats->{busy} == 0 }, 5), '... and ends when it
 
 my $call   = { messages => 'CALL:big-tool:{"bytes":1000000}' };
 my $stream = $httpd->stream('/agents/tool-agent/stream', $call);
-@frames = $stream->frames(60);
+@frames = $stream->frames(300);
 like types(@frames), qr/tool-result .*finish \[DONE\]$/, 'a large tool result through a limited rate';
 my ($result) = grep { ref $_->{json} && $_->{json}{type} eq 'tool-result' } @frames;
 like $result->{data}, qr/x{30000}/, '... is whole';

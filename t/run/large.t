@@ -54,7 +54,7 @@ for (1 .. 20) {
     push @slow, $frame;
     sleep 0.1;
 }
-push @slow, $client->frames(60);
+push @slow, $client->frames(300);
 ok !$client->cut, 'a client that takes it slowly';
 is types(@slow), types(@frames), '... gets all of it';
 
@@ -69,7 +69,7 @@ is $answer->{status}, 200, 'generate: a question of 3 MB';
 ok runs_of('q', $size, $answer->{body}), '... is echoed';
 $stream = $httpd->stream('/agents/memory-agent/stream', { messages => "s$text",
     memory => { thread => 'large-stream', resource => 'r' } });
-@frames = $stream->frames(60);
+@frames = $stream->frames(300);
 ok !$stream->cut, 'stream: a question of 3 MB';
 my ($delta) = grep { ref $_->{json} && $_->{json}{type} eq 'text-delta'
     && length $_->{data} > $size } @frames;
@@ -83,13 +83,13 @@ is $httpd->api_post('/agents/memory-agent/generate', { messages => 'small', %mem
 # --- many words
 
 $stream = $httpd->stream('/agents/up-agent/stream', { messages => 'WORDS:20000' });
-@frames = $stream->frames(60);
+@frames = $stream->frames(300);
 is scalar(grep { ref $_->{json} && $_->{json}{type} eq 'text-delta' } @frames), 20_000,
     'a stream of 20,000 words';
 $client = $httpd->ask('/agents/up-agent/stream', { messages => 'WORDS:20000' });
 $client->read_head;
 sleep 2;
-@frames = $client->frames(60);
+@frames = $client->frames(300);
 is text_of_frames(@frames), join(' ', map { "w$_" } 1 .. 20_000), '... taken after a pause';
 ok !$client->cut, '... whole';
 

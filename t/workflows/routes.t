@@ -7,7 +7,7 @@ use JSON::PP ();
 use MastraTest;
 use Time::HiRes qw(sleep);
 
-plan tests => 112;
+plan tests => 115;
 
 my $id = "routes-$$";
 
@@ -174,6 +174,19 @@ is_deeply api_post("/workflows/suspend-workflow/resume-no-wait?runId=$id-z",
     { resumeData => { approved => true } })->{json}, { runId => "$id-z" }, '... or names the run';
 ok wait_for(sub { api_get("/workflows/suspend-workflow/runs/$id-z")->{json}{status} eq 'success' }, 5),
     '... which goes on';
+
+# one that waits inside of another
+
+api_post('/stored/workflows', { id => "$id-outer", inputSchema => { type => 'object', properties => { reason =>
+    { type => 'string' } }, required => ['reason'] }, outputSchema => { type => 'object' },
+    graph => [{ type => 'workflow', id => 'inner', workflowId => 'suspend-workflow' }] });
+$run = api_post("/workflows/$id-outer/start-async?runId=$id-outer-1", { inputData => { reason => 'why' } })->{json};
+is_deeply $run->{suspended}, [['inner', 'ask-human']], 'a nested step waits';
+@seen = records("$id-outer/resume-stream?runId=$id-outer-1", { resumeData => { approved => true } });
+is_deeply [map { $_->{payload}{id} } grep { $_->{payload}{resumePayload} } @seen],
+    ['inner', 'inner.ask-human', 'inner.ask-human', 'inner'], '... and its answer is shown around it, too';
+$run = api_get("/workflows/$id-outer/runs/$id-outer-1")->{json};
+is_deeply $run->{steps}{inner}{resumePayload}, { approved => true }, '... also later';
 
 # a stream that stays
 my $stays = stream("/workflows/suspend-workflow/stream?runId=$id-stays",

@@ -34,9 +34,15 @@ sub say_ {
 
 # ----------------------------------------------------------------- requests
 
+# Whether it is the upstream that answers, in its own words.
+sub is_upstream {
+    my ($server) = @_;
+    return $server->{name} =~ /^(?:direct|proxy)$/;
+}
+
 sub body_of {
     my ($server, $verb, $memory, $text) = @_;
-    if ($server->{name} eq 'direct') {
+    if (is_upstream($server)) {
         return JSON::PP->new->canonical->encode({
             model    => 'echo',
             stream   => $verb eq 'stream' ? JSON::PP::true : JSON::PP::false,
@@ -58,7 +64,7 @@ sub body_of {
 sub ask_turn {
     my ($server, $part, $text) = @_;
     my ($agent, $verb, $memory) = @{$turns{$part}};
-    my $direct = $server->{name} eq 'direct';
+    my $direct = is_upstream($server);
     my $path = $direct ? '/v1/chat/completions' : "/api/agents/$agent/$verb";
     return (
         '-b' => body_of($server, $verb, $memory, $text // $message),
@@ -112,11 +118,17 @@ sub load_with_cpu {
         server   => $server->{proc},
         upstream => $server->{upstream} && $server->{upstream}{proc},
     );
-    my %before = map { $_ => $proc{$_}->cpu } grep { $proc{$_} } keys %proc;
+    my $look = sub {
+        my %sum = map { $_ => $proc{$_}->cpu } grep { $proc{$_} } keys %proc;
+        $sum{server_kernel} = $proc{server}->cpu_of_kernel if $proc{server};
+        return %sum;
+    };
+    my %before = $look->();
     my $result = $self->load($server, %arg);
-    $result->{"${_}_cpu"} = $proc{$_}->cpu - $before{$_} for keys %before;
+    my %after = $look->();
+    $result->{"${_}_cpu"} = $after{$_} - $before{$_} for keys %before;
     my $count = $result->{words} || $result->{answers};
-    for my $who (qw(server upstream load)) {
+    for my $who (qw(server upstream load server_kernel)) {
         my $cpu = $result->{"${who}_cpu"};
         $result->{"${who}_us"} = 1e6 * $cpu / $count if defined $cpu && $count;
     }
@@ -146,7 +158,7 @@ sub startup {
     my %out;
     for my $round (1 .. $self->{rounds} + 2) {
         for my $name (@names) {
-            next if $name eq 'peer' && $round > $self->{rounds};
+            next if $name =~ /^(?:peer|traced)$/ && $round > $self->{rounds};
             my $server = $self->{servers}->start($name);
             push @{$out{$name}}, {ready_ms => 1000 * $server->{ready}};
             $self->say_(sprintf '  %-16s %-7s %9.1f ms', 'startup', $name,

@@ -109,11 +109,22 @@ sub members {
 # Seconds of CPU used by the group, those of ended children included.
 sub cpu {
     my ($self) = @_;
+    return $self->seconds(0) + $self->cpu_of_kernel;
+}
+
+# Those of them that were spent in the kernel.
+sub cpu_of_kernel {
+    my ($self) = @_;
+    return $self->seconds(1);
+}
+
+sub seconds {
+    my ($self, $of_kernel) = @_;
     my $sum = 0;
     for my $pid ($self->members) {
         my @stat = stat_of($pid) or next;
-        $sum += $stat[14] + $stat[15];
-        $sum += $stat[16] + $stat[17] if $pid == $self->{pid};
+        $sum += $stat[14 + $of_kernel];
+        $sum += $stat[16 + $of_kernel] if $pid == $self->{pid};
     }
     return $sum / $ticks;
 }

@@ -62,9 +62,11 @@ sub targets {
               ratio($rate->('get', 'module'), $rate->('get', 'floor')),
               0.7, 1, ''] if $r->{get};
     for my $part (qw(generate stream generate-memory stream-memory)) {
-        push @t, ["$part, times the peer's rate",
-                  ratio($rate->($part, 'module'), $rate->($part, 'peer')),
-                  50, 1, 'x'] if $r->{$part};
+        for my $name (grep { $r->{$part}{$_} } qw(peer traced)) {
+            push @t, ["$part, times the rate of $name",
+                      ratio($rate->($part, 'module'), $rate->($part, $name)),
+                      50, 1, 'x'];
+        }
     }
     my $s = $r->{streams} || {};
     if (my $ten = $s->{10000}) {
@@ -103,19 +105,21 @@ sub targets {
 sub rates_table {
     my ($r) = @_;
     my @rows = ['part', 'server', 'rate/s', 'p50 ms', 'p99 ms', 'CPU us',
-                'failed', 'to peer', 'to floor'];
+                'kernel', 'upstr.', 'load', 'failed', 'to peer', 'to traced', 'to floor'];
     for my $part (qw(get generate stream generate-memory stream-memory)) {
         my $by = $r->{$part} or next;
-        for my $name (qw(floor module peer)) {
+        for my $name (qw(floor proxy module peer traced)) {
             my $rounds = $by->{$name} or next;
             my $rate = median($rounds, 'rate');
             push @rows, [
                 $part, $name, fmt('%.0f', $rate),
                 fmt('%.2f', median($rounds, 'latency_p50')),
                 fmt('%.2f', median($rounds, 'latency_p99')),
-                fmt('%.0f', median($rounds, 'server_us')),
+                map({ fmt('%.0f', median($rounds, "${_}_us")) }
+                    qw(server server_kernel upstream load)),
                 worst($rounds, 'failed'),
-                fmt('%.1fx', ratio($rate, median($by->{peer}, 'rate'))),
+                map({ fmt('%.1fx', ratio($rate, median($by->{$_}, 'rate'))) }
+                    qw(peer traced)),
                 fmt('%.2f', ratio($rate, median($by->{floor}, 'rate'))),
             ];
         }
@@ -173,7 +177,7 @@ sub footprint_table {
     my ($r) = @_;
     my @rows = ['server', 'start-up ms', 'idle MiB', 'after load MiB',
                 'threads'];
-    for my $name (qw(floor module peer)) {
+    for my $name (qw(floor module peer traced)) {
         my $ready = median($r->{startup}{$name}, 'ready_ms');
         my $mem = $r->{footprint}{$name};
         next if !$mem && !defined $ready;

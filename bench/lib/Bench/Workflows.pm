@@ -203,6 +203,18 @@ sub storage {
 
 # ----------------------------------------------------------------- observers
 
+# The run's own client: the peer shows only what is streamed.
+sub stream {
+    my ($self, $server, $path) = @_;
+    my $client = Bench::Proc->start(
+        name => 'stream', log => "$server->{dir}/stream", command => [
+            "$self->{measure}{build}/bench/load", -m => 'paced', -c => 1,
+            -f => 'workflow', -w => 10, -t => 60, -b => $begin,
+            "$server->{url}$path"]);
+    sleep 0.3;
+    return $client;
+}
+
 # One run of ten steps, a second each, and those who watch it. They come in
 # the first seconds, before anything is said.
 sub observers {
@@ -212,17 +224,16 @@ sub observers {
         my $server = $self->start($name);
         my $base = '/api/workflows/slow';
         my $id = "observed-$$";
-        for my $path ("$base/create-run?runId=$id", "$base/start?runId=$id") {
-            defined Bench::Servers::ask($server->{port}, $path, $begin)
-                or die "$name: $path failed\n";
-        }
+        my $client = $self->stream($server, "$base/stream?runId=$id");
         my $idle = $server->{proc}->footprint;
         my $result = $self->{measure}->load_with_cpu($server, args => [
             -m => 'paced', -f => 'workflow', -c => $n, -r => 2000, -w => 10,
             -t => 60, -b => '{}', "$server->{url}$base/observe?runId=$id"]);
+        $client->stop;
         my $plateau = $result->{plateau};
         $result->{kib_each} = ($plateau->{pss} - $idle->{pss})
-                              / $plateau->{streams} if $plateau;
+                              / $plateau->{streams}
+            if $plateau && !$result->{failed};
         push @{$out{$name}}, $result;
         printf STDERR "  %-16s %-7s %9s ms lag p50 %9s ms p99%s\n",
             "$n observers", $name, map({ $_ // '-' }
