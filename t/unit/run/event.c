@@ -449,6 +449,51 @@ static void test_alone(child_t *a, child_t *b)
     IS_INT(far->ended + far->disorder, 1, "... to the end");
 }
 
+typedef struct {
+    child_t *child;
+    int waits, called;
+} sync_t;
+
+static void synced(void *baton)
+{
+    ((sync_t *)baton)->called++;
+}
+
+static void sync_now(void *baton)
+{
+    sync_t *sync = baton;
+
+    sync->waits = mastra_log_sync(sync->child->log, synced, sync);
+}
+
+static void test_sync(child_t *a, child_t *b)
+{
+    sync_t sync = { .child = a };
+    reader_t *far;
+    int i;
+
+    open_log(a, "sync", 1, 0);
+    on_loop(a->loop, sync_now, &sync);
+    IS_INT(sync.waits, 0, "where nothing was said nothing is waited for");
+    write_frames(a, 1, 3, 0);
+    on_loop(a->loop, sync_now, &sync);
+    IS_INT(sync.waits, 1, "what was said is waited for");
+    for (i = 0; i < 6000 && !sync.called; i++) {
+        apr_sleep(10000);
+        on_loop(a->loop, nothing, NULL);
+    }
+    IS_INT(sync.called, 1, "... until it is stored");
+    far = follow(b, "sync", NULL, 0, 0);
+    IS_INT(wait_for(far, 3, 0), 3, "... where others find it");
+    on_loop(b->loop, stop_now, far);
+    write_frames(a, 4, 5, 0);
+    on_loop(a->loop, sync_now, &sync);
+    close_log(a, 1);
+    apr_sleep(300000);
+    on_loop(a->loop, nothing, NULL);
+    IS_INT(sync.called, 1, "who closes a log is not told");
+}
+
 static void test_dead(child_t *a, child_t *b)
 {
     reader_t *far;
@@ -473,6 +518,7 @@ static void test(const mastra_store_conf_t *conf)
     test_slow_mirror(a, b);
     test_moves(a, b);
     test_dead(a, b);
+    test_sync(a, b);
     test_lost(a, b, 0);
     test_lost(a, b, 1);
     test_alone(a, b);
