@@ -107,17 +107,19 @@ my $said = sub { my ($id) = @_;
 my $long  = 'PACE:100 ' . join ' ', map { "w$_" } 1 .. 30;
 my $leave = sub { my ($path, $thread) = @_;
     my $c = $httpd->client;
-    $c->send_request(POST => $path, json => { messages => $long,
+    my $whole = $path eq '/stay-json';
+    $c->send_request(POST => $path, json => { messages => $whole ? "GATE $long" : $long,
         $thread ? (memory => { thread => $thread, resource => 'x' }) : () }, headers => $ann->());
     my $head;
-    if ($path eq '/stay-json') {
-        wait_for(sub { $up->stats->{busy} }, 5);
+    if ($whole) {
+        $up->gated or die 'the model was not asked';
     }
     else {
         $head = $c->read_head;
         $c->next_frame while text_of_frames($c->next_frame // die 'ended') !~ /w/;
     }
     $c->leave;
+    $up->go_all if $whole;
     return $head;
 };
 $leave->('/go', 't-go');
