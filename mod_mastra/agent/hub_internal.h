@@ -107,8 +107,8 @@ apr_status_t mastra_claim_instead(mastra_claim_t **pclaim, mastra_hub_t *hub,
                                   mastra_agent_env_t *env,
                                   mastra_channel_row_t *row, mastra_db_t *db,
                                   apr_pool_t *pool);
-/* Chunks (an array, taken over) into the log of a claim that nobody has
- * open. */
+/* Chunks (an array, taken over) into the new log of a claim: all that it will
+ * have. */
 apr_status_t mastra_claim_say(mastra_db_t *db, const mastra_channel_row_t *row,
                               mastra_json_t *chunks, apr_pool_t *pool);
 

@@ -536,7 +536,7 @@ apr_status_t mastra_channel_join(mastra_agent_run_t *run,
         run->claim = mastra_claim_make(run->env, &row);
     }
     if (rv == APR_SUCCESS && run->claim && (run->decision || run->recovers)) {
-        rv = mastra_events_newest(&run->claim->after, db, row.log, pool);
+        rv = mastra_events_taken(&run->claim->after, db, row.log, pool);
     }
     return rv;
 }

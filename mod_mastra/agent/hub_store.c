@@ -115,27 +115,29 @@ apr_status_t mastra_claim_next(mastra_claim_t **pclaim, mastra_hub_t *hub,
 
 /* ---- logs that nobody has open ---- */
 
-apr_status_t mastra_claim_say(mastra_db_t *db, const mastra_channel_row_t *row,
+/* Chunks (an array, taken over) into a log after a sequence. */
+static apr_status_t say_after(apr_int64_t after, mastra_db_t *db,
+                              const mastra_channel_row_t *row,
                               mastra_json_t *chunks, apr_pool_t *pool)
 {
     mastra_events_row_t event = { .log = row->log, .epoch = row->epoch,
-                                  .frames = "" };
+                                  .seq = after + 1, .frames = "" };
     apr_size_t i, n = mastra_json_size(chunks);
-    apr_int64_t newest = 0;
-    apr_status_t rv = mastra_events_newest(&newest, db, row->log, pool);
 
     mastra_json_own(chunks, pool);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     for (i = 0; i < n; i++) {
         event.frames = apr_pstrcat(pool, event.frames, mastra_json_text(
                                        mastra_json_at(chunks, i), pool), "\n",
                                    NULL);
     }
-    event.seq = newest ? newest + JUMP : 1;
-    event.newest = event.seq + (apr_int64_t)n - 1;
+    event.newest = after + (apr_int64_t)n;
     return mastra_events_append(db, &event, pool);
+}
+
+apr_status_t mastra_claim_say(mastra_db_t *db, const mastra_channel_row_t *row,
+                              mastra_json_t *chunks, apr_pool_t *pool)
+{
+    return say_after(0, db, row, chunks, pool);
 }
 
 static mastra_json_t *lost_chunk(const char *run)
@@ -159,12 +161,17 @@ static apr_status_t bury(mastra_hub_t *hub, mastra_agent_env_t *env,
     apr_status_t rv = mastra_channels_claim(row, db, row->agent, row->run,
                                             row->log, hub->address,
                                             hub->lease, pool);
+    apr_int64_t last = 0;
 
     if (chunk) {
         mastra_json_own(chunk, pool);
     }
     if (rv == APR_SUCCESS && chunk) {
-        rv = mastra_claim_say(db, row, mastra_json_pack("[O]", chunk), pool);
+        rv = mastra_events_taken(&last, db, row->log, pool);
+    }
+    if (rv == APR_SUCCESS && chunk) {
+        rv = say_after(last + JUMP, db, row, mastra_json_pack("[O]", chunk),
+                       pool);
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_events_end(db, row->log, row->epoch, 1, pool);

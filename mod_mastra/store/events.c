@@ -136,6 +136,17 @@ apr_status_t mastra_events_newest(apr_int64_t *pseq, mastra_db_t *db,
     return rv;
 }
 
+apr_status_t mastra_events_taken(apr_int64_t *pseq, mastra_db_t *db,
+                                 const char *log, apr_pool_t *pool)
+{
+    apr_status_t rv = mastra_events_newest(pseq, db, log, pool);
+
+    if (rv == APR_SUCCESS && !*pseq) {
+        *pseq = 1;
+    }
+    return rv;
+}
+
 apr_status_t mastra_events_trim(mastra_db_t *db, const char *log,
                                 apr_int64_t before, apr_pool_t *pool)
 {

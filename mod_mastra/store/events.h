@@ -44,6 +44,10 @@ apr_status_t mastra_events_read(mastra_events_page_t *page, mastra_db_t *db,
 /* The newest sequence; 0: nothing is stored. */
 apr_status_t mastra_events_newest(apr_int64_t *pseq, mastra_db_t *db,
                                   const char *log, apr_pool_t *pool);
+/* The same of a log that was another process's: 1 where nothing is stored, as
+ * what was said and not written may have been seen. */
+apr_status_t mastra_events_taken(apr_int64_t *pseq, mastra_db_t *db,
+                                 const char *log, apr_pool_t *pool);
 /* Drops the rows of a log that lie wholly before a sequence. */
 apr_status_t mastra_events_trim(mastra_db_t *db, const char *log,
                                 apr_int64_t before, apr_pool_t *pool);

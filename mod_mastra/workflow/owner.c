@@ -270,7 +270,7 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
         rv = mastra_flows_get_graph(&graph, db, row.graph, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_events_newest(&after, db, mastra_run_log_key(
+        rv = mastra_events_taken(&after, db, mastra_run_log_key(
             row.id, row.segment, pool), pool);
     }
     if (rv == APR_SUCCESS) {
