@@ -63,12 +63,16 @@ sub refuse_others {
     die "Port $vars->{port} is taken, perhaps by the tests of another checkout: set TESTPORT\n";
 }
 
+# Not in the object: Apache::Test writes that to a file, and whoever reads it would have a server to
+# stop.
+my $postgres;
+
 sub pre_configure {
     my $self = shift;
     return if ($ENV{DB} || '') ne 'pgsql' || grep { /^-?-?(clean|help)$/ } @ARGV;
     require Postgres;
-    $self->{postgres} = Postgres->start;
-    $self->{dbparams} = $self->{postgres}->params;
+    $postgres = Postgres->start;
+    $self->{dbparams} = $postgres->params;
 }
 
 sub configure {
@@ -192,7 +196,7 @@ sub write_results {
 sub stop {
     my $self = shift;
     my $rc   = $self->SUPER::stop(@_);
-    $self->{postgres}->stop if $self->{postgres};
+    $postgres->stop if $postgres;
     return $rc if !$self->{opts}{'stop-httpd'};
 
     my $logs = $self->{test_config}{vars}{t_logs};
