@@ -29,6 +29,7 @@ struct mastra_subscriber_t {
     int gone;                        /* freed when the job is over */
     run_t *runs, **runs_end;         /* the first is followed */
     int nruns;
+    char *ended;                     /* the log that was shown to its end last */
     mastra_event_at_t from;          /* what follows this is wanted */
     mastra_follower_t *follower;
 };
@@ -101,6 +102,7 @@ void mastra_subscriber_discard(mastra_subscriber_t *sub)
         pop_run(sub);
     }
     free(sub->id);
+    free(sub->ended);
     free(sub);
 }
 
@@ -196,6 +198,11 @@ static void on_end(void *baton, apr_status_t rv)
     mastra_subscriber_t *sub = baton;
 
     sub->follower = NULL;
+    if (rv == APR_SUCCESS) {
+        free(sub->ended);
+        sub->ended = sub->runs->log;
+        sub->runs->log = NULL;
+    }
     pop_run(sub);
     if (!sub->id) {
         end(sub);
@@ -236,8 +243,11 @@ static void add_claim(mastra_subscriber_t *sub, int epoch, const char *log,
             return;
         }
     }
-    push_run(sub, epoch, log, owner);
-    follow_first(sub);
+    /* the claim of who ended it for a dead process may become known late */
+    if (!sub->ended || strcmp(sub->ended, log)) {
+        push_run(sub, epoch, log, owner);
+        follow_first(sub);
+    }
 }
 
 /* ---- claims that nobody told of ---- */
