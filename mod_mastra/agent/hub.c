@@ -64,6 +64,8 @@ void mastra_hub_op_submit(mastra_hub_op_t *op, mastra_store_mode_e mode,
                           mastra_store_run_cb *run,
                           void (*after)(mastra_hub_op_t *op))
 {
+    apr_status_t rv;
+
     op->run = run;
     op->after = after;
     op->job.mode = mode;
@@ -72,9 +74,10 @@ void mastra_hub_op_submit(mastra_hub_op_t *op, mastra_store_mode_e mode,
     op->job.baton = op;
     op->msg.cb = op_over;
     op->msg.baton = op;
-    op->rv = op->env->store ? mastra_store_submit(op->env->store, &op->job)
-                            : APR_ENOTIMPL;
-    if (op->rv) {
+    rv = op->env->store ? mastra_store_submit(op->env->store, &op->job)
+                        : APR_ENOTIMPL;
+    if (rv) {
+        op->rv = rv;
         mastra_loop_defer(op->hub->loop, &op->msg);
     }
 }

@@ -163,6 +163,7 @@ static void after_release(void *baton)
 static void release_now(void *baton)
 {
     mastra_channel_t *channel = baton;
+    apr_status_t rv;
 
     memset(&channel->job, 0, sizeof(channel->job));
     channel->job.mode = MASTRA_STORE_WRITE;
@@ -171,8 +172,9 @@ static void release_now(void *baton)
     channel->job.baton = channel;
     channel->msg.cb = after_release;
     channel->msg.baton = channel;
-    channel->rv = mastra_store_submit(channel->env->store, &channel->job);
-    if (channel->rv) {
+    rv = mastra_store_submit(channel->env->store, &channel->job);
+    if (rv) {
+        channel->rv = rv;
         mastra_loop_defer(channel->hub->loop, &channel->msg);
     }
 }

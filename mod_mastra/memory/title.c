@@ -171,12 +171,15 @@ static void stored(void *baton, apr_status_t rv)
 
 static void store_title(mastra_title_t *task)
 {
+    apr_status_t rv;
+
     task->job.mode = MASTRA_STORE_WRITE;
     task->job.run = store_run;
     task->job.done = stored;
     task->job.baton = task;
-    task->rv = mastra_store_submit(task->store, &task->job);
-    if (task->rv) {
+    rv = mastra_store_submit(task->store, &task->job);
+    if (rv) {
+        task->rv = rv;
         over(task);
     }
 }

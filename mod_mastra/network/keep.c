@@ -105,6 +105,8 @@ static void after_job(void *baton)
 
 static void submit(mastra_network_t *network, mastra_store_run_cb *work)
 {
+    apr_status_t rv;
+
     memset(&network->job, 0, sizeof(network->job));
     network->job.mode = MASTRA_STORE_WRITE;
     network->job.run = work;
@@ -113,10 +115,11 @@ static void submit(mastra_network_t *network, mastra_store_run_cb *work)
     network->msg.cb = after_job;
     network->msg.baton = network;
     network->busy = 1;
-    network->rv = network->env->store
-        ? mastra_store_submit(network->env->store, &network->job)
-        : APR_ENOTIMPL;
-    if (network->rv) {
+    rv = network->env->store ? mastra_store_submit(network->env->store,
+                                                   &network->job)
+                             : APR_ENOTIMPL;
+    if (rv) {
+        network->rv = rv;
         mastra_loop_defer(network->env->loop, &network->msg);
     }
 }

@@ -235,6 +235,7 @@ static void flush(void *baton)
 {
     mastra_flusher_t *flusher = baton;
     int n = count_dirty(flusher);
+    apr_status_t rv;
 
     flusher->waiting = 0;
     if (flusher->busy || !n) {
@@ -261,10 +262,10 @@ static void flush(void *baton)
     flusher->msg.cb = after_write;
     flusher->msg.baton = flusher;
     flusher->busy = 1;
-    flusher->rv = flusher->store ? mastra_store_submit(flusher->store,
-                                                       &flusher->job)
-                                 : APR_ENOTIMPL;
-    if (flusher->rv != APR_SUCCESS) {
+    rv = flusher->store ? mastra_store_submit(flusher->store, &flusher->job)
+                        : APR_ENOTIMPL;
+    if (rv != APR_SUCCESS) {
+        flusher->rv = rv;
         mastra_loop_defer(flusher->events->loop, &flusher->msg);
     }
 }

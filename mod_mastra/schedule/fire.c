@@ -199,8 +199,7 @@ static void found_due(void *baton)
     if (!look->rv && look->n) {
         look->fire.run = fire_all;
         look->fire.done = fired_all;
-        look->rv = mastra_jobs_push(look->works->env->jobs, &look->fire);
-        if (!look->rv) {
+        if (!mastra_jobs_push(look->works->env->jobs, &look->fire)) {
             return;
         }
     }
@@ -222,6 +221,7 @@ static void on_time(void *baton)
     mastra_clockwork_t *works = baton;
     apr_pool_t *pool;
     look_t *look;
+    apr_status_t rv;
 
     if (apr_atomic_read32(&works->stopping)
         || mastra_pool_make(&pool, "mastra_schedules")) {
@@ -235,8 +235,9 @@ static void on_time(void *baton)
     look->read.done = read_over;
     look->read.baton = look;
     works->busy = 1;
-    look->rv = mastra_store_submit(works->env->store, &look->read);
-    if (look->rv) {
+    rv = mastra_store_submit(works->env->store, &look->read);
+    if (rv) {
+        look->rv = rv;
         look_over(look);
     }
 }

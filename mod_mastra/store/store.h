@@ -66,7 +66,8 @@ typedef struct mastra_store_job_t {
 } mastra_store_job_t;
 
 /* From any thread, never blocks. APR_EAGAIN when the queue is full: then done
- * does not come. */
+ * does not come. Else it may have come, and the job be gone, by the time this
+ * returns: what it returns is not to be put where done puts its status. */
 apr_status_t mastra_store_submit(mastra_store_t *store,
                                  mastra_store_job_t *job);
 /* Submits and waits: request threads only, never the loop. */

@@ -218,6 +218,8 @@ static void op_over(void *baton)
 static void submit(op_t *op, mastra_store_mode_e mode,
                    mastra_store_run_cb *run, void (*after)(op_t *op))
 {
+    apr_status_t rv;
+
     op->after = after;
     op->job.mode = mode;
     op->job.run = run;
@@ -225,8 +227,9 @@ static void submit(op_t *op, mastra_store_mode_e mode,
     op->job.baton = op;
     op->msg.cb = op_over;
     op->msg.baton = op;
-    op->rv = mastra_store_submit(op->owner->env->store, &op->job);
-    if (op->rv) {
+    rv = mastra_store_submit(op->owner->env->store, &op->job);
+    if (rv) {
+        op->rv = rv;
         mastra_loop_defer(op->owner->loop, &op->msg);
     }
 }

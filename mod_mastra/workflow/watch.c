@@ -214,6 +214,8 @@ static void after_read(void *baton)
 
 static void look_at_end(mastra_wait_t *wait)
 {
+    apr_status_t rv;
+
     wait->busy = 1;
     wait->job.mode = MASTRA_STORE_READ;
     wait->job.run = read_end;
@@ -221,8 +223,9 @@ static void look_at_end(mastra_wait_t *wait)
     wait->job.baton = wait;
     wait->msg.cb = after_read;
     wait->msg.baton = wait;
-    wait->rv = mastra_store_submit(wait->env->store, &wait->job);
-    if (wait->rv) {
+    rv = mastra_store_submit(wait->env->store, &wait->job);
+    if (rv) {
+        wait->rv = rv;
         mastra_loop_defer(wait->env->loop, &wait->msg);
     }
 }
