@@ -195,13 +195,16 @@ static apr_status_t find_due(mastra_db_t *db, void *baton, apr_pool_t *pool)
 static void found_due(void *baton)
 {
     look_t *look = baton;
+    apr_status_t rv;
 
     if (!look->rv && look->n) {
         look->fire.run = fire_all;
         look->fire.done = fired_all;
-        if (!mastra_jobs_push(look->works->env->jobs, &look->fire)) {
+        rv = mastra_jobs_push(look->works->env->jobs, &look->fire);
+        if (!rv) {
             return;
         }
+        look->rv = rv;
     }
     look_over(look);
 }
