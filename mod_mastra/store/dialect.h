@@ -55,7 +55,16 @@ typedef struct {
     "CREATE TABLE IF NOT EXISTS mastra_x_graphs (" \
     "hash VARCHAR(64) NOT NULL PRIMARY KEY, " \
     "graph TEXT NOT NULL)"
-#define MASTRA_FLOW_TABLES(tail) MASTRA_STEPS_TABLE(tail), MASTRA_GRAPHS_TABLE
+/* Calls of tools that changed this database, for those who make them again. */
+#define MASTRA_CALLS_TABLE(tail) \
+    "CREATE TABLE IF NOT EXISTS mastra_x_calls (" \
+    "run VARCHAR(255) NOT NULL, " \
+    "place VARCHAR(64) NOT NULL, " \
+    "made BIGINT NOT NULL, " \
+    "outcome TEXT NOT NULL, " \
+    "PRIMARY KEY (run, place))" tail
+#define MASTRA_FLOW_TABLES(tail) MASTRA_STEPS_TABLE(tail), \
+    MASTRA_CALLS_TABLE(tail), MASTRA_GRAPHS_TABLE
 /* Few runs are somebody's or wait for their time, and are looked for often. */
 #define MASTRA_FLOW_INDEXES \
     "CREATE INDEX IF NOT EXISTS mastra_x_runs_lease " \
