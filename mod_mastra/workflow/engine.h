@@ -85,7 +85,7 @@ struct mastra_workflow_run_t {
     mastra_task_t *ready, **ready_end;
     mastra_task_t *live;             /* steps that are done now */
     int ntasks;
-    apr_size_t bytes;                /* of records since it is here */
+    int bare;                        /* its snapshot shows no values */
     int pumping;
     int going;                       /* something was done that was not in
                                         storage */
@@ -150,6 +150,8 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
                          const mastra_json_t *more);
 /* Nobody wants it any more: no callback comes. */
 void mastra_step_cancel(mastra_task_t *task);
+/* The error of a step whose row would be too long; new reference. */
+mastra_json_t *mastra_step_too_long(void);
 /* What is wrong with value: NULL or an error like the contract's; what:
  * "Step input validation failed". New reference. */
 mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
@@ -179,8 +181,8 @@ void mastra_say_finish(mastra_workflow_run_t *run, const char *status,
 /* ---- commit.c ---- */
 
 /* The record is to be stored; then task goes on (unless NULL). record: JSON
- * that is not changed any more. */
-void mastra_commit(mastra_workflow_run_t *run, const char *place,
+ * that is not changed any more. 0: it is too long. */
+int mastra_commit(mastra_workflow_run_t *run, const char *place,
                    const mastra_json_t *record, mastra_task_t *task);
 /* The task's tool runs in the database, with what is stored then. */
 void mastra_commit_inside(mastra_task_t *task);
