@@ -90,8 +90,8 @@ do {
     ($before, $rounds) = ($held, $rounds + 1);
     run('many', "many-$rounds-$_") for 1 .. 3;
     $held = kilobytes();
-} while ($held > $before + 8 * 1024 && $rounds < 12);
-cmp_ok $rounds, '<', 12, 'nothing of that is kept for good' or diag "$before kB, $held kB";
+} while ($held > $before + 24 * 1024 && $rounds < 8);
+cmp_ok $rounds, '<', 8, 'nothing of that is kept for good' or diag "$before kB, $held kB";
 
 is run('thin', 'thin-1')->[0], 'success', 'the child goes on';
 is_deeply [$httpd->children], \@pids, '... and is the same';
