@@ -186,10 +186,10 @@ apr_status_t mastra_flows_get(mastra_flow_row_t *row, mastra_db_t *db,
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
-                                   apr_pool_t *pool)
+                                   apr_size_t limit, apr_pool_t *pool)
 {
-    const char *text = mastra_json_text_within(snapshot,
-                                               MASTRA_FLOW_MAX_SNAPSHOT, pool);
+    const char *text = limit ? mastra_json_text_within(snapshot, limit, pool)
+                             : mastra_json_text(snapshot, pool);
 
     return !text ? APR_ENOSPC
                  : mastra_db_execute(NULL, db, snapshot_save,
@@ -218,7 +218,7 @@ apr_status_t mastra_flows_create(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS && !changed) {
         return MASTRA_STORE_EXISTS;
     }
-    return rv ? rv : mastra_flows_snapshot(db, row, row->snapshot, pool);
+    return rv ? rv : mastra_flows_snapshot(db, row, row->snapshot, 0, pool);
 }
 
 /* What changes one row with the epoch that the caller knows. */

@@ -33,8 +33,6 @@ typedef struct {
     apr_size_t bytes;            /* of its steps, if they were read */
 } mastra_flow_row_t;
 
-/* The longest snapshot that is stored. */
-#define MASTRA_FLOW_MAX_SNAPSHOT (128 * 1024 * 1024)
 
 /* The owner is gone, or nobody takes care of it in time. */
 int mastra_flow_lapsed(const mastra_flow_row_t *row);
@@ -69,11 +67,12 @@ apr_status_t mastra_flows_hand_back(mastra_db_t *db,
 /* A run that nobody owns gets another status, if nothing has happened. */
 apr_status_t mastra_flows_mark(mastra_db_t *db, const mastra_flow_row_t *row,
                                const char *status, apr_pool_t *pool);
-/* The state as others read it. APR_ENOSPC: it is too long. */
+/* The state as others read it. APR_ENOSPC: it has more than limit bytes (0: no
+ * limit). */
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
-                                   apr_pool_t *pool);
+                                   apr_size_t limit, apr_pool_t *pool);
 /* Asks the owner to end it, or whoever has it next; MASTRA_STORE_STALE when
  * somebody has asked before. */
 apr_status_t mastra_flows_halt(mastra_db_t *db, const mastra_flow_row_t *row,

@@ -224,7 +224,7 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
         rv = put_changes(asking, db, pool);
     }
     if (rv == APR_SUCCESS && asking->snapshot && !asking->fresh) {
-        rv = mastra_flows_snapshot(db, row, asking->snapshot, pool);
+        rv = mastra_flows_snapshot(db, row, asking->snapshot, 0, pool);
     }
     if (rv == APR_SUCCESS) {
         mastra_launch_row(asking->launch, row);

@@ -16,6 +16,7 @@ struct mastra_batch_t {
     mastra_workflow_run_t *run;
     mastra_flow_row_t row;
     apr_interval_time_t lease;
+    apr_size_t size;                 /* of the run, at most */
     mastra_write_t *writes;
     int nwrites;
 
@@ -67,7 +68,7 @@ static const char *inside_text(const mastra_batch_t *batch, apr_pool_t *pool)
 {
     mastra_json_t *record = inside_record(batch);
     const char *text = mastra_json_text_within(
-        record, MASTRA_WORKFLOW_MAX_STEP, pool);
+        record, mastra_step_size(batch->size), pool);
 
     mastra_json_unref(record);
     return text;
@@ -80,7 +81,7 @@ static apr_status_t put_inside(mastra_batch_t *batch, mastra_db_t *db,
 
     if (!text) {
         mastra_json_unref(batch->invalid);
-        batch->invalid = mastra_step_too_long();
+        batch->invalid = mastra_step_too_long(batch->size);
         text = inside_text(batch, pool);
     }
     batch->inside_bytes = strlen(text);
@@ -156,7 +157,7 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
         rv = heed_halt(batch, db, pool);
     }
     return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
-                                           pool);
+                                           batch->size, pool);
 }
 
 static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -316,8 +317,9 @@ static void fail_bare(mastra_workflow_run_t *run)
     run->bare = 1;
     if (run->root->outcome != MASTRA_TASK_FAILED) {
         run->root->outcome = MASTRA_TASK_FAILED;
-        run->root->error = mastra_json_own(mastra_error_make(
-            "What is to be shown of the run is more than 128 MiB"), run->pool);
+        run->root->error = mastra_json_own(mastra_error_make(apr_psprintf(
+            run->pool, "What is to be shown of the run is more than %"
+            APR_SIZE_T_FMT " bytes", run->env->run_size)), run->pool);
     }
     mastra_commit_end(run, "failed");
 }
@@ -371,6 +373,7 @@ static mastra_batch_t *make_batch(mastra_workflow_run_t *run)
     batch->run = run;
     batch->row = run->row;
     batch->lease = run->env->lease;
+    batch->size = run->env->run_size;
     batch->nwrites = run->writes->nelts;
     batch->writes = apr_pmemdup(pool, run->writes->elts,
                                 sizeof(*batch->writes)
@@ -418,7 +421,7 @@ int mastra_commit(mastra_workflow_run_t *run, const char *place,
                   const mastra_json_t *record, mastra_task_t *task)
 {
     const char *text = mastra_json_text_within(
-        record, MASTRA_WORKFLOW_MAX_STEP, next_pool(run));
+        record, mastra_step_size(run->env->run_size), next_pool(run));
     mastra_write_t *write;
 
     if (!text) {

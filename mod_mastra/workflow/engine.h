@@ -150,14 +150,21 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
                          const mastra_json_t *more);
 /* Nobody wants it any more: no callback comes. */
 void mastra_step_cancel(mastra_task_t *task);
-/* The error of a step whose row would be too long; new reference. */
-mastra_json_t *mastra_step_too_long(void);
 /* What is wrong with value: NULL or an error like the contract's; what:
  * "Step input validation failed". New reference. */
 mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
                                    const mastra_json_t *value,
                                    const char *what, const char *code,
                                    apr_pool_t *pool);
+
+/* ---- size.c ---- */
+
+/* How many bytes a step of a run of that size may come to, or be given. */
+apr_size_t mastra_step_size(apr_size_t run_size);
+/* The error of a step whose row would be longer; new reference. */
+mastra_json_t *mastra_step_too_long(apr_size_t run_size);
+/* Why it cannot begin: NULL: nothing is too long. */
+const char *mastra_step_over_size(const mastra_task_t *task);
 
 /* ---- talk.c ---- */
 

@@ -6,7 +6,6 @@
 #include <apr_strings.h>
 
 #include "engine.h"
-#include "../base/pool.h"
 
 /* Sleeps up to this are waited for in memory, by whoever has the run. */
 #define SHORT_SLEEP 2000
@@ -131,18 +130,13 @@ static int store_record(mastra_task_t *task, mastra_json_t *record,
     return fits;
 }
 
-mastra_json_t *mastra_step_too_long(void)
-{
-    return mastra_error_make("The step has come to more than 16 MiB");
-}
-
 /* Instead of one that is too long: short in any case. */
 static mastra_json_t *too_long_record(const mastra_task_t *task)
 {
     return mastra_json_pack("{s:O, s:I, s:s, s:o, s:I}", "payload",
                             task->input, "startedAt", task->started_at,
                             "status", "failed", "error",
-                            mastra_step_too_long(), "endedAt",
+                            mastra_step_too_long(task->run->env->run_size), "endedAt",
                             mastra_text_now_ms());
 }
 
@@ -580,27 +574,10 @@ static void show(mastra_task_t *task)
     }
 }
 
-/* Mappings alone may choose from more. */
-static int is_given_too_much(const mastra_task_t *task)
-{
-    const mastra_workflow_run_t *run = task->run;
-    apr_pool_t *pool;
-    int yes;
-
-    if (task->node->type == MASTRA_NODE_MAPPING
-        || run->row.bytes < MASTRA_WORKFLOW_MAX_STEP
-        || mastra_pool_make(&pool, "mastra_given")) {
-        return 0;
-    }
-    yes = !mastra_json_text_within(task->input, MASTRA_WORKFLOW_MAX_STEP,
-                                   pool);
-    apr_pool_destroy(pool);
-    return yes;
-}
-
 static void begin_live(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
+    const char *why;
 
     if (!run->env) {
         if (!task->started_at) {
@@ -624,12 +601,9 @@ static void begin_live(mastra_task_t *task)
              "often: it is not tried again");
         return;
     }
-    if (run->row.bytes > MASTRA_WORKFLOW_MAX_BYTES) {
-        fail(task, "The steps of the run have come to more than 128 MiB");
-        return;
-    }
-    if (is_given_too_much(task)) {
-        fail(task, "The step is given more than 16 MiB");
+    why = mastra_step_over_size(task);
+    if (why) {
+        fail(task, why);
         return;
     }
     begin_now(task);
