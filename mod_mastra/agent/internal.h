@@ -472,11 +472,6 @@ void mastra_run_say_abort(mastra_agent_run_t *run);
  * later finds a thread whose run is over. */
 int mastra_run_drain(mastra_agent_run_t *run);
 
-/* ---- hub_stop.c: runs that the child has in hand, which it ends before it goes ---- */
-
-void mastra_hub_run_begins(struct mastra_hub_t *hub);
-void mastra_hub_run_ends(struct mastra_hub_t *hub);
-
 /* ---- hub_run.c: a run's channel ---- */
 
 typedef struct mastra_channel_t mastra_channel_t;
@@ -555,8 +550,6 @@ void mastra_run_drop_lease(mastra_agent_run_t *run);
 
 /* ---- durable.c ---- */
 
-/* The log of a durable run. */
-const char *mastra_durable_log(const char *run_id, apr_pool_t *pool);
 /* Inside store jobs: the run begins, and ends, to be kept; those that are not
  * durable are left alone, and lose their row. */
 apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,
