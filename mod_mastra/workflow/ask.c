@@ -217,8 +217,9 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
                               mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_workflow_env_t *env = asking->env;
-    apr_status_t rv = mastra_flows_claim(row, db, env->owner->address,
-                                         env->lease, 1, pool);
+    apr_status_t rv = asking->fresh ? APR_SUCCESS
+                      : mastra_flows_claim(row, db, env->owner->address,
+                                           env->lease, 1, pool);
 
     if (rv == APR_SUCCESS) {
         rv = put_changes(asking, db, pool);
@@ -246,6 +247,16 @@ static int may_start(mastra_asking_t *asking, const mastra_flow_row_t *row)
         return 0;
     }
     return 1;
+}
+
+static apr_status_t create(const mastra_asking_t *asking,
+                           mastra_flow_row_t *row, mastra_db_t *db,
+                           apr_pool_t *pool)
+{
+    return asking->ask->what == MASTRA_WORKFLOW_START
+               ? mastra_flows_begin(row, db, asking->env->owner->address,
+                                    asking->env->lease, pool)
+               : mastra_flows_create(db, row, pool);
 }
 
 static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -280,7 +291,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
         row.status = "pending";
         row.snapshot = asking->snapshot;
         row.epoch = 1;
-        rv = mastra_flows_create(db, &row, pool);
+        rv = create(asking, &row, db, pool);
         asking->fresh = rv == APR_SUCCESS;
         if (rv == MASTRA_STORE_EXISTS) {
             asking->error = refuse(asking->pool, 409, "RUN_EXISTS",

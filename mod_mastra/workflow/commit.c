@@ -142,15 +142,18 @@ static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_batch_t *batch = baton;
     apr_status_t rv = APR_SUCCESS;
-    int i;
+    int i = 0;
 
     batch->tool_failed = 0;
     if (!batch->status) {
-        rv = mastra_flows_advance(db, &batch->row, batch->lease, pool);
+        rv = mastra_flows_advance(db, &batch->row, batch->lease,
+                                  batch->nwrites ? &batch->writes[i++].step
+                                                 : NULL, pool);
     }
-    for (i = 0; i < batch->nwrites && rv == APR_SUCCESS; i++) {
-        rv = mastra_flows_put_step(db, batch->row.id, batch->writes[i].place,
-                                   batch->writes[i].record, pool);
+    for (; i < batch->nwrites && rv == APR_SUCCESS; i++) {
+        rv = mastra_flows_put_step(db, batch->row.id,
+                                   batch->writes[i].step.place,
+                                   batch->writes[i].step.record, pool);
     }
     if (rv == APR_SUCCESS && batch->inside) {
         rv = run_inside(batch, db, pool);
@@ -206,7 +209,7 @@ static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
         mastra_write_t *write = apr_array_push(run->writes);
 
         *write = batch->writes[i];
-        write->record = apr_pstrdup(next_pool(run), write->record);
+        write->step.record = apr_pstrdup(next_pool(run), write->step.record);
     }
     next_inside(run);
     mastra_step_came(task, NULL, mastra_error_make(
@@ -249,7 +252,16 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
 {
     const mastra_json_t *snapshot = batch->snapshot;
     int waits = !strcmp(batch->status, "waiting");
+    int i;
 
+    /* a step that was stored along with the end */
+    for (i = 0; i < batch->nwrites; i++) {
+        mastra_task_t *task = batch->writes[i].task;
+
+        if (task && task->outcome != MASTRA_TASK_OPEN) {
+            mastra_say_result(task, task->record);
+        }
+    }
     if (waits) {
         mastra_owner_sleeps(run->env, batch->wake);
     }
@@ -382,10 +394,10 @@ void mastra_commit(mastra_workflow_run_t *run, const char *place,
 {
     mastra_write_t *write = apr_array_push(run->writes);
 
-    write->place = place;
-    write->record = mastra_json_text(record, next_pool(run));
+    write->step.place = place;
+    write->step.record = mastra_json_text(record, next_pool(run));
     write->task = task;
-    run->bytes += strlen(write->record);
+    run->bytes += strlen(write->step.record);
 }
 
 void mastra_commit_inside(mastra_task_t *task)

@@ -111,7 +111,7 @@ struct mastra_workflow_run_t {
 };
 
 typedef struct {
-    const char *place, *record;
+    mastra_flow_step_t step;
     mastra_task_t *task;             /* goes on when it is stored; or NULL */
 } mastra_write_t;
 

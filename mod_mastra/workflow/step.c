@@ -158,14 +158,57 @@ static void die(mastra_task_t *task)
 
 /* ---- ends ---- */
 
-/* Stored first, told and taken further then. */
+static mastra_outcome_e outcome_of(const mastra_json_t *record)
+{
+    const char *status = mastra_json_get_str(record, "status");
+
+    return !strcmp(status, "success") ? MASTRA_TASK_SUCCESS
+           : !strcmp(status, "failed") ? MASTRA_TASK_FAILED
+                                       : MASTRA_TASK_SUSPENDED;
+}
+
+static void end(mastra_task_t *task)
+{
+    die(task);
+    mastra_task_end(task, outcome_of(task->record),
+                    mastra_json_ref(task->record),
+                    mastra_json_ref(mastra_json_get(task->record, "output")),
+                    mastra_json_ref(mastra_json_get(task->record, "error")));
+}
+
+/* Nothing comes after the task: the run ends with it. */
+static int is_last(const mastra_task_t *task, mastra_outcome_e outcome)
+{
+    const mastra_workflow_run_t *run = task->run;
+
+    return task->parent == run->root && run->live == task
+           && !task->next_live && !run->batch && !run->inside
+           && (outcome != MASTRA_TASK_SUCCESS
+               || run->root->at + 1 == run->workflow->nnodes);
+}
+
+/* Stored first, told and taken further then; the last one is stored in the
+ * transaction of the run's end, and told after that. */
+static void settle(mastra_task_t *task)
+{
+    int last = is_last(task, outcome_of(task->record));
+
+    store_record(task, task->record);
+    if (last) {
+        end(task);
+        mastra_run_pump(task->run);
+    }
+    else {
+        mastra_commit_flush(task->run);
+    }
+}
+
 static void finish(mastra_task_t *task, const mastra_json_t *output,
                    const mastra_json_t *error)
 {
     task->record = mastra_json_own(final_record(task, output, error),
                                    task->run->pool);
-    store_record(task, task->record);
-    mastra_commit_flush(task->run);
+    settle(task);
 }
 
 void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
@@ -184,8 +227,7 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
     }
     task->record = mastra_json_own(record, task->run->pool);
     mastra_json_set(task->run->rows, task->place, mastra_json_ref(record));
-    store_record(task, task->record);
-    mastra_commit_flush(task->run);
+    settle(task);
 }
 
 static void begin_now(mastra_task_t *task);
@@ -261,14 +303,8 @@ void mastra_step_stored(mastra_task_t *task)
         doze(task);
         return;
     }
-    die(task);
     mastra_say_result(task, task->record);
-    mastra_task_end(task, !strcmp(status, "success") ? MASTRA_TASK_SUCCESS
-                          : !strcmp(status, "failed") ? MASTRA_TASK_FAILED
-                                                      : MASTRA_TASK_SUSPENDED,
-                    mastra_json_ref(task->record),
-                    mastra_json_ref(mastra_json_get(task->record, "output")),
-                    mastra_json_ref(mastra_json_get(task->record, "error")));
+    end(task);
 }
 
 void mastra_step_cancel(mastra_task_t *task)
