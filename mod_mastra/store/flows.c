@@ -190,16 +190,25 @@ apr_status_t mastra_flows_get(mastra_flow_row_t *row, mastra_db_t *db,
 
 /* ---- changes of hands ---- */
 
+apr_status_t mastra_flows_snapshot_text(mastra_db_t *db,
+                                        const mastra_flow_row_t *row,
+                                        const char *snapshot,
+                                        apr_pool_t *pool)
+{
+    return mastra_db_execute(NULL, db, snapshot_save, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->id),
+        MASTRA_TEXT(row->resource_id), MASTRA_TEXT(snapshot),
+        MASTRA_TIME(apr_time_now() / 1000 * 1000)
+    }, 5, pool);
+}
+
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
                                    apr_pool_t *pool)
 {
-    return mastra_db_execute(NULL, db, snapshot_save, (const mastra_bind_t[]) {
-        MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->id),
-        MASTRA_TEXT(row->resource_id), MASTRA_JSON(snapshot),
-        MASTRA_TIME(apr_time_now() / 1000 * 1000)
-    }, 5, pool);
+    return mastra_flows_snapshot_text(db, row,
+                                      mastra_json_text(snapshot, pool), pool);
 }
 
 static apr_status_t insert(mastra_db_t *db, const mastra_flow_row_t *row,
@@ -218,7 +227,12 @@ static apr_status_t insert(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS && !changed) {
         return MASTRA_STORE_EXISTS;
     }
-    return rv ? rv : mastra_flows_snapshot(db, row, row->snapshot, pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return row->snapshot_text
+           ? mastra_flows_snapshot_text(db, row, row->snapshot_text, pool)
+           : mastra_flows_snapshot(db, row, row->snapshot, pool);
 }
 
 apr_status_t mastra_flows_create(mastra_db_t *db, const mastra_flow_row_t *row,

@@ -30,6 +30,7 @@ typedef struct {
     apr_int64_t now;             /* when this was read */
     const char *created, *updated;   /* ISO */
     mastra_json_t *snapshot;     /* owned by the pool; NULL: not read */
+    const char *snapshot_text;   /* to be written; NULL: snapshot's */
 } mastra_flow_row_t;
 
 /* place: where in the graph; "" for what the run began with. */
@@ -84,6 +85,10 @@ apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
                                    apr_pool_t *pool);
+apr_status_t mastra_flows_snapshot_text(mastra_db_t *db,
+                                        const mastra_flow_row_t *row,
+                                        const char *snapshot,
+                                        apr_pool_t *pool);
 /* Asks the owner to end it, or whoever has it next; MASTRA_STORE_STALE when
  * somebody has asked before. */
 apr_status_t mastra_flows_halt(mastra_db_t *db, const mastra_flow_row_t *row,

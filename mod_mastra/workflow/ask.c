@@ -290,6 +290,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
         row = asking->row;
         row.status = "pending";
         row.snapshot = asking->snapshot;
+        row.snapshot_text = asking->snapshot_text;
         row.epoch = 1;
         rv = create(asking, &row, db, pool);
         asking->fresh = rv == APR_SUCCESS;
@@ -451,6 +452,9 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
         return error;
     }
     asking->snapshot = first_snapshot(asking, create ? "pending" : "running");
+    asking->snapshot_text = mastra_text_snapshot(asking->snapshot,
+                                                 asking->workflow,
+                                                 asking->pool);
     error = call(asking, MASTRA_STORE_WRITE, create ? create_job : start_job,
                  "start the run");
     if (!error && !create) {

@@ -34,6 +34,8 @@ struct mastra_batch_t {
     const char *status;
     apr_int64_t wake;
     mastra_json_t *snapshot;
+    const char *text;                /* of the snapshot: printing it takes
+                                        time, which no writer is to wait */
 
     apr_status_t rv;
     mastra_store_job_t job;
@@ -107,6 +109,7 @@ static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
     if (rv == APR_SUCCESS && now.halt) {
         batch->status = "canceled";
         mastra_json_set_str(batch->snapshot, "status", batch->status);
+        batch->text = mastra_json_text(batch->snapshot, batch->pool);
         rv = mastra_flows_mark(db, &now, batch->status, pool);
     }
     return rv;
@@ -134,8 +137,8 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
     if (rv == APR_SUCCESS) {
         rv = heed_halt(batch, db, pool);
     }
-    return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
-                                           pool);
+    return rv ? rv : mastra_flows_snapshot_text(db, &batch->row, batch->text,
+                                                pool);
 }
 
 static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -389,15 +392,18 @@ static void submit(mastra_batch_t *batch)
     }
 }
 
-void mastra_commit(mastra_workflow_run_t *run, const char *place,
-                   const mastra_json_t *record, mastra_task_t *task)
+void mastra_commit(mastra_task_t *task, const mastra_json_t *record,
+                   int waits)
 {
+    mastra_workflow_run_t *run = task->run;
     mastra_write_t *write = apr_array_push(run->writes);
+    apr_size_t len;
 
-    write->step.place = place;
-    write->step.record = mastra_json_text(record, next_pool(run));
-    write->task = task;
-    run->bytes += strlen(write->step.record);
+    write->step.place = task->place;
+    write->step.record = mastra_text_record(&len, record, task->attempt,
+                                            next_pool(run));
+    write->task = waits ? task : NULL;
+    run->bytes += len;
 }
 
 void mastra_commit_inside(mastra_task_t *task)
@@ -455,6 +461,8 @@ void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);
+    batch->text = mastra_text_snapshot(batch->snapshot, run->workflow,
+                                       batch->pool);
     submit(batch);
 }
 

@@ -113,19 +113,6 @@ static mastra_json_t *final_record(const mastra_task_t *task,
     return made;
 }
 
-/* What storage keeps of a record: the payload is known from the walk. */
-static void store_record(mastra_task_t *task, mastra_json_t *record)
-{
-    mastra_json_t *lean = mastra_json_copy_flat(record);
-
-    mastra_json_del(lean, "payload");
-    if (task->attempt) {
-        mastra_json_set_int(lean, "attempts", task->attempt);
-    }
-    mastra_commit(task->run, task->place, lean, task);
-    mastra_json_unref(lean);
-}
-
 /* ---- living ---- */
 
 static void live(mastra_task_t *task)
@@ -193,7 +180,7 @@ static void settle(mastra_task_t *task)
 {
     int last = is_last(task, outcome_of(task->record));
 
-    store_record(task, task->record);
+    mastra_commit(task, task->record, 1);
     if (last) {
         end(task);
         mastra_run_pump(task->run);
@@ -245,7 +232,7 @@ static int try_again(mastra_task_t *task)
     record = mastra_json_pack("{s:s, s:I}", "status", "retry", "startedAt",
                               task->started_at);
     task->record = mastra_json_own(record, task->run->pool);
-    store_record(task, record);
+    mastra_commit(task, record, 1);
     mastra_commit_flush(task->run);
     return 1;
 }
@@ -414,6 +401,18 @@ static int runs_inside(const mastra_task_t *task)
     return tool->kind->inside && env->tools->store == env->store;
 }
 
+static int knows_all(const mastra_json_t *known, const mastra_json_t *input)
+{
+    void *at;
+
+    for (at = mastra_json_iter(input); at; at = mastra_json_next(input, at)) {
+        if (!mastra_json_get(known, mastra_json_key(at))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* What the tool does not know of is not passed on to it. */
 static mastra_json_t *known_members(const mastra_tool_t *tool,
                                     const mastra_json_t *input)
@@ -426,7 +425,7 @@ static mastra_json_t *known_members(const mastra_tool_t *tool,
     void *at;
 
     if (!mastra_json_is_object(input) || !mastra_json_is_bool(more)
-        || mastra_json_is_true(more)) {
+        || mastra_json_is_true(more) || knows_all(known, input)) {
         return mastra_json_ref((mastra_json_t *)input);
     }
     made = mastra_json_object();
@@ -505,7 +504,7 @@ static void begin_sleep(mastra_task_t *task)
         doze(task);
         return;
     }
-    store_record(task, task->record);
+    mastra_commit(task, task->record, 1);
     mastra_commit_flush(run);
 }
 
@@ -520,12 +519,9 @@ static void run_mapping(mastra_task_t *task)
     mastra_json_t *output = mastra_mapping_run(task->node->map, &sight, &why,
                                                pool);
     mastra_json_t *error = output ? NULL : mastra_error_make(why);
-    mastra_json_t *record = final_record(task, output, error), *lean;
+    mastra_json_t *record = final_record(task, output, error);
 
-    lean = mastra_json_copy_flat(record);
-    mastra_json_del(lean, "payload");
-    mastra_commit(task->run, task->place, lean, NULL);
-    mastra_json_unref(lean);
+    mastra_commit(task, record, 0);
     die(task);
     mastra_say_result(task, record);
     mastra_task_end(task, error ? MASTRA_TASK_FAILED : MASTRA_TASK_SUCCESS,
