@@ -6,9 +6,11 @@
 
 #include <apr_strings.h>
 
-#include "engine.h"
+#include "owner.h"
 #include "../base/log.h"
 #include "../base/pool.h"
+
+#define ROUND_MAX 64
 
 /* One transaction: belongs to its job until that is done. */
 struct mastra_batch_t {
@@ -38,9 +40,20 @@ struct mastra_batch_t {
                                         time, which no writer is to wait */
 
     apr_status_t rv;
-    mastra_store_job_t job;
+    int touched;                     /* it has changed rows */
+    mastra_store_job_t job;          /* when it goes alone */
     mastra_msg_t msg;
 };
+
+/* Batches of several runs as one job. */
+typedef struct mastra_round_t {
+    mastra_workflow_env_t *env;
+    mastra_batch_t *batches[ROUND_MAX];
+    int n;
+    apr_status_t rv;
+    mastra_store_job_t job;
+    mastra_msg_t msg;
+} mastra_round_t;
 
 /* ---- store thread ---- */
 
@@ -131,28 +144,32 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
             wake = now.now + batch->wake - mastra_text_now_ms();
         }
     }
-    if (rv == APR_SUCCESS) {
-        rv = mastra_flows_settle(db, &batch->row, batch->status, wake, pool);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = heed_halt(batch, db, pool);
-    }
+    return rv ? rv : mastra_flows_settle(db, &batch->row, batch->status, wake,
+                                         pool);
+}
+
+static apr_status_t put_snapshot(mastra_batch_t *batch, mastra_db_t *db,
+                                 apr_pool_t *pool)
+{
+    apr_status_t rv = heed_halt(batch, db, pool);
+
     return rv ? rv : mastra_flows_snapshot_text(db, &batch->row, batch->text,
                                                 pool);
 }
 
+/* The run's own row comes first: nothing is changed when it is another's. */
 static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_batch_t *batch = baton;
-    apr_status_t rv = APR_SUCCESS;
+    apr_status_t rv;
     int i = 0;
 
     batch->tool_failed = 0;
-    if (!batch->status) {
-        rv = mastra_flows_advance(db, &batch->row, batch->lease,
-                                  batch->nwrites ? &batch->writes[i++].step
-                                                 : NULL, pool);
-    }
+    rv = batch->status ? settle(batch, db, pool)
+         : mastra_flows_advance(db, &batch->row, batch->lease,
+                                batch->nwrites ? &batch->writes[i++].step
+                                               : NULL, pool);
+    batch->touched = rv == APR_SUCCESS;
     for (; i < batch->nwrites && rv == APR_SUCCESS; i++) {
         rv = mastra_flows_put_step(db, batch->row.id,
                                    batch->writes[i].step.place,
@@ -161,7 +178,33 @@ static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
     if (rv == APR_SUCCESS && batch->inside) {
         rv = run_inside(batch, db, pool);
     }
-    return rv || !batch->status ? rv : settle(batch, db, pool);
+    return rv || !batch->status ? rv : put_snapshot(batch, db, pool);
+}
+
+static apr_status_t run_round(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_round_t *round = baton;
+    int i;
+
+    for (i = 0; i < round->n; i++) {
+        mastra_batch_t *batch = round->batches[i];
+
+        batch->rv = run_batch(db, batch, pool);
+        /* a run that is another's by now is no concern of the others */
+        if (batch->rv && (batch->touched
+                          || batch->rv != MASTRA_STORE_STALE)) {
+            return batch->rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static void round_done(void *baton, apr_status_t rv)
+{
+    mastra_round_t *round = baton;
+
+    round->rv = rv;
+    mastra_loop_post(round->env->loop, &round->msg);
 }
 
 static void batch_done(void *baton, apr_status_t rv)
@@ -373,12 +416,11 @@ static void take_inside(mastra_batch_t *batch, mastra_task_t *task)
     batch->attempt = task->attempt;
 }
 
-static void submit(mastra_batch_t *batch)
+static void submit_alone(mastra_batch_t *batch)
 {
     mastra_workflow_run_t *run = batch->run;
     apr_status_t rv;
 
-    run->batch = batch;
     batch->job.mode = MASTRA_STORE_WRITE;
     batch->job.run = run_batch;
     batch->job.done = batch_done;
@@ -389,6 +431,84 @@ static void submit(mastra_batch_t *batch)
     if (rv) {
         batch->rv = rv;
         mastra_loop_defer(run->env->loop, &batch->msg);
+    }
+}
+
+/* When something is wrong with one of them, each goes alone; waiting together
+ * is as good as waiting alone. */
+static void after_round(void *baton)
+{
+    mastra_round_t *round = baton;
+    apr_status_t rv = round->rv;
+    int i, together = !rv || rv == MASTRA_STORE_BUSY || rv == APR_ECONNRESET
+                      || round->n == 1;
+
+    for (i = 0; i < round->n; i++) {
+        mastra_batch_t *batch = round->batches[i];
+
+        if (together) {
+            batch->rv = rv ? rv : batch->rv;
+            after_batch(batch);
+        }
+        else {
+            submit_alone(batch);
+        }
+    }
+    free(round);
+}
+
+static void submit_round(void *baton)
+{
+    mastra_round_t *round = baton;
+    apr_status_t rv;
+
+    if (round->env->owner->round == round) {
+        round->env->owner->round = NULL;
+    }
+    round->job.mode = MASTRA_STORE_WRITE;
+    round->job.run = run_round;
+    round->job.done = round_done;
+    round->job.baton = round;
+    round->msg.cb = after_round;
+    rv = mastra_store_submit(round->env->store, &round->job);
+    if (rv) {
+        round->rv = rv;
+        mastra_loop_defer(round->env->loop, &round->msg);
+    }
+}
+
+/* What the runs of a child come to in one turn of the loop is one job. */
+static void join_round(mastra_batch_t *batch)
+{
+    mastra_workflow_env_t *env = batch->run->env;
+    mastra_round_t *round = env->owner->round;
+
+    if (!round) {
+        round = calloc(1, sizeof(*round));
+        if (!round) {
+            abort();
+        }
+        round->env = env;
+        round->msg.cb = submit_round;
+        round->msg.baton = round;
+        env->owner->round = round;
+        mastra_loop_defer(env->loop, &round->msg);
+    }
+    round->batches[round->n++] = batch;
+    if (round->n == ROUND_MAX) {
+        env->owner->round = NULL;
+    }
+}
+
+/* Where writers do not wait for each other anyway, runs do not either. */
+static void submit(mastra_batch_t *batch)
+{
+    batch->run->batch = batch;
+    if (batch->inside || !mastra_store_writes_singly(batch->run->env->store)) {
+        submit_alone(batch);
+    }
+    else {
+        join_round(batch);
     }
 }
 
