@@ -396,6 +396,9 @@ static apr_status_t sweep(mastra_db_t *db, void *baton, apr_pool_t *pool)
     if (rv == APR_SUCCESS) {
         rv = mastra_runs_sweep(db, MASTRA_RUN_DURABLE, age, pool);
     }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_calls_sweep(db, age, pool);
+    }
     return rv ? rv : mastra_channels_sweep(NULL, db, CHANNELS_AGE, pool);
 }
 

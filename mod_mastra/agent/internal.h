@@ -213,6 +213,7 @@ struct mastra_agent_run_t {
     int max_steps;
     int depth;
     const char *again;               /* of keys of its calls, or NULL */
+    mastra_owned_t above;            /* the stored run that it is a part of */
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered */
     mastra_json_t *offered;          /* the same by name; NULL: all tools of the
@@ -530,6 +531,8 @@ mastra_json_t *mastra_run_waits_for(mastra_agent_run_t *run);
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);
 void mastra_run_hold_lease(mastra_agent_run_t *run);
+/* Somebody else has the run: it stops. */
+void mastra_run_lost(mastra_agent_run_t *run);
 
 /* 1 when the call may not run before a person has answered, ... */
 int mastra_run_needs_person(mastra_agent_run_t *run,

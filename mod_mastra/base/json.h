@@ -59,6 +59,9 @@ apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);
 
 /* As text in pool; NULL for NULL. */
 const char *mastra_json_text(const mastra_json_t *json, apr_pool_t *pool);
+/* The same; NULL when it has more than limit bytes. */
+const char *mastra_json_text_within(const mastra_json_t *json,
+                                    apr_size_t limit, apr_pool_t *pool);
 
 /* As text from malloc (free it), for values that outlive pools. */
 char *mastra_json_dup_text(const mastra_json_t *json, apr_size_t *plen);

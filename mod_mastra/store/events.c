@@ -139,13 +139,18 @@ apr_status_t mastra_events_newest(apr_int64_t *pseq, mastra_db_t *db,
     return rv;
 }
 
+apr_int64_t mastra_events_said(apr_int64_t stored)
+{
+    return stored ? stored : 1;
+}
+
 apr_status_t mastra_events_taken(apr_int64_t *pseq, mastra_db_t *db,
                                  const char *log, apr_pool_t *pool)
 {
     apr_status_t rv = mastra_events_newest(pseq, db, log, pool);
 
-    if (rv == APR_SUCCESS && !*pseq) {
-        *pseq = 1;
+    if (rv == APR_SUCCESS) {
+        *pseq = mastra_events_said(*pseq);
     }
     return rv;
 }

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "calls.h"
 #include "flows.h"
 #include "internal.h"
 
@@ -205,10 +206,13 @@ apr_status_t mastra_flows_snapshot_text(mastra_db_t *db,
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
-                                   apr_pool_t *pool)
+                                   apr_size_t limit, apr_pool_t *pool)
 {
-    return mastra_flows_snapshot_text(db, row,
-                                      mastra_json_text(snapshot, pool), pool);
+    const char *text = limit ? mastra_json_text_within(snapshot, limit, pool)
+                             : mastra_json_text(snapshot, pool);
+
+    return text ? mastra_flows_snapshot_text(db, row, text, pool)
+                : APR_ENOSPC;
 }
 
 static apr_status_t insert(mastra_db_t *db, const mastra_flow_row_t *row,
@@ -232,7 +236,7 @@ static apr_status_t insert(mastra_db_t *db, const mastra_flow_row_t *row,
     }
     return row->snapshot_text
            ? mastra_flows_snapshot_text(db, row, row->snapshot_text, pool)
-           : mastra_flows_snapshot(db, row, row->snapshot, pool);
+           : mastra_flows_snapshot(db, row, row->snapshot, 0, pool);
 }
 
 apr_status_t mastra_flows_create(mastra_db_t *db, const mastra_flow_row_t *row,
@@ -426,6 +430,9 @@ apr_status_t mastra_flows_delete(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_drop_steps(db, row->id, pool);
     }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_calls_drop(db, row->id, pool);
+    }
     for (i = 1; i <= row->segment && rv == APR_SUCCESS; i++) {
         rv = mastra_db_execute(NULL, db, events_drop, &MASTRA_TEXT(
             apr_psprintf(pool, "w:%s:%d", row->id, i)), 1, pool);
@@ -551,11 +558,13 @@ apr_status_t mastra_flows_drop_steps(mastra_db_t *db, const char *run,
                              pool);
 }
 
-apr_status_t mastra_flows_steps(mastra_json_t **psteps, mastra_db_t *db,
-                                const char *run, apr_pool_t *pool)
+apr_status_t mastra_flows_steps(mastra_json_t **psteps, apr_size_t *pbytes,
+                                mastra_db_t *db, const char *run,
+                                apr_pool_t *pool)
 {
     mastra_rows_t *rows;
     mastra_json_t *made;
+    apr_size_t bytes = 0;
     apr_status_t rv = mastra_db_query(&rows, db, step_list, &MASTRA_TEXT(run),
                                       1, pool);
     int i;
@@ -567,8 +576,12 @@ apr_status_t mastra_flows_steps(mastra_json_t **psteps, mastra_db_t *db,
     for (i = 0; i < mastra_rows_count(rows); i++) {
         mastra_json_set(made, mastra_rows_text(rows, i, 0),
                         mastra_rows_json(rows, i, 1));
+        bytes += strlen(mastra_rows_text(rows, i, 1));
     }
     *psteps = made;
+    if (pbytes) {
+        *pbytes = bytes;
+    }
     return APR_SUCCESS;
 }
 

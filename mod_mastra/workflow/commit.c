@@ -11,6 +11,7 @@
 #include "../base/pool.h"
 
 #define ROUND_MAX 64
+#define SHORT_RUN (64 * 1024)         /* bytes that the loop prints at once */
 
 /* One transaction: belongs to its job until that is done. */
 struct mastra_batch_t {
@@ -18,6 +19,7 @@ struct mastra_batch_t {
     mastra_workflow_run_t *run;
     mastra_flow_row_t row;
     apr_interval_time_t lease;
+    apr_size_t size;                 /* of the run, at most */
     mastra_write_t *writes;
     int nwrites;
 
@@ -29,6 +31,7 @@ struct mastra_batch_t {
     apr_int64_t started_at;
     int attempt;
     mastra_json_t *output;           /* what it came to */
+    apr_size_t inside_bytes;         /* of its row */
     mastra_json_t *invalid;          /* why that is no output */
     int tool_failed;
 
@@ -36,8 +39,8 @@ struct mastra_batch_t {
     const char *status;
     apr_int64_t wake;
     mastra_json_t *snapshot;
-    const char *text;                /* of the snapshot: printing it takes
-                                        time, which no writer is to wait */
+    const char *text;                /* of a short one: other writers need not
+                                        wait for its printing; or NULL */
 
     apr_status_t rv;
     int touched;                     /* it has changed rows */
@@ -77,10 +80,34 @@ static mastra_json_t *inside_record(const mastra_batch_t *batch)
     return made;
 }
 
+static const char *inside_text(const mastra_batch_t *batch, apr_pool_t *pool)
+{
+    mastra_json_t *record = inside_record(batch);
+    const char *text = mastra_json_text_within(
+        record, mastra_step_size(batch->size), pool);
+
+    mastra_json_unref(record);
+    return text;
+}
+
+static apr_status_t put_inside(mastra_batch_t *batch, mastra_db_t *db,
+                               apr_pool_t *pool)
+{
+    const char *text = inside_text(batch, pool);
+
+    if (!text) {
+        mastra_json_unref(batch->invalid);
+        batch->invalid = mastra_step_too_long(batch->size);
+        text = inside_text(batch, pool);
+    }
+    batch->inside_bytes = strlen(text);
+    return mastra_flows_put_step(db, batch->row.id, batch->place, text, pool);
+}
+
 static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
                                apr_pool_t *pool)
 {
-    mastra_json_t *output = NULL, *record;
+    mastra_json_t *output = NULL;
     apr_status_t rv;
 
     mastra_json_unref(batch->output);
@@ -100,11 +127,7 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
                          batch->tool->id),
             "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED", pool);
     }
-    record = inside_record(batch);
-    rv = mastra_flows_put_step(db, batch->row.id, batch->place,
-                               mastra_json_text(record, pool), pool);
-    mastra_json_unref(record);
-    return rv;
+    return put_inside(batch, db, pool);
 }
 
 /* A run that would wait now, and that somebody has asked to end meanwhile. */
@@ -122,7 +145,7 @@ static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
     if (rv == APR_SUCCESS && now.halt) {
         batch->status = "canceled";
         mastra_json_set_str(batch->snapshot, "status", batch->status);
-        batch->text = mastra_json_text(batch->snapshot, batch->pool);
+        batch->text = NULL;
         rv = mastra_flows_mark(db, &now, batch->status, pool);
     }
     return rv;
@@ -153,8 +176,13 @@ static apr_status_t put_snapshot(mastra_batch_t *batch, mastra_db_t *db,
 {
     apr_status_t rv = heed_halt(batch, db, pool);
 
-    return rv ? rv : mastra_flows_snapshot_text(db, &batch->row, batch->text,
-                                                pool);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return batch->text
+           ? mastra_flows_snapshot_text(db, &batch->row, batch->text, pool)
+           : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
+                                   batch->size, pool);
 }
 
 /* The run's own row comes first: nothing is changed when it is another's. */
@@ -244,11 +272,9 @@ static void next_inside(mastra_workflow_run_t *run)
     }
 }
 
-/* The tool's statement failed, and with it all of the batch: its rows are
- * stored without it. */
-static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
+/* Rows that were not stored after all go with the next batch. */
+static void keep_writes(mastra_workflow_run_t *run, const mastra_batch_t *batch)
 {
-    mastra_task_t *task = batch->inside;
     int i;
 
     for (i = 0; i < batch->nwrites; i++) {
@@ -257,6 +283,15 @@ static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
         *write = batch->writes[i];
         write->step.record = apr_pstrdup(next_pool(run), write->step.record);
     }
+}
+
+/* The tool's statement failed, and with it all of the batch: its rows are
+ * stored without it. */
+static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
+{
+    mastra_task_t *task = batch->inside;
+
+    keep_writes(run, batch);
     next_inside(run);
     mastra_step_came(task, NULL, mastra_error_make(
         batch->rv == MASTRA_STORE_EXISTS
@@ -285,6 +320,7 @@ static void tell_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
         return;
     }
     next_inside(run);
+    run->row.bytes += batch->inside_bytes;
     record = mastra_json_pack("{s:O}", "payload", task->input);
     batch->output = batch->output ? batch->output : mastra_json_null();
     mastra_json_merge(record, mastra_json_own(inside_record(batch),
@@ -346,6 +382,19 @@ static void lost(mastra_workflow_run_t *run, apr_status_t rv)
     mastra_commit_drop(run);
 }
 
+/* It cannot be shown as it is: its rows stay, its snapshot has no values. */
+static void fail_bare(mastra_workflow_run_t *run)
+{
+    run->bare = 1;
+    if (run->root->outcome != MASTRA_TASK_FAILED) {
+        run->root->outcome = MASTRA_TASK_FAILED;
+        run->root->error = mastra_json_own(mastra_error_make(apr_psprintf(
+            run->pool, "What is to be shown of the run is more than %"
+            APR_SIZE_T_FMT " bytes", run->env->run_size)), run->pool);
+    }
+    mastra_commit_end(run, "failed");
+}
+
 static void after_batch(void *baton)
 {
     mastra_batch_t *batch = baton;
@@ -364,6 +413,10 @@ static void after_batch(void *baton)
              && batch->rv != APR_ECONNRESET) {
         undo_inside(run, batch);
         mastra_run_pump(run);
+    }
+    else if (batch->rv == APR_ENOSPC && batch->status && !run->bare) {
+        keep_writes(run, batch);
+        fail_bare(run);
     }
     else if (batch->rv) {
         lost(run, batch->rv);
@@ -392,6 +445,7 @@ static mastra_batch_t *make_batch(mastra_workflow_run_t *run)
     batch->run = run;
     batch->row = run->row;
     batch->lease = run->env->lease;
+    batch->size = run->env->run_size;
     batch->nwrites = run->writes->nelts;
     batch->writes = apr_pmemdup(pool, run->writes->elts,
                                 sizeof(*batch->writes)
@@ -512,18 +566,24 @@ static void submit(mastra_batch_t *batch)
     }
 }
 
-void mastra_commit(mastra_task_t *task, const mastra_json_t *record,
-                   int waits)
+int mastra_commit(mastra_task_t *task, const mastra_json_t *record, int waits)
 {
     mastra_workflow_run_t *run = task->run;
-    mastra_write_t *write = apr_array_push(run->writes);
     apr_size_t len;
+    const char *text = mastra_text_record(
+        &len, record, task->attempt, mastra_step_size(run->env->run_size),
+        next_pool(run));
+    mastra_write_t *write;
 
+    if (!text) {
+        return 0;
+    }
+    write = apr_array_push(run->writes);
     write->step.place = task->place;
-    write->step.record = mastra_text_record(&len, record, task->attempt,
-                                            next_pool(run));
+    write->step.record = text;
     write->task = waits ? task : NULL;
-    run->bytes += len;
+    run->row.bytes += len;
+    return 1;
 }
 
 void mastra_commit_inside(mastra_task_t *task)
@@ -581,8 +641,10 @@ void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);
-    batch->text = mastra_text_snapshot(batch->snapshot, run->workflow,
-                                       batch->pool);
+    if (run->row.bytes < SHORT_RUN) {
+        batch->text = mastra_text_snapshot(batch->snapshot, run->workflow,
+                                           SHORT_RUN, batch->pool);
+    }
     submit(batch);
 }
 

@@ -113,6 +113,28 @@ static mastra_json_t *final_record(const mastra_task_t *task,
     return made;
 }
 
+/* Instead of one that is too long: short in any case. */
+static mastra_json_t *too_long_record(const mastra_task_t *task)
+{
+    return mastra_json_pack("{s:O, s:I, s:s, s:o, s:I}", "payload",
+                            task->input, "startedAt", task->started_at,
+                            "status", "failed", "error",
+                            mastra_step_too_long(task->run->env->run_size),
+                            "endedAt", mastra_text_now_ms());
+}
+
+/* The record, which storage is to have: another one if it is too long. */
+static mastra_json_t *keep_record(mastra_task_t *task, mastra_json_t *record,
+                                  int waits)
+{
+    if (!mastra_commit(task, record, waits)) {
+        mastra_json_unref(record);
+        record = too_long_record(task);
+        mastra_commit(task, record, waits);
+    }
+    return mastra_json_own(record, task->run->pool);
+}
+
 /* ---- living ---- */
 
 static void live(mastra_task_t *task)
@@ -178,10 +200,7 @@ static int is_last(const mastra_task_t *task, mastra_outcome_e outcome)
  * transaction of the run's end, and told after that. */
 static void settle(mastra_task_t *task)
 {
-    int last = is_last(task, outcome_of(task->record));
-
-    mastra_commit(task, task->record, 1);
-    if (last) {
+    if (is_last(task, outcome_of(task->record))) {
         end(task);
         mastra_run_pump(task->run);
     }
@@ -193,8 +212,7 @@ static void settle(mastra_task_t *task)
 static void finish(mastra_task_t *task, const mastra_json_t *output,
                    const mastra_json_t *error)
 {
-    task->record = mastra_json_own(final_record(task, output, error),
-                                   task->run->pool);
+    task->record = keep_record(task, final_record(task, output, error), 1);
     settle(task);
 }
 
@@ -212,8 +230,9 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
         mastra_json_set_str(waits, "stepId", mastra_task_name(task));
         mastra_json_set(record, "waitsFor", waits);
     }
-    task->record = mastra_json_own(record, task->run->pool);
-    mastra_json_set(task->run->rows, task->place, mastra_json_ref(record));
+    task->record = keep_record(task, record, 1);
+    mastra_json_set(task->run->rows, task->place,
+                    mastra_json_ref(task->record));
     settle(task);
 }
 
@@ -231,8 +250,7 @@ static int try_again(mastra_task_t *task)
     task->attempt++;
     record = mastra_json_pack("{s:s, s:I}", "status", "retry", "startedAt",
                               task->started_at);
-    task->record = mastra_json_own(record, task->run->pool);
-    mastra_commit(task, record, 1);
+    task->record = keep_record(task, record, 1);
     mastra_commit_flush(task->run);
     return 1;
 }
@@ -277,7 +295,14 @@ static void doze(mastra_task_t *task)
     }
 }
 
-/* What is stored is told, and the run goes on. */
+/* Its record is told, and the run goes on. */
+static void over(mastra_task_t *task)
+{
+    mastra_say_result(task, task->record);
+    end(task);
+}
+
+/* What was to be stored is. */
 void mastra_step_stored(mastra_task_t *task)
 {
     const char *status = mastra_json_get_str(task->record, "status");
@@ -290,8 +315,7 @@ void mastra_step_stored(mastra_task_t *task)
         doze(task);
         return;
     }
-    mastra_say_result(task, task->record);
-    end(task);
+    over(task);
 }
 
 void mastra_step_cancel(mastra_task_t *task)
@@ -519,13 +543,11 @@ static void run_mapping(mastra_task_t *task)
     mastra_json_t *output = mastra_mapping_run(task->node->map, &sight, &why,
                                                pool);
     mastra_json_t *error = output ? NULL : mastra_error_make(why);
-    mastra_json_t *record = final_record(task, output, error);
 
-    mastra_commit(task, record, 0);
-    die(task);
-    mastra_say_result(task, record);
-    mastra_task_end(task, error ? MASTRA_TASK_FAILED : MASTRA_TASK_SUCCESS,
-                    record, output, error);
+    mastra_json_own(output, pool);
+    mastra_json_own(error, pool);
+    task->record = keep_record(task, final_record(task, output, error), 0);
+    over(task);
 }
 
 /* ---- beginning ---- */
@@ -583,6 +605,7 @@ static void show(mastra_task_t *task)
 static void begin_live(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
+    const char *why;
 
     if (!run->env) {
         if (!task->started_at) {
@@ -606,8 +629,9 @@ static void begin_live(mastra_task_t *task)
              "often: it is not tried again");
         return;
     }
-    if (run->bytes > MASTRA_WORKFLOW_MAX_BYTES) {
-        fail(task, "The steps of the run have come to more than 128 MiB");
+    why = mastra_step_over_size(task);
+    if (why) {
+        fail(task, why);
         return;
     }
     begin_now(task);

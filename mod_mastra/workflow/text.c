@@ -7,7 +7,6 @@
 
 #include "engine.h"
 
-#define TEXT_LIMIT ((apr_size_t)1 << 30)
 #define USUAL_LEN 512
 
 static int is_named(const char *const *names, const char *name)
@@ -85,9 +84,8 @@ void mastra_text_open(mastra_buf_t *buf, apr_size_t limit)
 static const char *close_in(mastra_buf_t *buf, apr_status_t rv,
                             apr_size_t *plen, apr_pool_t *pool)
 {
-    const char *made = "null";
+    const char *made = NULL;
 
-    *plen = 4;
     if (!rv && !mastra_buf_add(buf, "}", 1)) {
         *plen = buf->len;
         made = apr_pstrmemdup(pool, buf->data, buf->len);
@@ -97,13 +95,14 @@ static const char *close_in(mastra_buf_t *buf, apr_status_t rv,
 }
 
 const char *mastra_text_record(apr_size_t *plen, const mastra_json_t *record,
-                               int attempts, apr_pool_t *pool)
+                               int attempts, apr_size_t limit,
+                               apr_pool_t *pool)
 {
     static const char *const known[] = { "payload", NULL };
     mastra_buf_t buf;
     apr_status_t rv;
 
-    mastra_text_open(&buf, TEXT_LIMIT);
+    mastra_text_open(&buf, limit);
     rv = mastra_text_members(&buf, record, known);
     if (!rv && attempts) {
         rv = mastra_text_number(&buf, "attempts", attempts);
@@ -113,14 +112,14 @@ const char *mastra_text_record(apr_size_t *plen, const mastra_json_t *record,
 
 const char *mastra_text_snapshot(const mastra_json_t *snapshot,
                                  const mastra_workflow_t *workflow,
-                                 apr_pool_t *pool)
+                                 apr_size_t limit, apr_pool_t *pool)
 {
     mastra_buf_t buf;
     apr_status_t rv = APR_SUCCESS;
     apr_size_t len;
     void *at;
 
-    mastra_text_open(&buf, TEXT_LIMIT);
+    mastra_text_open(&buf, limit);
     for (at = mastra_json_iter(snapshot); at && !rv;
          at = mastra_json_next(snapshot, at)) {
         const mastra_json_t *value = mastra_json_value(at);

@@ -56,6 +56,23 @@ static mastra_json_t *paths_with(const mastra_workflow_run_t *run,
     return made;
 }
 
+/* Which steps there were, and what became of them. */
+static void add_bare(mastra_json_t *made, const mastra_json_t *results)
+{
+    void *at;
+
+    for (at = mastra_json_iter(results); at;
+         at = mastra_json_next(results, at)) {
+        const mastra_json_t *record = mastra_json_value(at);
+
+        mastra_json_set(made, mastra_json_key(at), mastra_json_pack(
+            "{s:s*, s:O*, s:O*}", "status",
+            mastra_json_get_str(record, "status"), "startedAt",
+            mastra_json_get(record, "startedAt"), "endedAt",
+            mastra_json_get(record, "endedAt")));
+    }
+}
+
 static mastra_json_t *context_of(const mastra_workflow_run_t *run)
 {
     mastra_json_t *made = mastra_json_object();
@@ -64,7 +81,12 @@ static mastra_json_t *context_of(const mastra_workflow_run_t *run)
     if (input) {
         mastra_json_set(made, "input", mastra_json_ref(input));
     }
-    mastra_json_merge(made, run->scopes->results);
+    if (run->bare) {
+        add_bare(made, run->scopes->results);
+    }
+    else {
+        mastra_json_merge(made, run->scopes->results);
+    }
     return made;
 }
 
@@ -75,7 +97,8 @@ static mastra_json_t *nested_of(const mastra_workflow_run_t *run)
     const mastra_scope_t *scope;
     void *at;
 
-    for (scope = run->scopes->next; scope; scope = scope->next) {
+    for (scope = run->bare ? NULL : run->scopes->next; scope;
+         scope = scope->next) {
         for (at = mastra_json_iter(scope->results); at;
              at = mastra_json_next(scope->results, at)) {
             mastra_json_set(made,

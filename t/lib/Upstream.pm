@@ -177,6 +177,15 @@ sub network {
         finalResult => $said =~ /PLAIN/ ? '' : 'Final network answer' }) };
 }
 
+# STEPS:[[[NAME, {arguments}], ...], ...]: the calls of each step, all of one at once; then "Done".
+sub steps {
+    my ($text, @messages) = @_;
+    my $steps = JSON::PP->new->decode($text);
+    my $n     = grep { $_->{role} eq 'assistant' && $_->{tool_calls} } @messages;
+    return { text => 'Done' } if $n >= @$steps;
+    return { calls => [map { [$_->[0], $json->encode($_->[1])] } @{ $steps->[$n] }] };
+}
+
 # What the model says to a request: { text, reason } or { calls => [[name, arguments]], pre }.
 sub plan {
     my $request  = shift;
@@ -186,6 +195,7 @@ sub plan {
     my @tools    = map { $_->{function}{name} } @{ $request->{tools} || [] };
     my $last     = $messages[-1] || {};
 
+    return steps($1, @messages) if $said =~ /STEPS:(\[.*\])/s;
     return { text => 'Tool result: ' . text_of($last->{content}) }
         if ($last->{role} // '') eq 'tool';
     if ($said =~ /CALL:([\w.-]+):(\{.*\})/s && grep { $_ eq $1 } @tools) {
