@@ -131,14 +131,15 @@ static apr_status_t find_run(mastra_rows_t **prows, mastra_db_t *db,
     return mastra_db_query(prows, db, run_get, &MASTRA_TEXT(id), 1, pool);
 }
 
-/* An id that is in use: only its own resource may use it again, and not while
- * it runs. */
+/* An id that was used before: only its own resource may use it again, and not
+ * while it runs. */
 static apr_status_t reuse_epoch(int *pepoch, const mastra_rows_t *rows,
                                 const mastra_run_row_t *row)
 {
     if (!same(mastra_rows_text(rows, 0, 2), row->resource_id)
         || !same(mastra_rows_text(rows, 0, 6), row->host)
-        || strcmp(mastra_rows_text(rows, 0, 4), "suspended")) {
+        || (strcmp(mastra_rows_text(rows, 0, 4), "suspended")
+            && strcmp(mastra_rows_text(rows, 0, 4), "done"))) {
         return MASTRA_STORE_EXISTS;
     }
     *pepoch = (int)mastra_rows_int(rows, 0, 5);

@@ -473,7 +473,6 @@ static void begin_tool(mastra_task_t *task)
                                 task->node->ref));
         return;
     }
-    task->input = mastra_json_own(known_members(tool, task->input), pool);
     error = mastra_step_invalid(tool->input, task->input,
                                 "Step input validation failed",
                                 "WORKFLOW_STEP_INPUT_VALIDATION_FAILED", pool);
@@ -508,6 +507,7 @@ static void begin_sleep(mastra_task_t *task)
     mastra_workflow_run_t *run = task->run;
     apr_int64_t now = mastra_text_now_ms(), left;
     int known = task->wake != 0;
+    mastra_json_t *kept;
 
     if (!known) {
         task->wake = task->node->type == MASTRA_NODE_SLEEP
@@ -521,14 +521,16 @@ static void begin_sleep(mastra_task_t *task)
         return;
     }
     task->record = mastra_json_own(base_record(task, "waiting"), run->pool);
-    mastra_json_set_int(task->record, "wake", task->wake);
     mastra_json_set(task->scope->results, task->node->id,
                     mastra_json_ref(task->record));
     if (known) {
         doze(task);
         return;
     }
-    mastra_commit(task, task->record, 1);
+    kept = mastra_json_copy_flat(task->record);
+    mastra_json_set_int(kept, "wake", task->wake);
+    mastra_commit(task, kept, 1);
+    mastra_json_unref(kept);
     mastra_commit_flush(run);
 }
 
@@ -668,6 +670,12 @@ void mastra_step_begin(mastra_task_t *task)
 {
     const mastra_json_t *row = mastra_json_get(task->run->rows, task->place);
     const char *status = mastra_json_get_str(row, "status");
+
+    if (task->node->tool) {
+        task->input = mastra_json_own(known_members(task->node->tool,
+                                                    task->input),
+                                      task->run->pool);
+    }
 
     if (!status) {
         begin_live(task);
