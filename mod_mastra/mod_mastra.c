@@ -336,6 +336,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.all_tools = host->tools;
     host->workflow_env.hub = shared->hub;
     host->workflow_env.lease = host->run_lease;
+    host->workflow_env.run_size = host->run_size;
     host->workflow_env.history = host->event_history;
     host->workflow_env.timeout = host->timeout;
     host->tool_env.workflows = &host->workflow_env;

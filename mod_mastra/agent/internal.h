@@ -337,6 +337,10 @@ void mastra_run_say_signals(mastra_agent_run_t *run,
 void mastra_run_say_error(mastra_agent_run_t *run,
                           const mastra_result_t *error);
 void mastra_run_say_finish(mastra_agent_run_t *run);
+/* The JSON value in what a model said, whole, or as far as it has come; NULL
+ * when there is none. New reference. */
+mastra_json_t *mastra_said_json(const char *text, apr_size_t len);
+mastra_json_t *mastra_said_json_so_far(const char *text, apr_size_t len);
 /* Partial structured output, from the text so far: "object" chunks. */
 void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
                            apr_size_t len);

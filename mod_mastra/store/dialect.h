@@ -219,8 +219,11 @@ typedef struct mastra_dialect_t {
     apr_status_t (*rollback)(mastra_db_t *db);
     /* The driver's return code and message as a status. */
     apr_status_t (*status)(int code, const char *message);
-    /* After the jobs of a group were told: housekeeping. */
-    void (*settle)(mastra_db_t *db);
+    /* After a write transaction: 1 when it is time for housekeeping. */
+    int (*is_due)(mastra_db_t *db);
+    /* Housekeeping, on a connection and a thread of its own; ends soon when
+     * *stopping becomes 1. NULL: there is none. */
+    void (*settle)(mastra_db_t *db, const apr_uint32_t *stopping);
 } mastra_dialect_t;
 
 /* NULL when there is none for the driver. */

@@ -9,8 +9,11 @@
 #define END_SEQ (APR_INT64_C(1) << 60)
 #define ROWS_AT_ONCE 64
 
+/* Who took the log over writes behind all that the one before it can say: no
+ * row of before need be looked at. */
 static const char events_later[] =
-    "SELECT 1 FROM mastra_x_events WHERE log = ? AND epoch > ? LIMIT 1";
+    "SELECT 1 FROM mastra_x_events WHERE log = ? AND seq > ? AND epoch > ? "
+    "LIMIT 1";
 static const char events_insert[] =
     "INSERT INTO mastra_x_events (log, seq, newest, epoch, ends, made, frames) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log, seq) DO NOTHING";
@@ -42,8 +45,8 @@ apr_status_t mastra_events_append(mastra_db_t *db,
     apr_int64_t now;
     apr_status_t rv = mastra_db_query(&rows, db, events_later,
                                       (const mastra_bind_t[]) {
-        MASTRA_TEXT(row->log), MASTRA_INT(row->epoch)
-    }, 2, pool);
+        MASTRA_TEXT(row->log), MASTRA_INT(row->newest), MASTRA_INT(row->epoch)
+    }, 3, pool);
 
     if (rv == APR_SUCCESS && mastra_rows_count(rows)) {
         return MASTRA_EVENTS_STALE;
@@ -137,13 +140,18 @@ apr_status_t mastra_events_newest(apr_int64_t *pseq, mastra_db_t *db,
     return rv;
 }
 
+apr_int64_t mastra_events_said(apr_int64_t stored)
+{
+    return stored ? stored : 1;
+}
+
 apr_status_t mastra_events_taken(apr_int64_t *pseq, mastra_db_t *db,
                                  const char *log, apr_pool_t *pool)
 {
     apr_status_t rv = mastra_events_newest(pseq, db, log, pool);
 
-    if (rv == APR_SUCCESS && !*pseq) {
-        *pseq = 1;
+    if (rv == APR_SUCCESS) {
+        *pseq = mastra_events_said(*pseq);
     }
     return rv;
 }

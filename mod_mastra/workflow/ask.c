@@ -217,14 +217,15 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
                               mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_workflow_env_t *env = asking->env;
-    apr_status_t rv = mastra_flows_claim(row, db, env->owner->address,
-                                         env->lease, 1, pool);
+    apr_status_t rv = asking->fresh ? APR_SUCCESS
+                      : mastra_flows_claim(row, db, env->owner->address,
+                                           env->lease, 1, pool);
 
     if (rv == APR_SUCCESS) {
         rv = put_changes(asking, db, pool);
     }
     if (rv == APR_SUCCESS && asking->snapshot && !asking->fresh) {
-        rv = mastra_flows_snapshot(db, row, asking->snapshot, pool);
+        rv = mastra_flows_snapshot(db, row, asking->snapshot, 0, pool);
     }
     if (rv == APR_SUCCESS) {
         mastra_launch_row(asking->launch, row);
@@ -246,6 +247,16 @@ static int may_start(mastra_asking_t *asking, const mastra_flow_row_t *row)
         return 0;
     }
     return 1;
+}
+
+static apr_status_t create(const mastra_asking_t *asking,
+                           mastra_flow_row_t *row, mastra_db_t *db,
+                           apr_pool_t *pool)
+{
+    return asking->ask->what == MASTRA_WORKFLOW_START
+               ? mastra_flows_begin(row, db, asking->env->owner->address,
+                                    asking->env->lease, pool)
+               : mastra_flows_create(db, row, pool);
 }
 
 static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -279,8 +290,9 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
         row = asking->row;
         row.status = "pending";
         row.snapshot = asking->snapshot;
+        row.snapshot_text = asking->snapshot_text;
         row.epoch = 1;
-        rv = mastra_flows_create(db, &row, pool);
+        rv = create(asking, &row, db, pool);
         asking->fresh = rv == APR_SUCCESS;
         if (rv == MASTRA_STORE_EXISTS) {
             asking->error = refuse(asking->pool, 409, "RUN_EXISTS",
@@ -338,7 +350,8 @@ static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_unref(asking->rows);
     asking->rows = NULL;
     if (rv == APR_SUCCESS) {
-        rv = mastra_flows_steps(&asking->rows, db, row.id, pool);
+        rv = mastra_flows_steps(&asking->rows, &row.bytes, db,
+                                row.id, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -440,6 +453,10 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
         return error;
     }
     asking->snapshot = first_snapshot(asking, create ? "pending" : "running");
+    asking->snapshot_text = mastra_text_snapshot(asking->snapshot,
+                                                 asking->workflow,
+                                                 asking->env->run_size,
+                                                 asking->pool);
     error = call(asking, MASTRA_STORE_WRITE, create ? create_job : start_job,
                  "start the run");
     if (!error && !create) {
@@ -448,6 +465,15 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
         launch(asking, asked);
     }
     return error;
+}
+
+/* A row that goes does not count any more. */
+static void forget_bytes(mastra_asking_t *asking, const mastra_json_t *record)
+{
+    const char *text = mastra_json_text(record, asking->pool);
+    apr_size_t len = text ? strlen(text) : 0;
+
+    asking->row.bytes -= len < asking->row.bytes ? len : asking->row.bytes;
 }
 
 /* The claim of what was read, with the changes. */
@@ -461,6 +487,7 @@ static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *
     for (at = mastra_json_iter(asking->changes); at;
          at = mastra_json_next(asking->changes, at)) {
         if (mastra_json_is_null(mastra_json_value(at))) {
+            forget_bytes(asking, mastra_json_get(rows, mastra_json_key(at)));
             mastra_json_del(rows, mastra_json_key(at));
         }
         else {
@@ -472,6 +499,7 @@ static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *
         mastra_json_unref(rows);
         return error;
     }
+    asking->launch->row.bytes = asking->row.bytes;
     /* of its own: the request's pool goes before */
     asking->launch->rows = mastra_json_copy(rows);
     mastra_json_unref(rows);

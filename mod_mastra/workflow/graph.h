@@ -17,7 +17,6 @@ typedef struct mastra_node_t mastra_node_t;
 #define MASTRA_WORKFLOW_MAX_ITEMS 10000  /* of a foreach */
 #define MASTRA_WORKFLOW_MAX_ROUNDS 10000 /* of a loop */
 #define MASTRA_WORKFLOW_MAX_TASKS 50000  /* of a run: steps, and what holds them */
-#define MASTRA_WORKFLOW_MAX_BYTES (128 * 1024 * 1024) /* of what they come to */
 
 typedef enum {
     MASTRA_NODE_TOOL, MASTRA_NODE_AGENT, MASTRA_NODE_MAPPING,
@@ -54,6 +53,7 @@ struct mastra_workflow_t {
     int nnodes;
     const mastra_schema_t *input, *output, *state, *context;
     mastra_json_t *graph;            /* stepGraph */
+    const char *graph_text;
     /* made for the root only */
     mastra_json_t *describe, *describe_partial;
     const char *hash, *pinned;       /* all definitions in it, as text */

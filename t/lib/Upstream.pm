@@ -309,7 +309,7 @@ sub reply_text {
 
 # Words come one chunk each; SLOW waits 400 ms before each, PACE:n n milliseconds, GATE until the
 # test says so. After the third word CUT breaks the connection, SILENT says nothing more, GARBAGE
-# sends a chunk that is not JSON; NODONE ends the body without [DONE].
+# sends a chunk that is not JSON; NODONE ends the body without [DONE], NOUSAGE counts no tokens.
 sub streamed {
     my ($request, $said, $plan, $calls, $base) = @_;
     my $pace = $said =~ /PACE:(\d+)/ ? $1 / 1000 : $said =~ /SLOW/ ? 0.4 : 0;
@@ -342,8 +342,9 @@ sub streamed {
         }
         return [@steps, broken($said)] if $said =~ /CUT|SILENT|GARBAGE/;
     }
-    my $asked = ($request->{stream_options} || {})->{include_usage};
-    push @steps, $part->({}, @$calls ? 'tool_calls' : 'stop', $asked ? () : (usage => \%usage));
+    my $asked = ($request->{stream_options} || {})->{include_usage} && $said !~ /NOUSAGE/;
+    push @steps, $part->({}, @$calls ? 'tool_calls' : 'stop',
+        $asked || $said =~ /NOUSAGE/ ? () : (usage => \%usage));
     push @steps, sse_data({ %$base, object => 'chat.completion.chunk', choices => [],
         usage => \%usage }) if $asked;
     return [@steps, $said =~ /NODONE/ ? (send => "0\r\n\r\n") : sse_end()];
