@@ -31,7 +31,8 @@ static const char events_sweep[] =
     "DELETE FROM mastra_x_events WHERE made < ? AND (made < ? OR log NOT IN "
     "(SELECT log FROM mastra_x_channels WHERE status <> 'idle' UNION "
     "SELECT 'a:' || id FROM mastra_x_runs "
-    "WHERE kind = 'durable-agentic-loop' AND status <> 'done'))";
+    "WHERE kind IN ('durable-agentic-loop', 'agent-network') "
+    "AND status <> 'done'))";
 
 apr_status_t mastra_events_append(mastra_db_t *db,
                                   const mastra_events_row_t *row,

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "calls.h"
 #include "flows.h"
 #include "internal.h"
 
@@ -354,6 +355,9 @@ apr_status_t mastra_flows_delete(mastra_db_t *db, const mastra_flow_row_t *row,
 
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_drop_steps(db, row->id, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_calls_drop(db, row->id, pool);
     }
     for (i = 1; i <= row->segment && rv == APR_SUCCESS; i++) {
         rv = mastra_db_execute(NULL, db, events_drop, &MASTRA_TEXT(
