@@ -22,15 +22,20 @@ typedef struct {
     int stale;
 } piece_t;
 
+typedef struct {
+    mastra_log_t *first, **end;
+    int n;
+} list_t;
+
 struct mastra_flusher_t {
     mastra_flusher_t *next;
     mastra_events_t *events;
     mastra_store_t *store;
-    mastra_log_t *dirty, **dirty_end;
-    mastra_timer_t timer;
+    list_t dirty, urgent;        /* those that wait for the timer, or do not */
+    mastra_timer_t timer, now;
     int waiting;                 /* the timer is set */
+    int due;                     /* it has come while a job was under way */
     int busy;                    /* a job is under way */
-    int hurried;
     apr_time_t failed_since;
     piece_t *pieces;
     int npieces;
@@ -39,7 +44,7 @@ struct mastra_flusher_t {
     apr_status_t rv;
 };
 
-static void flush(void *baton);
+static void flush(mastra_flusher_t *flusher);
 
 /* ---- the job: store thread ---- */
 
@@ -94,7 +99,8 @@ static mastra_flusher_t *flusher_of(mastra_log_t *log)
         flusher = apr_pcalloc(events->pool, sizeof(*flusher));
         flusher->events = events;
         flusher->store = log->store;
-        flusher->dirty_end = &flusher->dirty;
+        flusher->dirty.end = &flusher->dirty.first;
+        flusher->urgent.end = &flusher->urgent.first;
         flusher->next = events->flushers;
         events->flushers = flusher;
     }
@@ -132,10 +138,31 @@ static void collect(piece_t *piece, mastra_log_t *log)
     }
 }
 
+static void on_time(void *baton)
+{
+    mastra_flusher_t *flusher = baton;
+
+    flusher->waiting = 0;
+    flusher->due = 1;
+    flush(flusher);
+}
+
+static void on_urgent(void *baton)
+{
+    flush(baton);
+}
+
 static void set_timer(mastra_flusher_t *flusher, apr_interval_time_t in)
 {
     flusher->waiting = 1;
-    mastra_loop_timer_set(flusher->events->loop, &flusher->timer, in, flush,
+    mastra_loop_timer_set(flusher->events->loop, &flusher->timer, in, on_time,
+                          flusher);
+}
+
+/* After what else is done now: many logs may end in one turn. */
+static void set_now(mastra_flusher_t *flusher)
+{
+    mastra_loop_timer_set(flusher->events->loop, &flusher->now, 0, on_urgent,
                           flusher);
 }
 
@@ -214,46 +241,36 @@ static void after_write(void *baton)
     }
     free(pieces);
     flusher->busy = 0;
-    if (flusher->dirty) {
-        set_timer(flusher, flusher->rv ? FLUSH_AGAIN
-                           : flusher->hurried ? 0 : FLUSH_EVERY);
+    if (flusher->failed_since) {
+        set_timer(flusher, FLUSH_AGAIN);
+    }
+    else if (flusher->due || flusher->urgent.n) {
+        set_now(flusher);
+    }
+    else if (flusher->dirty.n && !flusher->waiting) {
+        set_timer(flusher, FLUSH_EVERY);
     }
 }
 
-static int count_dirty(const mastra_flusher_t *flusher)
+/* What is urgent goes alone: what others say meanwhile makes one row of a tenth
+ * of a second, and not one for each log that ends. */
+static void collect_list(mastra_flusher_t *flusher, list_t *list)
 {
-    const mastra_log_t *log;
-    int n = 0;
+    mastra_log_t *log;
 
-    for (log = flusher->dirty; log; log = log->next_dirty) {
-        n++;
-    }
-    return n;
-}
-
-static void flush(void *baton)
-{
-    mastra_flusher_t *flusher = baton;
-    int n = count_dirty(flusher);
-    apr_status_t rv;
-
-    flusher->waiting = 0;
-    if (flusher->busy || !n) {
-        return;
-    }
-    flusher->hurried = 0;
-    flusher->pieces = calloc((apr_size_t)n, sizeof(*flusher->pieces));
-    if (!flusher->pieces) {
-        abort();
-    }
-    while (flusher->dirty) {
-        mastra_log_t *log = flusher->dirty;
-
-        flusher->dirty = log->next_dirty;
-        log->dirty = 0;
+    while ((log = list->first) != NULL) {
+        list->first = log->next_dirty;
+        log->dirty = log->urgent = 0;
         collect(&flusher->pieces[flusher->npieces++], log);
     }
-    flusher->dirty_end = &flusher->dirty;
+    list->end = &list->first;
+    list->n = 0;
+}
+
+static void submit(mastra_flusher_t *flusher)
+{
+    apr_status_t rv;
+
     memset(&flusher->job, 0, sizeof(flusher->job));
     flusher->job.mode = MASTRA_STORE_WRITE;
     flusher->job.run = write_pieces;
@@ -270,21 +287,56 @@ static void flush(void *baton)
     }
 }
 
-static void queue_log(mastra_flusher_t *flusher, mastra_log_t *log)
+static void flush(mastra_flusher_t *flusher)
 {
-    if (!log->dirty) {
-        log->dirty = 1;
-        log->next_dirty = NULL;
-        *flusher->dirty_end = log;
-        flusher->dirty_end = &log->next_dirty;
+    int n = flusher->urgent.n + (flusher->due ? flusher->dirty.n : 0);
+
+    if (flusher->busy) {
+        return;
     }
+    if (n) {
+        flusher->pieces = calloc((apr_size_t)n, sizeof(*flusher->pieces));
+        if (!flusher->pieces) {
+            abort();
+        }
+        collect_list(flusher, &flusher->urgent);
+        if (flusher->due) {
+            collect_list(flusher, &flusher->dirty);
+        }
+        submit(flusher);
+    }
+    flusher->due = 0;
+}
+
+static void enlist(list_t *list, mastra_log_t *log)
+{
+    log->next_dirty = NULL;
+    log->at_dirty = list->end;
+    *list->end = log;
+    list->end = &log->next_dirty;
+    list->n++;
+    log->dirty = 1;
+}
+
+static void delist(list_t *list, mastra_log_t *log)
+{
+    *log->at_dirty = log->next_dirty;
+    if (log->next_dirty) {
+        log->next_dirty->at_dirty = log->at_dirty;
+    }
+    else {
+        list->end = log->at_dirty;
+    }
+    list->n--;
 }
 
 void mastra_log_dirty(mastra_log_t *log)
 {
     mastra_flusher_t *flusher = flusher_of(log);
 
-    queue_log(flusher, log);
+    if (!log->dirty) {
+        enlist(&flusher->dirty, log);
+    }
     if (!flusher->busy && !flusher->waiting) {
         set_timer(flusher, FLUSH_EVERY);
     }
@@ -294,10 +346,16 @@ void mastra_log_hurry(mastra_log_t *log)
 {
     mastra_flusher_t *flusher = flusher_of(log);
 
-    queue_log(flusher, log);
-    flusher->hurried = 1;
+    if (log->dirty && !log->urgent) {
+        delist(&flusher->dirty, log);
+        log->dirty = 0;
+    }
+    if (!log->dirty) {
+        log->urgent = 1;
+        enlist(&flusher->urgent, log);
+    }
     if (!flusher->busy && !flusher->failed_since) {
-        set_timer(flusher, 0);
+        set_now(flusher);
     }
 }
 

@@ -217,8 +217,9 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
                               mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_workflow_env_t *env = asking->env;
-    apr_status_t rv = mastra_flows_claim(row, db, env->owner->address,
-                                         env->lease, 1, pool);
+    apr_status_t rv = asking->fresh ? APR_SUCCESS
+                      : mastra_flows_claim(row, db, env->owner->address,
+                                           env->lease, 1, pool);
 
     if (rv == APR_SUCCESS) {
         rv = put_changes(asking, db, pool);
@@ -246,6 +247,16 @@ static int may_start(mastra_asking_t *asking, const mastra_flow_row_t *row)
         return 0;
     }
     return 1;
+}
+
+static apr_status_t create(const mastra_asking_t *asking,
+                           mastra_flow_row_t *row, mastra_db_t *db,
+                           apr_pool_t *pool)
+{
+    return asking->ask->what == MASTRA_WORKFLOW_START
+               ? mastra_flows_begin(row, db, asking->env->owner->address,
+                                    asking->env->lease, pool)
+               : mastra_flows_create(db, row, pool);
 }
 
 static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -279,8 +290,9 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
         row = asking->row;
         row.status = "pending";
         row.snapshot = asking->snapshot;
+        row.snapshot_text = asking->snapshot_text;
         row.epoch = 1;
-        rv = mastra_flows_create(db, &row, pool);
+        rv = create(asking, &row, db, pool);
         asking->fresh = rv == APR_SUCCESS;
         if (rv == MASTRA_STORE_EXISTS) {
             asking->error = refuse(asking->pool, 409, "RUN_EXISTS",
@@ -441,6 +453,10 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
         return error;
     }
     asking->snapshot = first_snapshot(asking, create ? "pending" : "running");
+    asking->snapshot_text = mastra_text_snapshot(asking->snapshot,
+                                                 asking->workflow,
+                                                 asking->env->run_size,
+                                                 asking->pool);
     error = call(asking, MASTRA_STORE_WRITE, create ? create_job : start_job,
                  "start the run");
     if (!error && !create) {

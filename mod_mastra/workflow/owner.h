@@ -23,6 +23,7 @@ struct mastra_owner_t {
     const char *address;
     apr_hash_t *runs;                /* here, by id */
     apr_hash_t *unusable;            /* graphs that name what is not here */
+    struct mastra_round_t *round;    /* what goes to storage after this turn */
     apr_hash_t *waits;               /* mastra_wait_t by the id of their run */
     mastra_hub_peer_t peer;
     mastra_timer_t tick, alarm;

@@ -51,7 +51,7 @@ static apr_status_t advance(mastra_db_t *db, void *baton, apr_pool_t *pool)
     before = db->changes;
     row.epoch += turn->epoch;
     if (rv == APR_SUCCESS) {
-        rv = mastra_flows_advance(db, &row, LEASE, pool);
+        rv = mastra_flows_advance(db, &row, LEASE, NULL, pool);
     }
     turn->changes = db->changes - before;
     if (rv == APR_SUCCESS) {
