@@ -36,6 +36,7 @@
 #define NATIVE_LIMIT apr_time_from_sec(3)
 #define NODE_BYTES 8
 #define MAX_STEPS 5
+#define RECALL_CACHE ((apr_size_t)8 * 1024 * 1024)
 #define BOARD_BYTES (256 * 1024)
 /* runs that belong to no connection have so long when httpd is in a hurry */
 #define STOP_AT_ONCE apr_time_from_msec(200)
@@ -311,6 +312,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
                                ? host->server->server_hostname : "_default_";
     host->agent_env.loop = shared->loop;
     host->agent_env.store = host->store;
+    host->agent_env.recalled = mastra_database_of(shared, host)->recalled;
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
     host->agent_env.models = host->models;
@@ -359,6 +361,7 @@ static apr_status_t start_stores(const mastra_shared_t *shared,
         mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
                                                     mastra_database_t *);
 
+        database->recalled = mastra_recall_cache_make(RECALL_CACHE, pool);
         rv = mastra_store_open(&database->store, &database->conf, pool);
     }
     return rv;
