@@ -27,6 +27,7 @@
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
 #include "net/client.h"
+#include "network/network.h"
 #include "openapi/openapi.h"
 
 #define HANDLER "mastra"
@@ -337,6 +338,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->workflow_env.all_tools = host->tools;
     host->workflow_env.hub = shared->hub;
     host->workflow_env.lease = host->run_lease;
+    host->workflow_env.run_size = host->run_size;
     host->workflow_env.history = host->event_history;
     host->workflow_env.timeout = host->timeout;
     host->tool_env.workflows = &host->workflow_env;
@@ -423,6 +425,8 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
         return;
     }
     hooks = mastra_native_hooks(pool);
+    /* before those whose client is here hear of it */
+    mastra_park_on_limit(mastra_hub_leave, shared->hub);
     mastra_park_on_limit(mastra_stream_close, NULL);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_routes_child_init(APR_ARRAY_IDX(shared->hosts, i,
@@ -435,6 +439,7 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
         mastra_workflows_start(&APR_ARRAY_IDX(shared->hosts, i,
                                               mastra_host_t *)->workflow_env);
     }
+    mastra_network_start(shared->hub, pool);
     mastra_hub_start(shared->hub);
     for (i = 0; i < shared->hosts->nelts; i++) {
         mastra_schedules_start(&APR_ARRAY_IDX(shared->hosts, i,

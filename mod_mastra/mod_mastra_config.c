@@ -22,8 +22,12 @@
 #define EVENT_HISTORY_DEFAULT apr_time_from_sec(3600)
 #define SCHEDULE_HISTORY_DEFAULT apr_time_from_sec(30 * 86400)
 #define BODY_LIMIT_DEFAULT 4718592
+#define RUN_SIZE_DEFAULT ((apr_off_t)128 << 20)
 #define JOB_THREADS_DEFAULT 4
 #define MAX_BODY_LIMIT ((apr_off_t)1 << 30)
+/* what a database takes as one value of JSON */
+#define MAX_RUN_SIZE ((apr_off_t)240 << 20)
+#define MIN_RUN_SIZE ((apr_off_t)1 << 16)
 
 /* --- create and merge ------------------------------------------------------ */
 
@@ -41,6 +45,7 @@ void *mastra_config_create_server(apr_pool_t *pool, server_rec *s)
     conf->schedule_history = -1;
     conf->event_history = -1;
     conf->body_limit = -1;
+    conf->run_size = -1;
     conf->redact = -1;
     conf->connections = -1;
     conf->job_threads = -1;
@@ -131,6 +136,7 @@ void *mastra_config_merge_server(apr_pool_t *pool, void *basev, void *addv)
     NUMBER_OR_BASE(schedule_history);
     NUMBER_OR_BASE(event_history);
     NUMBER_OR_BASE(body_limit);
+    NUMBER_OR_BASE(run_size);
     NUMBER_OR_BASE(redact);
     SET_OR_BASE(runtime_dir);
     NUMBER_OR_BASE(connections);
@@ -246,6 +252,12 @@ apr_interval_time_t mastra_config_event_history(
 apr_interval_time_t mastra_config_run_lease(const mastra_server_conf_t *conf)
 {
     return conf->run_lease == -1 ? RUN_LEASE_DEFAULT : conf->run_lease;
+}
+
+apr_size_t mastra_config_run_size(const mastra_server_conf_t *conf)
+{
+    return (apr_size_t)(conf->run_size == -1 ? RUN_SIZE_DEFAULT
+                                             : conf->run_size);
 }
 
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf)
@@ -405,8 +417,8 @@ static const char *set_time(cmd_parms *cmd, void *dir, const char *arg)
     return NULL;
 }
 
-/* "4.5M": bytes, with K, M or G. */
-static const char *set_body_limit(cmd_parms *cmd, void *dir, const char *arg)
+/* "4.5M": bytes, with K, M or G; 0: it is none. */
+static apr_off_t read_size(const char *arg)
 {
     char *end;
     double n = strtod(arg, &end);
@@ -414,12 +426,31 @@ static const char *set_body_limit(cmd_parms *cmd, void *dir, const char *arg)
 
     n *= unit == 'K' ? 1024.0 : unit == 'M' ? 1048576.0
          : unit == 'G' ? 1073741824.0 : 1.0;
-    if (end == arg || (*end && (!strchr("KMG", unit) || end[1]))
-        || !(n >= 1) || n > (double)MAX_BODY_LIMIT) {
+    return end == arg || (*end && (!strchr("KMG", unit) || end[1]))
+           || !(n >= 1) || n > (double)MAX_BODY_LIMIT ? 0 : (apr_off_t)n;
+}
+
+static const char *set_body_limit(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_off_t n = read_size(arg);
+
+    if (!n) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a size up to "
                            "1G such as 4.5M, not ", arg, NULL);
     }
-    conf_of(cmd)->body_limit = (apr_off_t)n;
+    conf_of(cmd)->body_limit = n;
+    return NULL;
+}
+
+static const char *set_run_size(cmd_parms *cmd, void *dir, const char *arg)
+{
+    apr_off_t n = read_size(arg);
+
+    if (n < MIN_RUN_SIZE || n > MAX_RUN_SIZE) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a size from "
+                           "64K to 240M, not ", arg, NULL);
+    }
+    conf_of(cmd)->run_size = n;
     return NULL;
 }
 
@@ -526,6 +557,8 @@ const command_rec mastra_commands[] = {
                   "with it, unless renewed; 30s by default"),
     AP_INIT_TAKE1(MASTRA_DIR_BODY_LIMIT, set_body_limit, NULL, RSRC_CONF,
                   "size of a request's body, 4.5M by default"),
+    AP_INIT_TAKE1(MASTRA_DIR_RUN_SIZE, set_run_size, NULL, RSRC_CONF,
+                  "what a run of a workflow may come to, 128M by default"),
     AP_INIT_FLAG(MASTRA_DIR_REDACT, set_redact, NULL, RSRC_CONF,
                  "Off shows in streams what models were asked"),
     AP_INIT_ITERATE(MASTRA_DIR_OUTBOUND, add_outbound, NULL, RSRC_CONF,

@@ -23,6 +23,7 @@
 #define MASTRA_DIR_EVENT_HISTORY "MastraEventHistory"
 #define MASTRA_DIR_SCHEDULE "MastraSchedule"
 #define MASTRA_DIR_BODY_LIMIT "MastraBodyLimit"
+#define MASTRA_DIR_RUN_SIZE "MastraRunSize"
 #define MASTRA_DIR_REDACT "MastraStreamRedact"
 #define MASTRA_DIR_OUTBOUND "MastraOutboundAllow"
 #define MASTRA_DIR_RUNTIME "MastraRuntimeDir"
@@ -68,6 +69,7 @@ typedef struct {
     apr_interval_time_t schedule_history;
     apr_interval_time_t event_history;
     apr_off_t body_limit;
+    apr_off_t run_size;
     int redact;
     const char *runtime_dir;
     int connections;
@@ -123,6 +125,7 @@ apr_interval_time_t mastra_config_event_history(
     const mastra_server_conf_t *conf);
 apr_interval_time_t mastra_config_schedule_history(
     const mastra_server_conf_t *conf);
+apr_size_t mastra_config_run_size(const mastra_server_conf_t *conf);
 apr_size_t mastra_config_body_limit(const mastra_server_conf_t *conf);
 /* 1: streams do not show what models were asked. */
 int mastra_config_redact(const mastra_server_conf_t *conf);

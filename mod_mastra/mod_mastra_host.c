@@ -220,6 +220,7 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->body_limit = mastra_config_body_limit(conf);
     host->timeout = mastra_config_timeout(conf);
     host->agent_env.reveal = !mastra_config_redact(conf);
+    host->run_size = mastra_config_run_size(conf);
     host->run_lease = mastra_config_run_lease(conf);
     host->event_history = mastra_config_event_history(conf);
     host->schedule_history = mastra_config_schedule_history(conf);

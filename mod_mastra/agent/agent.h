@@ -172,6 +172,7 @@ typedef struct {
     /* of a run that may be done again as a whole: what its tool calls' keys
      * begin with, instead of the run's id; or NULL */
     const char *again;
+    mastra_owned_t owned;            /* the stored run that it is a part of */
 } mastra_principal_t;
 
 /* Prepares a run of agent with the options of the generate and stream bodies

@@ -481,16 +481,30 @@ void mastra_run_say_error(mastra_agent_run_t *run, const mastra_result_t *error)
                                     "isRetryable", error->status >= 500));
 }
 
+/* A stream's last word counts even what no model counted; "generate" leaves
+ * that out. */
+static mastra_json_t *counted_usage(const mastra_agent_run_t *run)
+{
+    static const char *const names[] = { "inputTokens", "outputTokens",
+                                         "totalTokens", NULL };
+    mastra_json_t *usage = mastra_json_copy_flat(run->usage);
+    int i;
+
+    for (i = 0; names[i]; i++) {
+        if (!mastra_json_get(usage, names[i])) {
+            mastra_json_set_int(usage, names[i], 0);
+        }
+    }
+    return usage;
+}
+
 void mastra_run_say_finish(mastra_agent_run_t *run)
 {
-    mastra_json_t *payload, *response;
+    mastra_json_t *usage = counted_usage(run);
+    mastra_json_t *payload = finish_payload(run, 0, usage);
+    mastra_json_t *response;
 
-    if (run->error && !mastra_json_size(run->usage)) {
-        mastra_json_unref(run->usage);
-        run->usage = mastra_json_pack("{s:i, s:i, s:i}", "inputTokens", 0,
-                                      "outputTokens", 0, "totalTokens", 0);
-    }
-    payload = finish_payload(run, 0, run->usage);
+    mastra_json_unref(usage);
     if (run->agent->memory.enabled) {
         response = mastra_json_copy_flat(step_response(run));
         mastra_json_set(response, "modelMetadata", model_metadata(run));

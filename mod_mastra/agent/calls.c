@@ -59,6 +59,10 @@ static void tool_done(void *baton, mastra_json_t *result,
     mastra_run_tool_t *tool = baton;
 
     tool->call = NULL;
+    if (error && !strcmp(error->code, MASTRA_TOOL_TAKEN_OVER)) {
+        mastra_run_lost(tool->run);
+        return;
+    }
     mastra_run_tool_over(tool, result, error);
 }
 
@@ -87,6 +91,22 @@ static const char *key_of(mastra_agent_run_t *run,
                        mastra_json_text(tool->args, run->pool), NULL);
     return apr_psprintf(run->pool, "%s/%d/%.16s/%d", run->again, run->nsteps,
                         mastra_text_sha256(what, strlen(what), run->pool), n);
+}
+
+/* A run that is stored while it goes on, or that is part of one, makes its calls
+ * in a row of that: ids of models need not differ from step to step. */
+static void set_place(mastra_tool_args_t *args, mastra_agent_run_t *run)
+{
+    const char *place = apr_psprintf(run->pool, "%d/%s", run->nsteps,
+                                     args->idempotency_key);
+
+    args->owned = run->above;
+    if (run->epoch) {
+        args->owned.host = run->env->host;
+        args->owned.id = run->id;
+        args->owned.epoch = run->epoch;
+    }
+    args->place = mastra_text_sha256(place, strlen(place), run->pool);
 }
 
 void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
@@ -134,6 +154,7 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
     args.idempotency_key = key_of(run, tool);
     /* so is a call of a run that others would take up */
     args.at_least_once = run->again || run->epoch;
+    set_place(&args, run);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
                            tool_done, tool);
     if (rv) {

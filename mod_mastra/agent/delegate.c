@@ -258,6 +258,7 @@ static mastra_result_t *make_run(delegate_t *delegate)
                                          ? call->args.idempotency_key : NULL,
                                      .request_context =
                                          call->args.request_context,
+                                     .owned = call->args.owned,
                                      .depth = call->args.depth + 1 };
     mastra_result_t *error = NULL;
 

@@ -295,12 +295,12 @@ void mastra_durable_adopt(mastra_agent_run_t *run)
     durable->sink.vtable = &sink_vtable;
     durable->run = run;
     durable->client = run->sink;
-    /* what was said and not written may have been seen */
     durable->log = mastra_log_open(run->env->hub->events, run->env->store,
                                    mastra_durable_log(run->id, run->pool),
                                    run->epoch,
-                                   run->recovers && !run->after ? 1
-                                                                : run->after,
+                                   run->recovers
+                                       ? mastra_events_said(run->after)
+                                       : run->after,
                                    &log_cbs, durable);
     run->own = durable;
     run->sink = &durable->sink;

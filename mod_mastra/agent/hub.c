@@ -390,11 +390,16 @@ static apr_interval_time_t history_of(const mastra_hub_op_t *op)
 
 static apr_status_t sweep(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
-    apr_interval_time_t age = history_of(baton);
+    const mastra_hub_op_t *op = baton;
+    apr_interval_time_t age = history_of(op);
+    const mastra_hub_kind_t *kind = op->hub->kinds;
     apr_status_t rv = mastra_events_sweep(NULL, db, age, EVENTS_KEPT, pool);
 
+    for (; kind && rv == APR_SUCCESS; kind = kind->next) {
+        rv = mastra_runs_sweep(db, kind->name, age, pool);
+    }
     if (rv == APR_SUCCESS) {
-        rv = mastra_runs_sweep(db, MASTRA_RUN_DURABLE, age, pool);
+        rv = mastra_calls_sweep(db, age, pool);
     }
     return rv ? rv : mastra_channels_sweep(NULL, db, CHANNELS_AGE, pool);
 }
@@ -567,6 +572,7 @@ mastra_hub_t *mastra_hub_make(mastra_loop_t *loop, mastra_bus_t *bus)
     hub->owned = apr_hash_make(pool);
     hub->watched = apr_hash_make(pool);
     hub->stop = mastra_hub_make_stop(hub, pool);
+    mastra_hub_add_agents(hub);
     mastra_events_on_dead(hub->events, mastra_hub_owner_dead, hub);
     /* children do not all look at the same time */
     hub->ticks = (unsigned)(apr_time_now() % SWEEP_TICKS);

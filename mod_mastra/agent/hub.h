@@ -47,6 +47,28 @@ void mastra_hub_tell(mastra_hub_t *hub, const char *to,
 /* Loop: the same to all others. */
 void mastra_hub_tell_all(mastra_hub_t *hub, const mastra_bus_msg_t *msg);
 
+/* Runs of a kind of their own that outlive their process: rows of mastra_x_runs
+ * as durable agents' have them, whose log is mastra_durable_log. */
+typedef struct mastra_hub_kind_t {
+    struct mastra_hub_kind_t *next;      /* the hub's */
+    const char *name;                    /* kind of their rows */
+    /* Loop. Goes on with a run whose owner (dead; NULL: whoever it was) is
+     * gone, quietly if somebody else was faster. */
+    void (*recover)(mastra_agent_env_t *env, const mastra_agent_t *agent,
+                    const char *run_id, const char *dead);
+} mastra_hub_kind_t;
+/* Before the hub is started; kind lives as long as the hub. */
+void mastra_hub_add_kind(mastra_hub_t *hub, mastra_hub_kind_t *kind);
+/* The log of such a run. */
+const char *mastra_durable_log(const char *run_id, apr_pool_t *pool);
+/* Loop: a run of this child begins, and ends: a child that stops waits for it,
+ * up to its limit. */
+void mastra_hub_run_begins(mastra_hub_t *hub);
+void mastra_hub_run_ends(mastra_hub_t *hub);
+/* Loop: the child's limit has come; what goes on now is to be left to others. */
+void mastra_hub_leave(void *hub);
+int mastra_hub_leaves(const mastra_hub_t *hub);
+
 /* ---- request threads: these wait for storage ---- */
 
 typedef enum {
@@ -104,8 +126,9 @@ mastra_subscriber_t *mastra_hub_observe(mastra_agent_env_t *env,
                                         mastra_event_at_t from,
                                         mastra_result_t **perror,
                                         apr_pool_t *pool);
-/* A durable run that nobody goes on with goes on here, to be observed. NULL, or
- * why it cannot. Waits for storage. */
+/* A durable run, of the agent or of a network that it leads, that nobody goes on
+ * with goes on here, to be observed. NULL, or why it cannot. Waits for
+ * storage. */
 mastra_result_t *mastra_hub_recover(mastra_agent_env_t *env,
                                     const mastra_agent_t *agent,
                                     const char *resource_id,

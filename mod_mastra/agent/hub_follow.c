@@ -578,7 +578,7 @@ static apr_status_t observe_durable(mastra_db_t *db, subscribing_t *work,
     apr_status_t rv = mastra_runs_get(&row, db, work->env->host, work->run,
                                       pool);
 
-    if (rv == APR_SUCCESS && !strcmp(row.kind, MASTRA_RUN_DURABLE)
+    if (rv == APR_SUCCESS && mastra_hub_kind(work->env->hub, row.kind)
         && (!work->resource || (row.resource_id
                                 && !strcmp(row.resource_id,
                                            work->resource)))) {

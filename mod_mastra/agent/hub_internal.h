@@ -71,6 +71,7 @@ struct mastra_hub_t {
     mastra_events_t *events;
     apr_array_header_t *envs;        /* mastra_agent_env_t * */
     mastra_hub_peer_t *peers;
+    mastra_hub_kind_t *kinds;        /* of runs that outlive their process */
     apr_hash_t *owned;               /* mastra_channel_t by id */
     apr_hash_t *watched;             /* subscribers, lists by id */
     int nsubscribers;
@@ -83,6 +84,7 @@ struct mastra_hub_t {
     mastra_msg_t msg;
     int nruns;                       /* with and without a channel */
     int stopping;
+    int leaves;                      /* no run is to go on here */
     struct mastra_hub_stop_t *stop;  /* how far it has come */
 };
 
@@ -168,6 +170,12 @@ void mastra_hub_wake(mastra_hub_t *hub, mastra_agent_env_t *env,
                      const char *id, const char *owner, int flags);
 
 /* ---- hub_recover.c: loop ---- */
+
+/* The kind of that name, or NULL. Any thread. */
+const mastra_hub_kind_t *mastra_hub_kind(const mastra_hub_t *hub,
+                                         const char *name);
+/* Those of agents themselves. */
+void mastra_hub_add_agents(mastra_hub_t *hub);
 
 /* Goes on with durable runs whose lease has ended, or whose owner is dead
  * (NULL: none). */

@@ -22,7 +22,34 @@ static void recover(mastra_agent_env_t *env, const mastra_agent_t *agent,
     }
 }
 
+void mastra_hub_add_kind(mastra_hub_t *hub, mastra_hub_kind_t *kind)
+{
+    kind->next = hub->kinds;
+    hub->kinds = kind;
+}
+
+void mastra_hub_add_agents(mastra_hub_t *hub)
+{
+    mastra_hub_kind_t *kind = apr_pcalloc(hub->pool, sizeof(*kind));
+
+    kind->name = MASTRA_RUN_DURABLE;
+    kind->recover = recover;
+    mastra_hub_add_kind(hub, kind);
+}
+
+const mastra_hub_kind_t *mastra_hub_kind(const mastra_hub_t *hub,
+                                         const char *name)
+{
+    const mastra_hub_kind_t *kind = hub->kinds;
+
+    while (kind && strcmp(kind->name, name)) {
+        kind = kind->next;
+    }
+    return kind;
+}
+
 typedef struct {
+    const mastra_hub_kind_t *kind;
     const char *dead;                /* NULL: whose lease has ended */
     mastra_run_row_t *rows;
     int n;
@@ -35,7 +62,7 @@ static apr_status_t find(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_run_row_t *rows;
     int i, n = 0;
     apr_status_t rv = mastra_runs_orphans(&rows, &n, db, op->env->host,
-                                          MASTRA_RUN_DURABLE, found->dead,
+                                          found->kind->name, found->dead,
                                           pool);
 
     if (rv != APR_SUCCESS) {
@@ -96,7 +123,8 @@ static void after_find(mastra_hub_op_t *op)
                                                          found->rows[i].name);
 
         if (agent) {
-            recover(op->env, agent, found->rows[i].id, found->dead);
+            found->kind->recover(op->env, agent, found->rows[i].id,
+                                 found->dead);
         }
         else {
             end_run(op, found->rows[i].id);
@@ -104,20 +132,27 @@ static void after_find(mastra_hub_op_t *op)
     }
 }
 
+static void find_of_host(mastra_hub_t *hub, mastra_agent_env_t *env,
+                         const char *dead)
+{
+    const mastra_hub_kind_t *kind;
+
+    for (kind = hub->kinds; kind; kind = kind->next) {
+        mastra_hub_op_t *op = mastra_hub_op_make(hub, env, sizeof(orphans_t));
+
+        ((orphans_t *)op->data)->kind = kind;
+        ((orphans_t *)op->data)->dead = apr_pstrdup(op->pool, dead);
+        mastra_hub_op_submit(op, MASTRA_STORE_READ, find, after_find);
+    }
+}
+
 void mastra_hub_find_orphans(mastra_hub_t *hub, const char *dead)
 {
     int i;
 
-    if (hub->stopping) {
-        return;
-    }
-    for (i = 0; i < hub->envs->nelts; i++) {
-        mastra_hub_op_t *op = mastra_hub_op_make(
-            hub, APR_ARRAY_IDX(hub->envs, i, mastra_agent_env_t *),
-            sizeof(orphans_t));
-
-        ((orphans_t *)op->data)->dead = apr_pstrdup(op->pool, dead);
-        mastra_hub_op_submit(op, MASTRA_STORE_READ, find, after_find);
+    for (i = 0; i < hub->envs->nelts && !mastra_hub_leaves(hub); i++) {
+        find_of_host(hub, APR_ARRAY_IDX(hub->envs, i, mastra_agent_env_t *),
+                     dead);
     }
 }
 
@@ -149,6 +184,7 @@ static apr_status_t look(mastra_db_t *db, void *baton, apr_pool_t *pool)
 }
 
 typedef struct {
+    const mastra_hub_kind_t *kind;
     mastra_agent_env_t *env;
     const mastra_agent_t *agent;
     char *id;
@@ -159,26 +195,57 @@ static void on_wanted(void *baton)
 {
     wanted_t *wanted = baton;
 
-    if (!wanted->env->hub->stopping) {
-        recover(wanted->env, wanted->agent, wanted->id, NULL);
+    if (!mastra_hub_leaves(wanted->env->hub)) {
+        wanted->kind->recover(wanted->env, wanted->agent, wanted->id, NULL);
     }
     free(wanted->id);
     free(wanted);
 }
 
-static void post(mastra_agent_env_t *env, const mastra_agent_t *agent,
-                 const char *id)
+static void post(const mastra_hub_kind_t *kind, mastra_agent_env_t *env,
+                 const mastra_agent_t *agent, const char *id)
 {
     wanted_t *wanted = calloc(1, sizeof(*wanted));
 
     if (!wanted || !(wanted->id = strdup(id))) {
         abort();
     }
+    wanted->kind = kind;
     wanted->env = env;
     wanted->agent = agent;
     wanted->msg.cb = on_wanted;
     wanted->msg.baton = wanted;
     mastra_loop_post(env->loop, &wanted->msg);
+}
+
+/* Whose run it is, and that the agent has such runs: every agent that leads a
+ * network does. */
+static mastra_result_t *check(const looking_t *looking,
+                              const mastra_hub_kind_t *kind,
+                              const mastra_agent_t *agent,
+                              const char *resource_id)
+{
+    const mastra_run_row_t *row = &looking->row;
+
+    if (!agent->durable && (!kind || !strcmp(kind->name, MASTRA_RUN_DURABLE))) {
+        return mastra_result_make(looking->pool, 400, "AGENT_NOT_DURABLE",
+                                  "Agent does not support recover. Only "
+                                  "durable agents (createDurableAgent) can "
+                                  "recover runs.");
+    }
+    if (!kind || strcmp(row->name, agent->id)
+        || (resource_id && (!row->resource_id
+                            || strcmp(row->resource_id, resource_id)))) {
+        return mastra_result_make(looking->pool, 404, "RUN_NOT_FOUND",
+                                  "Agent \"%s\" has no run \"%s\" that "
+                                  "could go on: it may be over for long, or "
+                                  "never have been", agent->name,
+                                  looking->run_id);
+    }
+    return strcmp(row->status, "suspended")
+               ? NULL : mastra_result_make(looking->pool, 409,
+                                           "RUN_SUSPENDED", "This run waits "
+                                           "for a decision: resume it");
 }
 
 mastra_result_t *mastra_hub_recover(mastra_agent_env_t *env,
@@ -189,26 +256,16 @@ mastra_result_t *mastra_hub_recover(mastra_agent_env_t *env,
     looking_t looking = { .env = env, .run_id = run_id, .pool = pool };
     apr_status_t rv = mastra_store_call(env->store, MASTRA_STORE_READ, look,
                                         &looking);
-    const mastra_run_row_t *row = &looking.row;
+    const mastra_hub_kind_t *kind;
+    mastra_result_t *error;
 
     if (rv && rv != MASTRA_STORE_NOT_FOUND) {
         return mastra_store_result(pool, rv, "look for the run");
     }
-    if (rv || strcmp(row->kind, MASTRA_RUN_DURABLE)
-        || strcmp(row->name, agent->id)
-        || (resource_id && (!row->resource_id
-                            || strcmp(row->resource_id, resource_id)))) {
-        return mastra_result_make(pool, 404, "RUN_NOT_FOUND", "Agent \"%s\" "
-                                  "has no run \"%s\" that could go on: it may "
-                                  "be over for long, or never have been",
-                                  agent->name, run_id);
+    kind = rv ? NULL : mastra_hub_kind(env->hub, looking.row.kind);
+    error = check(&looking, kind, agent, resource_id);
+    if (!error && looking.row.lapsed) {
+        post(kind, env, agent, run_id);
     }
-    if (!strcmp(row->status, "suspended")) {
-        return mastra_result_make(pool, 409, "RUN_SUSPENDED", "This run waits "
-                                  "for a decision: resume it");
-    }
-    if (row->lapsed) {
-        post(env, agent, run_id);
-    }
-    return NULL;
+    return error;
 }

@@ -60,6 +60,16 @@ void mastra_hub_run_ends(mastra_hub_t *hub)
     mastra_hub_maybe_stopped(hub);
 }
 
+void mastra_hub_leave(void *hub)
+{
+    ((mastra_hub_t *)hub)->leaves = 1;
+}
+
+int mastra_hub_leaves(const mastra_hub_t *hub)
+{
+    return hub->leaves || hub->stopping;
+}
+
 static void abort_all(mastra_hub_t *hub)
 {
     apr_pool_t *pool;

@@ -10,8 +10,6 @@
 #include "../store/events.h"
 #include "../store/runs.h"
 
-/* A new writer's numbers, see docs/internals/events.md. */
-#define JUMP 1000000
 
 /* ---- claims ---- */
 
@@ -170,8 +168,8 @@ static apr_status_t bury(mastra_hub_t *hub, mastra_agent_env_t *env,
         rv = mastra_events_taken(&last, db, row->log, pool);
     }
     if (rv == APR_SUCCESS && chunk) {
-        rv = say_after(last + JUMP, db, row, mastra_json_pack("[O]", chunk),
-                       pool);
+        rv = say_after(last + MASTRA_EVENTS_JUMP, db, row,
+                       mastra_json_pack("[O]", chunk), pool);
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_events_end(db, row->log, row->epoch, 1, pool);

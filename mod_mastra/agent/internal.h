@@ -227,6 +227,7 @@ struct mastra_agent_run_t {
     int max_steps;
     int depth;
     const char *again;               /* of keys of its calls, or NULL */
+    mastra_owned_t above;            /* the stored run that it is a part of */
     mastra_json_t *options;          /* the body */
     mastra_json_t *tool_specs;       /* what the model is offered */
     mastra_json_t *offered;          /* the same by name; NULL: all tools of the
@@ -353,6 +354,10 @@ void mastra_run_say_signals(mastra_agent_run_t *run,
 void mastra_run_say_error(mastra_agent_run_t *run,
                           const mastra_result_t *error);
 void mastra_run_say_finish(mastra_agent_run_t *run);
+/* The JSON value in what a model said, whole, or as far as it has come; NULL
+ * when there is none. New reference. */
+mastra_json_t *mastra_said_json(const char *text, apr_size_t len);
+mastra_json_t *mastra_said_json_so_far(const char *text, apr_size_t len);
 /* Partial structured output, from the text so far: "object" chunks. */
 void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
                            apr_size_t len);
@@ -488,11 +493,6 @@ void mastra_run_say_abort(mastra_agent_run_t *run);
  * later finds a thread whose run is over. */
 int mastra_run_drain(mastra_agent_run_t *run);
 
-/* ---- hub_stop.c: runs that the child has in hand, which it ends before it goes ---- */
-
-void mastra_hub_run_begins(struct mastra_hub_t *hub);
-void mastra_hub_run_ends(struct mastra_hub_t *hub);
-
 /* ---- hub_run.c: a run's channel ---- */
 
 typedef struct mastra_channel_t mastra_channel_t;
@@ -547,6 +547,8 @@ mastra_json_t *mastra_run_waits_for(mastra_agent_run_t *run);
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);
 void mastra_run_hold_lease(mastra_agent_run_t *run);
+/* Somebody else has the run: it stops. */
+void mastra_run_lost(mastra_agent_run_t *run);
 
 /* 1 when the call may not run before a person has answered, ... */
 int mastra_run_needs_person(mastra_agent_run_t *run,
@@ -569,8 +571,6 @@ void mastra_run_drop_lease(mastra_agent_run_t *run);
 
 /* ---- durable.c ---- */
 
-/* The log of a durable run. */
-const char *mastra_durable_log(const char *run_id, apr_pool_t *pool);
 /* Inside store jobs: the run begins, and ends, to be kept; those that are not
  * durable are left alone, and lose their row. */
 apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,

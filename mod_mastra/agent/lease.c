@@ -9,7 +9,7 @@
 #include "../base/pool.h"
 #include "../store/runs.h"
 
-static void lost(mastra_agent_run_t *run)
+void mastra_run_lost(mastra_agent_run_t *run)
 {
     mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3005) "run %s was taken over by "
                "another process: this one stops", run->id);
@@ -52,7 +52,7 @@ static void after_renew(void *baton)
         return;
     }
     if (lease->rv == MASTRA_STORE_STALE) {
-        lost(run);
+        mastra_run_lost(run);
         return;
     }
     mastra_loop_timer_set(lease->loop, &lease->timer, lease->length / 3,

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "hub.h"
 #include "internal.h"
 #include "../base/log.h"
 

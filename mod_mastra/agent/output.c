@@ -470,78 +470,6 @@ void mastra_run_add_step_start(mastra_agent_run_t *run)
 
 /* ---- structured output while it arrives ---- */
 
-/* Closes what is open in a cut JSON text; APR_EINVAL when it ends where no
- * value can be guessed. */
-static apr_status_t close_json(mastra_buf_t *buf, const char *text,
-                               apr_size_t len)
-{
-    char stack[64];
-    int depth = 0, in_string = 0, escaped = 0;
-    apr_size_t i;
-
-    for (i = 0; i < len; i++) {
-        char c = text[i];
-
-        if (in_string) {
-            if (escaped) {
-                escaped = 0;
-            }
-            else if (c == '\\') {
-                escaped = 1;
-            }
-            else if (c == '"') {
-                in_string = 0;
-            }
-        }
-        else if (c == '"') {
-            in_string = 1;
-        }
-        else if (c == '{' || c == '[') {
-            if (depth == (int)sizeof(stack)) {
-                return APR_EINVAL;
-            }
-            stack[depth++] = c == '{' ? '}' : ']';
-        }
-        else if ((c == '}' || c == ']') && depth) {
-            depth--;
-        }
-    }
-    mastra_buf_add(buf, text, escaped ? len - 1 : len);
-    if (in_string) {
-        mastra_buf_puts(buf, "\"");
-    }
-    while (depth) {
-        mastra_buf_add(buf, &stack[--depth], 1);
-    }
-    return APR_SUCCESS;
-}
-
-/* A text that was cut after a comma, colon or key is tried again from the
- * last point where a value had ended. */
-static mastra_json_t *parse_partial(const char *text, apr_size_t len)
-{
-    mastra_json_t *json = NULL;
-    mastra_buf_t buf;
-    int tries;
-
-    mastra_buf_init(&buf, TEXT_LIMIT + 128);
-    for (tries = 0; tries < 4 && len; tries++) {
-        mastra_buf_reset(&buf);
-        if (!close_json(&buf, text, len)
-            && !mastra_json_parse(&json, buf.data, buf.len, 64, NULL)) {
-            break;
-        }
-        while (len && !strchr(",{[", text[len - 1])) {
-            len--;
-        }
-        if (len && text[len - 1] == ',') {
-            len--;
-        }
-    }
-    mastra_buf_free(&buf);
-    return json;
-}
-
 void mastra_run_say_object_chunk(mastra_agent_run_t *run, const char *type)
 {
     mastra_json_t *chunk;
@@ -569,7 +497,8 @@ void mastra_run_say_object(mastra_agent_run_t *run, const char *text,
         return;
     }
     run->object_seen = len;
-    object = mastra_run_partial_object(run, parse_partial(text, len));
+    object = mastra_run_partial_object(run,
+                                       mastra_said_json_so_far(text, len));
     if (!object || (run->object && mastra_json_equal(run->object, object))) {
         mastra_json_unref(object);
         return;

@@ -106,6 +106,9 @@ static void set_principal(mastra_agent_run_t *run,
     run->owner = apr_pstrdup(run->pool, principal->resource_id);
     run->depth = principal->depth;
     run->again = apr_pstrdup(run->pool, principal->again);
+    run->above = principal->owned;
+    run->above.host = apr_pstrdup(run->pool, principal->owned.host);
+    run->above.id = apr_pstrdup(run->pool, principal->owned.id);
 }
 
 /* The last of messages is of now, those before it are each a little older. */

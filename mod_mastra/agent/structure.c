@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "internal.h"
@@ -232,33 +231,6 @@ void mastra_run_describe_output(mastra_agent_run_t *run, mastra_json_t *prompt)
 
 /* ---- the object ---- */
 
-/* The JSON in a text, which may stand between ``` fences. */
-static mastra_json_t *parse_text(const char *text, apr_size_t len)
-{
-    const char *end = text + len;
-    mastra_json_t *json = NULL;
-
-    while (text < end && apr_isspace(*text)) {
-        text++;
-    }
-    while (text < end && apr_isspace(end[-1])) {
-        end--;
-    }
-    if (end - text > 6 && !strncmp(text, "```", 3)
-        && !strncmp(end - 3, "```", 3)) {
-        const char *line = memchr(text, '\n', end - text);
-
-        if (line) {
-            text = line + 1;
-            end -= 3;
-        }
-    }
-    if (mastra_json_parse(&json, text, end - text, 0, NULL)) {
-        return NULL;
-    }
-    return json;
-}
-
 /* Out of the object that it was wrapped in. json is taken over. */
 static mastra_json_t *unwrap(const mastra_agent_run_t *run, mastra_json_t *json)
 {
@@ -344,7 +316,7 @@ static void say_result(mastra_agent_run_t *run)
 static mastra_result_t *take_object(mastra_agent_run_t *run, const char *text,
                                     apr_size_t len)
 {
-    mastra_json_t *object = text ? parse_text(text, len) : NULL;
+    mastra_json_t *object = text ? mastra_said_json(text, len) : NULL;
     mastra_result_t *error = NULL;
     mastra_schema_errors_t faults;
 

@@ -291,11 +291,6 @@ static int recover(mastra_req_t *req)
     if (!agent) {
         return rc;
     }
-    if (!agent->durable) {
-        return mastra_reply_fail(req, 400, "Agent does not support recover. "
-                                 "Only durable agents (createDurableAgent) can "
-                                 "recover runs.");
-    }
     if (!error) {
         error = mastra_hub_recover(&req->host->agent_env, agent,
                                    req->principal.resource_id,

@@ -33,8 +33,12 @@ static const mastra_work_vtable_t work = {
 static int answer(mastra_req_t *req, mastra_network_t *network,
                   const mastra_result_t *error)
 {
-    return network ? mastra_stream_run(req, MASTRA_FRAME_SSE, &work, network)
-                   : mastra_reply_error(req, error);
+    if (!network) {
+        return mastra_reply_error(req, error);
+    }
+    return mastra_network_endures(network)
+               ? mastra_stream_run_kept(req, MASTRA_FRAME_SSE, &work, network)
+               : mastra_stream_run(req, MASTRA_FRAME_SSE, &work, network);
 }
 
 static int start(mastra_req_t *req)

@@ -446,13 +446,19 @@ int mastra_json_equal(const mastra_json_t *a, const mastra_json_t *b)
 
 const char *mastra_json_text(const mastra_json_t *json, apr_pool_t *pool)
 {
+    return mastra_json_text_within(json, TEXT_LIMIT, pool);
+}
+
+const char *mastra_json_text_within(const mastra_json_t *json,
+                                    apr_size_t limit, apr_pool_t *pool)
+{
     const char *text = NULL;
     mastra_buf_t buf;
 
     if (!json) {
         return NULL;
     }
-    mastra_buf_init(&buf, TEXT_LIMIT);
+    mastra_buf_init(&buf, limit);
     if (mastra_json_write(&buf, json) == APR_SUCCESS) {
         text = apr_pstrmemdup(pool, buf.data, buf.len);
     }

@@ -53,6 +53,12 @@ apr_status_t mastra_json_parse_unique(mastra_json_t **pjson, const char *text,
                                       apr_size_t len,
                                       mastra_json_error_t *err);
 
+/* The same as mastra_json_parse at the default depth, but invalid UTF-8, NUL and
+ * lone surrogates become U+FFFD: for texts of others that nobody can correct. */
+apr_status_t mastra_json_parse_mended(mastra_json_t **pjson, const char *text,
+                                      apr_size_t len,
+                                      mastra_json_error_t *err);
+
 /* Appends json to buf, compact, numbers at their shortest as ECMAScript
  * prints them. APR_ENOSPC when the ceiling of buf is met. */
 apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);
@@ -69,6 +75,9 @@ mastra_json_t *mastra_json_raw_open(mastra_json_t *json);
 
 /* As text in pool; NULL for NULL. */
 const char *mastra_json_text(const mastra_json_t *json, apr_pool_t *pool);
+/* The same; NULL when it has more than limit bytes. */
+const char *mastra_json_text_within(const mastra_json_t *json,
+                                    apr_size_t limit, apr_pool_t *pool);
 
 /* As text from malloc (free it), for values that outlive pools. */
 char *mastra_json_dup_text(const mastra_json_t *json, apr_size_t *plen);

@@ -11,12 +11,14 @@
 /* how much of the text V8 shows on either side of a fault */
 #define CONTEXT 10
 
+/* what else than the default is wanted */
+enum { KEEP_NUL = 1, UNIQUE_NAMES = 2, MEND = 4 };
+
 typedef struct {
     const unsigned char *text, *end, *at;
     mastra_buf_t scratch;    /* strings with escapes, texts of numbers */
     int depth;               /* levels still allowed */
-    int nul;                 /* NUL is kept */
-    int unique;              /* a name that comes twice is a fault */
+    int flags;
     mastra_json_error_t *err;
 } parser_t;
 
@@ -145,9 +147,12 @@ static char *unescape_unicode(parser_t *p, const unsigned char **ps, char *out)
         c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
         s += 6;
     }
-    if ((c == 0 && !p->nul) || (c >= 0xD800 && c < 0xE000)) {
-        fail(p, *ps - 2, c ? "Lone surrogate in JSON" : "NUL in JSON");
-        return NULL;
+    if ((c == 0 && !(p->flags & KEEP_NUL)) || (c >= 0xD800 && c < 0xE000)) {
+        if (!(p->flags & MEND)) {
+            fail(p, *ps - 2, c ? "Lone surrogate in JSON" : "NUL in JSON");
+            return NULL;
+        }
+        c = 0xFFFD;
     }
     *ps = s;
     return out + mastra_utf8_encode(out, c);
@@ -388,7 +393,7 @@ static int parse_member(parser_t *p, mastra_json_t *object)
     if (!parse_string(p, &key, &len)) {
         return 0;
     }
-    if (p->unique && mastra_json_has(object, key, len)) {
+    if ((p->flags & UNIQUE_NAMES) && mastra_json_has(object, key, len)) {
         fail(p, at, "Name that is there twice in JSON");
         return 0;
     }
@@ -528,7 +533,7 @@ static mastra_json_t *parse_value(parser_t *p)
 }
 
 static apr_status_t parse(mastra_json_t **pjson, const char *text,
-                          apr_size_t len, int max_depth, int nul, int unique,
+                          apr_size_t len, int max_depth, int flags,
                           mastra_json_error_t *err)
 {
     mastra_json_t *json;
@@ -539,8 +544,7 @@ static apr_status_t parse(mastra_json_t **pjson, const char *text,
     p.at = p.text;
     p.depth = max_depth > 0 ? max_depth : MASTRA_JSON_DEPTH;
     p.depth = p.depth < DEPTH_MAX ? p.depth : DEPTH_MAX;
-    p.nul = nul;
-    p.unique = unique;
+    p.flags = flags;
     p.err = err;
     if (err) {
         strcpy(err->message, "Out of memory");
@@ -568,17 +572,33 @@ apr_status_t mastra_json_parse(mastra_json_t **pjson, const char *text,
                                apr_size_t len, int max_depth,
                                mastra_json_error_t *err)
 {
-    return parse(pjson, text, len, max_depth, 0, 0, err);
+    return parse(pjson, text, len, max_depth, 0, err);
 }
 
 apr_status_t mastra_json_parse_nul(mastra_json_t **pjson, const char *text,
                                    apr_size_t len, mastra_json_error_t *err)
 {
-    return parse(pjson, text, len, 0, 1, 0, err);
+    return parse(pjson, text, len, 0, KEEP_NUL, err);
 }
 
 apr_status_t mastra_json_parse_unique(mastra_json_t **pjson, const char *text,
                                       apr_size_t len, mastra_json_error_t *err)
 {
-    return parse(pjson, text, len, 0, 0, 1, err);
+    return parse(pjson, text, len, 0, UNIQUE_NAMES, err);
+}
+
+apr_status_t mastra_json_parse_mended(mastra_json_t **pjson, const char *text,
+                                      apr_size_t len, mastra_json_error_t *err)
+{
+    apr_status_t rv = parse(pjson, text, len, 0, 0, err);
+    mastra_buf_t valid;
+
+    if (rv) {
+        mastra_buf_init(&valid, 3 * len);   /* U+FFFD takes three bytes */
+        if (!mastra_buf_utf8(&valid, text, len)) {
+            rv = parse(pjson, valid.data, valid.len, 0, MEND, err);
+        }
+        mastra_buf_free(&valid);
+    }
+    return rv;
 }

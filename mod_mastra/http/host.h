@@ -23,6 +23,7 @@ typedef struct mastra_host_t {
     int development;                 /* MastraMode development */
     apr_size_t body_limit;           /* bytes; 4,718,592 */
     apr_interval_time_t timeout;     /* of a whole JSON answer; 180 s */
+    apr_size_t run_size;             /* bytes; 128 MiB */
     apr_interval_time_t run_lease;   /* of stored runs; 30 s */
     apr_interval_time_t event_history;   /* of what runs say; 1 h */
     apr_interval_time_t schedule_history;    /* of firings; 30 days */

@@ -219,7 +219,7 @@ static int on_sse(void *baton, const char *event, const char *data,
         answer->over = 1;
         return 1;
     }
-    if (mastra_json_parse(&chunk, data, len, 0, &err)
+    if (mastra_json_parse_mended(&chunk, data, len, &err)
         || !mastra_json_is_object(chunk)) {
         mastra_answer_fail(answer, MASTRA_FAIL_ANSWER,
                            "a chunk is not a JSON object", data, len);
@@ -347,7 +347,7 @@ static void end_document(mastra_answer_t *answer)
     mastra_json_error_t err;
 
     if (text->len == 0
-        || mastra_json_parse(&json, text->data, text->len, 0, &err)) {
+        || mastra_json_parse_mended(&json, text->data, text->len, &err)) {
         mastra_answer_fail(answer, MASTRA_FAIL_ANSWER, "the answer is not JSON",
                            text->data, text->len);
         return;

@@ -275,6 +275,8 @@ CURLcode mastra_transfer_set_up(mastra_transfer_t *t)
     SET(PROTOCOLS_STR, "http,https")
     SET(PROXY, "")              /* nor one of the environment */
     SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1)
+    /* asked for as it is: some compress all the same, and this has curl undo it */
+    SET(ACCEPT_ENCODING, "identity")
     SET(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2)
     SET(BUFFERSIZE, RECEIVE_BUFFER)
     SET(TCP_KEEPALIVE, 1L)

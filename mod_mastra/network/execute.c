@@ -174,6 +174,7 @@ static void tell(mastra_network_t *network)
     }
     say_end(network, network->cost);
     note(network, outcome_of(network), NULL);
+    network->stage = MASTRA_NETWORK_CHECK;
     network->stored = mastra_network_check;
     mastra_network_save(network);
 }
@@ -288,6 +289,10 @@ static void on_done(void *baton, mastra_json_t *result,
         wait_for_person(network, mastra_json_ref(waits));
         return;
     }
+    if (error && !strcmp(error->code, MASTRA_TOOL_TAKEN_OVER)) {
+        mastra_network_lost(network);
+        return;
+    }
     if (error) {
         finish(network, failure_of(network, error), NULL);
     }
@@ -357,7 +362,8 @@ static void start(mastra_network_t *network, mastra_json_t *waited)
         .depth = network->depth, .say = on_say, .say_baton = network,
         .child_run_id = network->child_id,
         .messages = mastra_json_get(network->state, "said"), .may_wait = 1,
-        .waited = waited, .decision = network->decision
+        .waited = waited, .decision = network->decision,
+        .at_least_once = network->kept
     };
     mastra_json_t *invalid = mastra_tool_check_input(
         network->tool, network->input, network->pool);
@@ -375,6 +381,14 @@ static void start(mastra_network_t *network, mastra_json_t *waited)
     args.idempotency_key = apr_psprintf(
         network->pool, "%s/%" APR_INT64_T_FMT "/1", network->id,
         mastra_network_iteration(network));
+    if (network->epoch > 0) {
+        args.owned.host = network->env->host;
+        args.owned.id = network->id;
+        args.owned.epoch = network->epoch;
+        args.place = mastra_text_sha256(args.idempotency_key,
+                                        strlen(args.idempotency_key),
+                                        network->pool);
+    }
     rv = mastra_tool_start(&network->call, network->env->tools, network->tool,
                            &args, on_done, network);
     if (rv) {
@@ -399,13 +413,18 @@ static mastra_json_t *input_of(mastra_network_t *network)
                                                       json) : json;
 }
 
+const char *mastra_network_word(const char *type)
+{
+    return !strcmp(type, "agent") ? "agent"
+           : !strcmp(type, "workflow") ? "workflow" : "tool";
+}
+
 /* 0: the choice names nothing that there is. */
 static int prepare(mastra_network_t *network)
 {
     const char *type = choice_str(network, "primitiveType");
 
-    network->word = !strcmp(type, "agent") ? "agent"
-                    : !strcmp(type, "workflow") ? "workflow" : "tool";
+    network->word = mastra_network_word(type);
     network->tool = mastra_network_tool(network->agent, network->word,
                                         choice_str(network, "primitiveId"));
     if (!network->tool) {
@@ -428,16 +447,52 @@ static int is_human(const mastra_network_t *network)
     return network->tool->kind == &mastra_tool_human;
 }
 
+/* The ids under which a call was begun before. */
+static void use_ids(mastra_network_t *network)
+{
+    const char *call = mastra_network_str(network, "callId");
+    const char *child = mastra_network_str(network, "childId");
+
+    if (call && child) {
+        network->call_id = apr_pstrdup(network->pool, call);
+        network->child_id = apr_pstrdup(network->pool, child);
+    }
+}
+
+static void begin_call(mastra_network_t *network)
+{
+    if (mastra_network_hold(network, begin_call)) {
+        return;
+    }
+    say_start(network);
+    start(network, NULL);
+}
+
+void mastra_network_act_again(mastra_network_t *network)
+{
+    if (prepare(network)) {
+        use_ids(network);
+        begin_call(network);
+    }
+}
+
 void mastra_network_execute(mastra_network_t *network)
 {
     if (!prepare(network)) {
         return;
     }
-    say_start(network);
     if (!network->tool->require_approval && !is_human(network)) {
-        start(network, NULL);
+        network->stage = MASTRA_NETWORK_ACT;
+        network->stored = begin_call;
+        if (network->kept) {
+            mastra_network_save(network);
+        }
+        else {
+            begin_call(network);
+        }
         return;
     }
+    say_start(network);
     wait_for_person(network, mastra_json_pack(
         "{s:s, s:s, s:O*}", "type", is_human(network) ? "suspension"
                                                       : "approval",
@@ -452,7 +507,6 @@ void mastra_network_go_on(mastra_network_t *network)
 {
     mastra_json_t *waits = mastra_json_ref(mastra_json_get(network->state,
                                                            "waits"));
-    const char *child = mastra_network_str(network, "childId");
     mastra_json_t *data = mastra_json_get(network->decision, "resumeData");
     int approved = mastra_json_get_bool(network->decision, "approved", 1);
 
@@ -460,9 +514,7 @@ void mastra_network_go_on(mastra_network_t *network)
     if (!prepare(network)) {
         return;
     }
-    if (mastra_json_get(waits, "state") && child) {
-        network->child_id = apr_pstrdup(network->pool, child);
-    }
+    use_ids(network);
     mastra_json_del(network->state, "waits");
     say_start(network);
     if (mastra_json_get(waits, "state")) {

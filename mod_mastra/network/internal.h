@@ -2,15 +2,27 @@
 #define MASTRA_NETWORK_INTERNAL_H
 
 #include "network.h"
+#include "../run/event.h"
 #include "../store/runs.h"
 #include "../store/threads.h"
 
 /*
  * Inside network/: the walk (network.c), what models are asked (ask.c), the
- * choice carried out (execute.c), storage (keep.c).
+ * choice carried out (execute.c), storage (keep.c), runs that outlive their
+ * process (endure.c).
  */
 #define MASTRA_NETWORK_KIND "agent-network"   /* workflow_name when it waits */
 #define MASTRA_NETWORK_MAX_STEPS 100          /* whatever maxSteps says */
+/* What a run was stored before: the first question, a question who is next, the
+ * call of who was chosen, the call that a person has decided about, the question
+ * whether that was all, its last words. */
+#define MASTRA_NETWORK_BEGIN "begin"
+#define MASTRA_NETWORK_CHOOSE "choose"
+#define MASTRA_NETWORK_ACT "act"
+#define MASTRA_NETWORK_DECIDED "decided"
+#define MASTRA_NETWORK_CHECK "check"
+#define MASTRA_NETWORK_WAITS "waits"          /* for a person */
+#define MASTRA_NETWORK_END "end"
 
 struct mastra_network_t {
     apr_pool_t *pool;
@@ -58,6 +70,19 @@ struct mastra_network_t {
     apr_int64_t last_at;             /* ms: of the last of them */
     int epoch;                       /* of the claim, 0: none */
     int finished;                    /* the claim is to end */
+    int kept;                        /* others go on with it when this process
+                                        dies, as long as there is an epoch */
+    const char *stage;               /* what it was stored before */
+    mastra_log_t *log;               /* what it says, or NULL */
+    apr_int64_t after;               /* the newest frame that is stored */
+    int recovers;                    /* taken over: nobody has asked */
+    const char *dead;                /* whose it was; NULL: a lease ended */
+    int taken;                       /* so often since it was last stored */
+    int leaves;                      /* others are to go on with it */
+    int leaving;                     /* they are told just now */
+    int counted;                     /* the child waits for it when it stops */
+    mastra_store_run_cb *work;       /* that waits for the log */
+    int syncing;
     mastra_store_job_t job, renewal;
     mastra_msg_t msg, renewed, gone;
     apr_status_t rv, renew_rv;
@@ -65,7 +90,7 @@ struct mastra_network_t {
     int renewing;
     mastra_timer_t lease;
     void (*stored)(mastra_network_t *network);
-    void (*after)(mastra_network_t *network);   /* what stored goes on to */
+    void (*then)(mastra_network_t *network);    /* what stored goes on to */
 };
 
 /* ---- network.c ---- */
@@ -89,6 +114,12 @@ void mastra_network_free(mastra_network_t *network);
 void mastra_network_limit(mastra_network_t *network);
 /* The choice has been carried out. */
 void mastra_network_check(mastra_network_t *network);
+/* The same for a run that was taken over then. */
+void mastra_network_check_again(mastra_network_t *network);
+void mastra_network_choose(mastra_network_t *network);
+void mastra_network_say_finish(mastra_network_t *network);
+/* The child waits for it. */
+void mastra_network_count_run(mastra_network_t *network);
 
 /* ---- ask.c ---- */
 
@@ -107,6 +138,10 @@ void mastra_network_count(mastra_network_t *network,
 
 void mastra_network_execute(mastra_network_t *network);
 void mastra_network_go_on(mastra_network_t *network);
+/* What chunks call a kind of those that may be chosen. */
+const char *mastra_network_word(const char *type);
+/* A call that was under way is made again. */
+void mastra_network_act_again(mastra_network_t *network);
 /* The first of the agent's tools that primitive names, or NULL. */
 const mastra_tool_t *mastra_network_tool(const mastra_agent_t *agent,
                                          const char *type, const char *id);
@@ -126,5 +161,38 @@ void mastra_network_note(mastra_network_t *network, const char *text,
 /* All text of a message in format 2: in pool. */
 const char *mastra_network_text(const mastra_json_t *message,
                                 apr_pool_t *pool);
+/* Messages of the thread become part of what agents and models are shown. */
+void mastra_network_take_in(mastra_network_t *network,
+                            const mastra_json_t *messages);
+/* Runs work in a job; stored is called then. */
+void mastra_network_submit(mastra_network_t *network,
+                           mastra_store_run_cb *work);
+void mastra_network_set_lease(mastra_network_t *network);
+
+/* ---- endure.c ---- */
+
+/* The state as it is stored. New reference. */
+mastra_json_t *mastra_network_snapshot(const mastra_network_t *network,
+                                       const char *status);
+/* Inside store jobs: the run begins to be kept, after this history; it is kept
+ * as it is now. */
+apr_status_t mastra_network_first(mastra_network_t *network,
+                                  mastra_json_t *history, mastra_db_t *db,
+                                  apr_pool_t *pool);
+apr_status_t mastra_network_keep(mastra_network_t *network, mastra_db_t *db,
+                                 apr_pool_t *pool);
+/* Loop. What it says goes to a log, too; the log of one that goes on no more
+ * here. */
+void mastra_network_open_log(mastra_network_t *network);
+void mastra_network_close_log(mastra_network_t *network);
+/* As mastra_network_submit, once all that was said is stored. */
+void mastra_network_store(mastra_network_t *network,
+                          mastra_store_run_cb *work);
+/* All is said and stored: the run ends. */
+void mastra_network_retire(mastra_network_t *network);
+/* Another process has it. */
+void mastra_network_lost(mastra_network_t *network);
+/* Nobody hears it any more: it ends, or (leaves) others go on. */
+void mastra_network_leave(mastra_network_t *network);
 
 #endif

@@ -6,7 +6,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
-#include "../base/log.h"
+#include "../store/events.h"
 
 /* ---- messages ---- */
 
@@ -92,8 +92,28 @@ static void after_job(void *baton)
     mastra_network_t *network = baton;
 
     network->busy = 0;
-    if (network->cancelled) {
+    if (network->rv && network->kept && !network->log) {
+        network->epoch = 0;
+    }
+    if (network->over) {
         mastra_network_free(network);
+    }
+    else if (network->recovers && network->rv && !network->stage) {
+        /* somebody was faster */
+        mastra_network_end(network);
+    }
+    else if (network->leaving) {
+        /* where that failed, its lease ends by itself */
+        network->stored(network);
+    }
+    else if (network->cancelled && network->kept && network->epoch > 0) {
+        mastra_network_leave(network);
+    }
+    else if (network->cancelled) {
+        mastra_network_free(network);
+    }
+    else if (network->rv == MASTRA_STORE_STALE && network->kept) {
+        mastra_network_lost(network);
     }
     else if (network->rv) {
         mastra_network_fail(network, what_is_wrong(network));
@@ -103,7 +123,8 @@ static void after_job(void *baton)
     }
 }
 
-static void submit(mastra_network_t *network, mastra_store_run_cb *work)
+void mastra_network_submit(mastra_network_t *network,
+                           mastra_store_run_cb *work)
 {
     apr_status_t rv;
 
@@ -173,6 +194,9 @@ static apr_status_t recall(mastra_db_t *db, void *baton, apr_pool_t *pool)
         rv = mastra_messages_save(db, network->messages, pool);
     }
     if (!rv) {
+        rv = mastra_network_first(network, history, db, pool);
+    }
+    if (!rv) {
         mastra_json_unref(network->object);
         network->object = mastra_json_ref(history);
     }
@@ -188,7 +212,8 @@ static int is_own(const mastra_json_t *message)
     return mode && !strcmp(mode, "network");
 }
 
-static void take_in(mastra_network_t *network, const mastra_json_t *messages)
+void mastra_network_take_in(mastra_network_t *network,
+                            const mastra_json_t *messages)
 {
     mastra_json_t *said = mastra_json_get(network->state, "said");
     apr_size_t i;
@@ -205,11 +230,16 @@ static void take_in(mastra_network_t *network, const mastra_json_t *messages)
 
 static void recalled(mastra_network_t *network)
 {
-    void (*next)(mastra_network_t *) = network->after;
+    void (*next)(mastra_network_t *) = network->then;
 
-    network->after = NULL;
-    take_in(network, network->object);
-    take_in(network, network->messages);
+    network->then = NULL;
+    network->kept = network->epoch > 0;
+    if (network->kept) {
+        mastra_network_set_lease(network);
+        mastra_network_open_log(network);
+    }
+    mastra_network_take_in(network, network->object);
+    mastra_network_take_in(network, network->messages);
     mastra_json_unref(network->messages);
     network->messages = mastra_json_array();
     next(network);
@@ -217,9 +247,10 @@ static void recalled(mastra_network_t *network)
 
 void mastra_network_recall(mastra_network_t *network)
 {
-    network->after = network->stored;
+    network->then = network->stored;
     network->stored = recalled;
-    submit(network, recall);
+    network->stage = MASTRA_NETWORK_BEGIN;
+    mastra_network_submit(network, recall);
 }
 
 /* ---- on the way ---- */
@@ -229,7 +260,10 @@ static apr_status_t save(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_network_t *network = baton;
     apr_status_t rv = APR_SUCCESS;
 
-    if (network->finished && network->epoch) {
+    if (network->kept && network->epoch) {
+        rv = mastra_network_keep(network, db, pool);
+    }
+    else if (network->finished && network->epoch) {
         rv = mastra_runs_finish(db, network->env->host, network->id,
                                 network->epoch, pool);
     }
@@ -239,12 +273,12 @@ static apr_status_t save(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
 static void saved(mastra_network_t *network)
 {
-    void (*next)(mastra_network_t *) = network->after;
+    void (*next)(mastra_network_t *) = network->then;
 
-    network->after = NULL;
+    network->then = NULL;
     mastra_json_unref(network->messages);
     network->messages = mastra_json_array();
-    if (network->finished) {
+    if (network->finished && !network->kept) {
         network->epoch = 0;
     }
     next(network);
@@ -252,25 +286,12 @@ static void saved(mastra_network_t *network)
 
 void mastra_network_save(mastra_network_t *network)
 {
-    network->after = network->stored;
+    network->then = network->stored;
     network->stored = saved;
-    submit(network, save);
+    mastra_network_store(network, save);
 }
 
 /* ---- waiting ---- */
-
-static mastra_json_t *snapshot_of(const mastra_network_t *network)
-{
-    apr_int64_t now = mastra_text_now_ms();
-
-    return mastra_json_pack(
-        "{s:s, s:s, s:{}, s:{s:{}, s:{s:s, s:I, s:O}}, s:{}, s:{}, s:{}, s:I,"
-        " s:O*, s:O}", "runId", network->id, "status", "suspended", "value",
-        "context", "input", "network", "status", "suspended", "suspendedAt",
-        now, "suspendPayload", network->waits, "suspendedPaths",
-        "waitingPaths", "resumeLabels", "timestamp", now, "requestContext",
-        network->context, "network", network->state);
-}
 
 static apr_status_t suspend(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
@@ -283,7 +304,8 @@ static apr_status_t suspend(mastra_db_t *db, void *baton, apr_pool_t *pool)
     };
     apr_status_t rv;
 
-    row.snapshot = mastra_json_own(snapshot_of(network), pool);
+    row.snapshot = mastra_json_own(mastra_network_snapshot(network,
+                                                           "suspended"), pool);
     row.summary = mastra_json_own(mastra_json_pack(
         "{s:s, s:s}", "runId", network->id, "status", "suspended"), pool);
     rv = mastra_runs_suspend(db, &row, network->epoch, pool);
@@ -292,30 +314,67 @@ static apr_status_t suspend(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
 void mastra_network_suspend(mastra_network_t *network)
 {
-    submit(network, suspend);
+    network->stage = MASTRA_NETWORK_WAITS;
+    mastra_network_store(network, suspend);
 }
 
 /* ---- taken up ---- */
+
+/* Whether a run that is not to be had is over. */
+static int is_done(const mastra_network_t *network, mastra_db_t *db,
+                   apr_pool_t *pool)
+{
+    mastra_run_row_t row;
+
+    return !mastra_runs_get(&row, db, network->env->host, network->id, pool)
+           && !strcmp(row.status, "done");
+}
+
+/* Who takes the run over later goes on with the decision. */
+static apr_status_t keep_decision(mastra_network_t *network,
+                                  const mastra_json_t *snapshot,
+                                  mastra_db_t *db, apr_pool_t *pool)
+{
+    apr_status_t rv;
+
+    network->kept = mastra_json_get_bool(network->state, "kept", 0);
+    network->last_at = mastra_json_get_int(network->state, "lastAt", 0);
+    if (!network->context) {
+        network->context = mastra_json_ref(mastra_json_get(snapshot,
+                                                           "requestContext"));
+    }
+    if (!network->kept) {
+        return APR_SUCCESS;
+    }
+    network->stage = MASTRA_NETWORK_DECIDED;
+    rv = mastra_events_newest(&network->after, db,
+                              mastra_durable_log(network->id, pool), pool);
+    return rv ? rv : mastra_network_keep(network, db, pool);
+}
 
 static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_network_t *network = baton;
     mastra_run_row_t row = { NULL };
     mastra_json_t *snapshot = NULL, *state;
+    const char *stage;
     int epoch = 0;
     apr_status_t rv = mastra_runs_claim(&snapshot, &epoch, &row, db,
                                         network->env->host, network->id,
                                         network->env->lease, pool);
 
-    if (rv == MASTRA_STORE_EXISTS) {
-        return refuse(network, rv, 409, "RUN_CLAIMED",
-                      "This run is being resumed already");
-    }
-    if (rv && rv != MASTRA_STORE_NOT_FOUND) {
-        return rv;
-    }
     mastra_json_own(snapshot, pool);
     state = mastra_json_get(snapshot, "network");
+    stage = mastra_json_get_str(state, "stage");
+    if ((rv == MASTRA_STORE_EXISTS && !is_done(network, db, pool))
+        || (!rv && stage && strcmp(stage, MASTRA_NETWORK_WAITS))) {
+        /* somebody goes on with it, or is about to */
+        return refuse(network, MASTRA_STORE_EXISTS, 409, "RUN_CLAIMED",
+                      "This run is being resumed already");
+    }
+    if (rv && rv != MASTRA_STORE_NOT_FOUND && rv != MASTRA_STORE_EXISTS) {
+        return rv;
+    }
     if (rv || strcmp(row.kind, MASTRA_NETWORK_KIND)
         || strcmp(row.name, network->agent->id) || !state
         || (network->owner
@@ -327,7 +386,7 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_unref(network->state);
     network->state = mastra_json_ref(state);
     network->epoch = epoch;
-    return APR_SUCCESS;
+    return keep_decision(network, snapshot, db, pool);
 }
 
 static apr_status_t renew(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -348,7 +407,7 @@ static void renew_done(void *baton, apr_status_t rv)
 
 static void on_lease(void *baton);
 
-static void set_lease(mastra_network_t *network)
+void mastra_network_set_lease(mastra_network_t *network)
 {
     mastra_loop_timer_set(network->env->loop, &network->lease,
                           network->env->lease / 3, on_lease, network);
@@ -363,14 +422,10 @@ static void after_renew(void *baton)
         mastra_network_free(network);
     }
     else if (network->renew_rv == MASTRA_STORE_STALE && network->epoch) {
-        mastra_log(MASTRA_LOG_ERR, 0, MASTRA_ID(3402) "run %s of a network was "
-                   "taken over by another process: this one stops",
-                   network->id);
-        /* what is under way finds that it may write no more, too */
-        network->epoch = -1;
+        mastra_network_lost(network);
     }
     else if (network->epoch > 0) {
-        set_lease(network);
+        mastra_network_set_lease(network);
     }
 }
 
@@ -391,7 +446,7 @@ static void on_lease(void *baton)
     network->renewing = 1;
     if (mastra_store_submit(network->env->store, &network->renewal)) {
         network->renewing = 0;
-        set_lease(network);
+        mastra_network_set_lease(network);
     }
 }
 
@@ -402,7 +457,8 @@ void mastra_network_drop_lease(mastra_network_t *network)
 
 static void claimed(mastra_network_t *network)
 {
-    set_lease(network);
+    mastra_network_set_lease(network);
+    mastra_network_open_log(network);
     mastra_network_limit(network);
     mastra_network_go_on(network);
 }
@@ -410,5 +466,5 @@ static void claimed(mastra_network_t *network)
 void mastra_network_claim(mastra_network_t *network)
 {
     network->stored = claimed;
-    submit(network, claim);
+    mastra_network_submit(network, claim);
 }

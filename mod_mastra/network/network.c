@@ -7,9 +7,21 @@
 #include "internal.h"
 #include "../base/log.h"
 
-static void choose(mastra_network_t *network);
-
 /* ---- chunks ---- */
+
+/* 0: who hears it is slow. */
+static int tell(mastra_network_t *network, mastra_json_t *chunk)
+{
+    mastra_sink_t *sink = network->sink;
+    int go = network->log ? mastra_log_chunk(network->log, chunk) : 1;
+
+    if (sink && network->log && sink->vtable->mark) {
+        mastra_event_at_t at = { .seq = mastra_log_last(network->log) };
+
+        sink->vtable->mark(sink, at);
+    }
+    return sink ? sink->vtable->chunk(sink, chunk) && go : go;
+}
 
 void mastra_network_say(mastra_network_t *network, const char *type,
                         mastra_json_t *payload)
@@ -19,8 +31,7 @@ void mastra_network_say(mastra_network_t *network, const char *type,
         "NETWORK", "runId", network->id);
 
     network->started = 1;
-    if (network->sink
-        && !network->sink->vtable->chunk(network->sink, chunk)) {
+    if (!tell(network, chunk)) {
         network->blocked = 1;
     }
     mastra_json_unref(chunk);
@@ -53,6 +64,9 @@ void mastra_network_discard(void *baton)
 {
     mastra_network_t *network = baton;
 
+    if (network->counted) {
+        mastra_hub_run_ends(network->env->hub);
+    }
     mastra_json_unref(network->context);
     mastra_json_unref(network->decision);
     mastra_json_unref(network->state);
@@ -88,6 +102,7 @@ static void end_with(mastra_network_t *network, const mastra_result_t *error)
     }
     network->over = 1;
     network->sink = NULL;
+    mastra_network_close_log(network);
     if (sink) {
         sink->vtable->end(sink, NULL, error);
     }
@@ -123,7 +138,12 @@ void mastra_network_fail(mastra_network_t *network,
     if (network->epoch > 0 && !network->finished) {
         network->finished = 1;
         network->stored = failed;
-        mastra_network_save(network);
+        if (network->kept) {
+            mastra_network_retire(network);
+        }
+        else {
+            mastra_network_save(network);
+        }
         return;
     }
     end_with(network, NULL);
@@ -138,18 +158,24 @@ static const char *member(const mastra_json_t *object, const char *name)
 
 /* ---- whether that was all ---- */
 
-static void say_finish(mastra_network_t *network)
+void mastra_network_say_finish(mastra_network_t *network)
 {
+    apr_int64_t said = mastra_json_get_int(network->state, "logged", 0);
     mastra_json_t *payload;
 
-    if (mastra_network_hold(network, say_finish)) {
+    if (mastra_network_hold(network, mastra_network_say_finish)) {
+        return;
+    }
+    if (network->recovers && network->after > said) {
+        /* whoever had the run has said it */
+        mastra_network_retire(network);
         return;
     }
     payload = mastra_json_copy_flat(mastra_json_get(network->state, "end"));
     mastra_json_set(payload, "usage",
                     mastra_json_ref(mastra_json_get(network->state, "usage")));
     mastra_network_say(network, "network-execution-event-finish", payload);
-    mastra_network_end(network);
+    mastra_network_retire(network);
 }
 
 /* What is common to the end and to what the next step begins with. */
@@ -214,14 +240,20 @@ static void conclude(mastra_network_t *network, int passed, int last,
         mastra_json_set(end, "object", mastra_json_ref(
             mastra_json_get(network->state, "object")));
         mastra_json_set(network->state, "end", end);
+        if (network->log) {
+            mastra_json_set_int(network->state, "logged",
+                                mastra_log_last(network->log));
+        }
         network->finished = 1;
-        network->stored = say_finish;
+        network->stage = MASTRA_NETWORK_END;
+        network->stored = mastra_network_say_finish;
     }
     else {
         mastra_json_set_int(network->state, "iteration", iteration + 1);
         mastra_json_set(network->state, "begins",
                         summary(network, 0, result, feedback));
-        network->stored = choose;
+        network->stage = MASTRA_NETWORK_CHOOSE;
+        network->stored = mastra_network_choose;
     }
     mastra_network_save(network);
 }
@@ -292,6 +324,15 @@ void mastra_network_check(mastra_network_t *network)
     network->final = NULL;
     network->heard = checked;
     mastra_network_ask_complete(network);
+}
+
+void mastra_network_check_again(mastra_network_t *network)
+{
+    const char *type = mastra_json_get_str(
+        mastra_json_get(network->state, "choice"), "primitiveType");
+
+    network->word = mastra_network_word(type ? type : "");
+    mastra_network_check(network);
 }
 
 /* ---- which is next ---- */
@@ -367,11 +408,11 @@ static mastra_json_t *begins_with(const mastra_network_t *network)
     return made;
 }
 
-static void choose(mastra_network_t *network)
+void mastra_network_choose(mastra_network_t *network)
 {
     const char *id;
 
-    if (mastra_network_hold(network, choose)) {
+    if (mastra_network_hold(network, mastra_network_choose)) {
         return;
     }
     id = mastra_text_uuid_make(network->pool);
@@ -385,17 +426,33 @@ static void choose(mastra_network_t *network)
 
 /* ---- work of http/stream.h ---- */
 
+void mastra_network_count_run(mastra_network_t *network)
+{
+    if (network->env->hub) {
+        network->counted = 1;
+        mastra_hub_run_begins(network->env->hub);
+    }
+}
+
 void mastra_network_begin(void *baton, mastra_sink_t *sink)
 {
     mastra_network_t *network = baton;
 
     network->sink = sink;
+    mastra_network_count_run(network);
     if (network->decision) {
         mastra_network_claim(network);
         return;
     }
-    network->stored = choose;
+    network->kept = network->env->hub && network->env->store;
+    network->stored = mastra_network_choose;
     mastra_network_recall(network);
+}
+
+int mastra_network_endures(const mastra_network_t *network)
+{
+    return network->agent->durable && network->env->hub
+           && network->env->store;
 }
 
 void mastra_network_cancel(void *baton)
@@ -403,16 +460,25 @@ void mastra_network_cancel(void *baton)
     mastra_network_t *network = baton;
 
     network->sink = NULL;
-    network->cancelled = 1;
-    if (network->over) {
+    if (network->over || network->leaving) {
         return;
     }
+    network->cancelled = 1;
     mastra_network_hush(network);
     if (network->call) {
         mastra_tool_cancel(network->call);
         network->call = NULL;
     }
-    mastra_network_free(network);
+    if (!network->kept || network->epoch <= 0) {
+        mastra_network_free(network);
+        return;
+    }
+    network->leaves = mastra_network_endures(network)
+                      || mastra_hub_leaves(network->env->hub);
+    network->finished = 1;
+    if (!network->busy) {
+        mastra_network_leave(network);
+    }
 }
 
 void mastra_network_resume(void *baton)

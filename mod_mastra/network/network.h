@@ -1,7 +1,7 @@
 #ifndef MASTRA_NETWORK_NETWORK_H
 #define MASTRA_NETWORK_NETWORK_H
 
-#include "../agent/agent.h"
+#include "../agent/hub.h"
 #include "../run/sink.h"
 
 /*
@@ -32,7 +32,12 @@ void mastra_network_begin(void *network, mastra_sink_t *sink);
 void mastra_network_cancel(void *network);
 void mastra_network_resume(void *network);
 void mastra_network_discard(void *network);
+/* 1: it does not need its client. */
+int mastra_network_endures(const mastra_network_t *network);
 const char *mastra_network_id(const void *network);
 int mastra_network_may_repeat(const void *network);
+
+/* Before the hub is started: runs whose process has gone are gone on with. */
+void mastra_network_start(mastra_hub_t *hub, apr_pool_t *pool);
 
 #endif

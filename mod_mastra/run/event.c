@@ -6,10 +6,8 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "../store/events.h"
 
-/* A new owner's numbers begin so much higher: what the old one sent to others
- * and had not written is not mistaken for what the new one says. */
-#define JUMP 1000000
 #define LINGER apr_time_from_sec(2)
 
 /* ---- the table ---- */
@@ -120,7 +118,8 @@ static void adopt(mastra_log_t *log, apr_int64_t after)
         mastra_ring_free(&log->ring);
         mastra_ring_init(&log->ring, after);
     }
-    log->next = log->ring.last ? log->ring.last + JUMP : 1;
+    log->next = log->ring.last ? log->ring.last + MASTRA_EVENTS_JUMP
+                              : 1;
     if (!log->unwritten) {
         log->written = log->ring.last;
     }

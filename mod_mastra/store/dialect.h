@@ -55,7 +55,16 @@ typedef struct {
     "CREATE TABLE IF NOT EXISTS mastra_x_graphs (" \
     "hash VARCHAR(64) NOT NULL PRIMARY KEY, " \
     "graph TEXT NOT NULL)"
-#define MASTRA_FLOW_TABLES(tail) MASTRA_STEPS_TABLE(tail), MASTRA_GRAPHS_TABLE
+/* Calls of tools that changed this database, for those who make them again. */
+#define MASTRA_CALLS_TABLE(tail) \
+    "CREATE TABLE IF NOT EXISTS mastra_x_calls (" \
+    "run VARCHAR(255) NOT NULL, " \
+    "place VARCHAR(64) NOT NULL, " \
+    "made BIGINT NOT NULL, " \
+    "outcome TEXT NOT NULL, " \
+    "PRIMARY KEY (run, place))" tail
+#define MASTRA_FLOW_TABLES(tail) MASTRA_STEPS_TABLE(tail), \
+    MASTRA_CALLS_TABLE(tail), MASTRA_GRAPHS_TABLE
 /* Few runs are somebody's or wait for their time, and are looked for often. */
 #define MASTRA_FLOW_INDEXES \
     "CREATE INDEX IF NOT EXISTS mastra_x_runs_lease " \
@@ -210,8 +219,11 @@ typedef struct mastra_dialect_t {
     apr_status_t (*rollback)(mastra_db_t *db);
     /* The driver's return code and message as a status. */
     apr_status_t (*status)(int code, const char *message);
-    /* After the jobs of a group were told: housekeeping. */
-    void (*settle)(mastra_db_t *db);
+    /* After a write transaction: 1 when it is time for housekeeping. */
+    int (*is_due)(mastra_db_t *db);
+    /* Housekeeping, on a connection and a thread of its own; ends soon when
+     * *stopping becomes 1. NULL: there is none. */
+    void (*settle)(mastra_db_t *db, const apr_uint32_t *stopping);
 } mastra_dialect_t;
 
 /* NULL when there is none for the driver. */

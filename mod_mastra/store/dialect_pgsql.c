@@ -359,10 +359,6 @@ static apr_status_t status(int code, const char *message)
     return APR_EGENERAL;
 }
 
-static void settle(mastra_db_t *db)
-{
-}
-
 const mastra_dialect_t mastra_dialect_pgsql = {
     .driver = "pgsql",
     .time_pairs = 1,
@@ -383,6 +379,5 @@ const mastra_dialect_t mastra_dialect_pgsql = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
-    .status = status,
-    .settle = settle
+    .status = status
 };

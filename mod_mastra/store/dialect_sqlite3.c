@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "../base/log.h"
+#include "checkpoint.h"
 #include "internal.h"
 
 /* SQLite's result codes that mean something here. */
@@ -19,8 +20,13 @@ enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
 #define LOCK_PATIENCE_START apr_time_from_sec(30)
 /* a start makes as many changes as there are tables and indexes */
 #define SCHEMA_TRIES 200
-/* rows changed between two checkpoints, about a page of log each */
-#define CHECKPOINT_ROWS 5000
+/* the log between two checkpoints; without SQLite's word a row counts for a
+ * page */
+#define CHECKPOINT_PAGES 8192
+/* what may be left for the time in which nobody writes */
+#define REST_PAGES 256
+#define REST_TRIES 10
+#define ROUNDS_MAX 4
 
 /*
  * Durability. SQLite at synchronous=FULL syncs the log inside COMMIT, which
@@ -34,6 +40,9 @@ typedef struct {
     const char *lock_path;
     int locked;
     int wal;                 /* descriptor of the log, -1: SQLite syncs */
+    mastra_sqlite_t *native; /* or NULL */
+    int pages;               /* of the log, after our last commit */
+    int settled;             /* when housekeeping was due last */
     /* said for each transaction: the driver parses a plain query each time */
     apr_dbd_prepared_t *begin, *begin_write, *commit;
 } state_t;
@@ -274,6 +283,10 @@ static apr_status_t opened(mastra_db_t *db)
     }
     if (rv == APR_SUCCESS && state->wal >= 0) {
         rv = pragma(NULL, db, "PRAGMA wal_autocheckpoint=0");
+        state->native = mastra_sqlite_find(db);
+        if (state->native) {
+            mastra_sqlite_watch(state->native, &state->pages);
+        }
     }
     if (rv == APR_SUCCESS) {
         rv = pragma(NULL, db, "PRAGMA journal_size_limit=67108864");
@@ -405,25 +418,79 @@ static apr_status_t status(int code, const char *message)
     return code == CODE_CANTOPEN ? APR_ENOENT : APR_EGENERAL;
 }
 
+static int is_due(mastra_db_t *db)
+{
+    state_t *state = db->state;
+    int size = state->native ? state->pages : db->unsettled;
+
+    if (size < state->settled) {
+        state->settled = 0;      /* the log has begun anew */
+    }
+    if (state->wal < 0 || size - state->settled < CHECKPOINT_PAGES) {
+        return 0;
+    }
+    state->settled = state->native ? size : 0;
+    db->unsettled = 0;
+    return 1;
+}
+
+/*
+ * Most of the work, while others write: SQLite syncs the log, then copies its
+ * pages. What was added meanwhile is the next round's, so that little is left
+ * for the time in which nobody may write. 0: somebody else is at it.
+ */
+static int fold_most(state_t *state, const apr_uint32_t *stopping)
+{
+    int rounds, pages, before = 0;
+
+    for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+        if (*(const volatile apr_uint32_t *)stopping
+            || mastra_sqlite_fold(state->native, &pages) != APR_SUCCESS) {
+            return 0;
+        }
+        mastra_sqlite_sync(state->native);
+        if (pages - before < REST_PAGES) {
+            break;
+        }
+        before = pages;
+    }
+    return 1;
+}
+
+/* The rest, while nobody writes. Who reads from the log is waited for, but not
+ * for long: they may stay, and the log grows until the next time. */
+static void fold_rest(mastra_db_t *db, state_t *state)
+{
+    apr_status_t rv = MASTRA_STORE_BUSY;
+    int tries;
+
+    if (!state->native) {
+        pragma(NULL, db, "PRAGMA wal_checkpoint(PASSIVE)");
+        return;
+    }
+    for (tries = 0; rv == MASTRA_STORE_BUSY && tries < REST_TRIES; tries++) {
+        if (tries) {
+            apr_sleep(apr_time_from_msec(1));
+        }
+        rv = mastra_sqlite_fold_all(state->native);
+    }
+}
+
 /*
  * Folds the log back into the file. Under the lock no process of ours adds to
  * the log meanwhile, so that it is emptied as a whole and begins anew; else it
  * would grow for as long as the load lasts.
  */
-static void settle(mastra_db_t *db)
+static void settle(mastra_db_t *db, const apr_uint32_t *stopping)
 {
     state_t *state = db->state;
 
-    if (!db->handle || state->wal < 0 || db->unsettled < CHECKPOINT_ROWS) {
+    if (state->wal < 0
+        || (state->native && !fold_most(state, stopping))) {
         return;
     }
     if (take_lock(db, state, LOCK_PATIENCE) == APR_SUCCESS) {
-        db->unsettled = 0;
-        if (pragma(NULL, db, "PRAGMA wal_checkpoint(PASSIVE)")
-            != APR_SUCCESS) {
-            mastra_log(MASTRA_LOG_DEBUG, 0, "checkpoint of %s: %s",
-                       db->params, db->error_text);
-        }
+        fold_rest(db, state);
         drop_lock(state);
     }
 }
@@ -447,5 +514,6 @@ const mastra_dialect_t mastra_dialect_sqlite3 = {
     .log = log_of,
     .rollback = rollback,
     .status = status,
+    .is_due = is_due,
     .settle = settle
 };

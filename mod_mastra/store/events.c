@@ -31,7 +31,8 @@ static const char events_sweep[] =
     "DELETE FROM mastra_x_events WHERE made < ? AND (made < ? OR log NOT IN "
     "(SELECT log FROM mastra_x_channels WHERE status <> 'idle' UNION "
     "SELECT 'a:' || id FROM mastra_x_runs "
-    "WHERE kind = 'durable-agentic-loop' AND status <> 'done'))";
+    "WHERE kind IN ('durable-agentic-loop', 'agent-network') "
+    "AND status <> 'done'))";
 
 apr_status_t mastra_events_append(mastra_db_t *db,
                                   const mastra_events_row_t *row,
@@ -136,13 +137,18 @@ apr_status_t mastra_events_newest(apr_int64_t *pseq, mastra_db_t *db,
     return rv;
 }
 
+apr_int64_t mastra_events_said(apr_int64_t stored)
+{
+    return stored ? stored : 1;
+}
+
 apr_status_t mastra_events_taken(apr_int64_t *pseq, mastra_db_t *db,
                                  const char *log, apr_pool_t *pool)
 {
     apr_status_t rv = mastra_events_newest(pseq, db, log, pool);
 
-    if (rv == APR_SUCCESS && !*pseq) {
-        *pseq = 1;
+    if (rv == APR_SUCCESS) {
+        *pseq = mastra_events_said(*pseq);
     }
     return rv;
 }

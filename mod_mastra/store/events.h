@@ -44,8 +44,15 @@ apr_status_t mastra_events_read(mastra_events_page_t *page, mastra_db_t *db,
 /* The newest sequence; 0: nothing is stored. */
 apr_status_t mastra_events_newest(apr_int64_t *pseq, mastra_db_t *db,
                                   const char *log, apr_pool_t *pool);
-/* The same of a log that was another process's: 1 where nothing is stored, as
- * what was said and not written may have been seen. */
+
+/* A new owner's numbers begin so much higher: what the old one sent to others
+ * and had not written is not mistaken for what the new one says. */
+#define MASTRA_EVENTS_JUMP 1000000
+/* The newest sequence of a log that was another process's, by the one that is
+ * stored: 1 where none is, as what was said and not written may have been
+ * seen. */
+apr_int64_t mastra_events_said(apr_int64_t stored);
+/* The same, looked up. */
 apr_status_t mastra_events_taken(apr_int64_t *pseq, mastra_db_t *db,
                                  const char *log, apr_pool_t *pool);
 /* Drops the rows of a log that lie wholly before a sequence. */

@@ -6,7 +6,6 @@
 #include <semaphore.h>
 #include <errno.h>
 
-#include <apr_allocator.h>
 #include <apr_atomic.h>
 #include <apr_strings.h>
 #include <apr_thread_cond.h>
@@ -15,6 +14,7 @@
 
 #include "../base/log.h"
 #include "internal.h"
+#include "settle.h"
 #include "sync.h"
 
 #define CONNECTIONS 4
@@ -28,7 +28,6 @@
 #define CLOSE_PATIENCE apr_time_from_sec(2)
 #define BACKOFF_MIN apr_time_from_msec(2)
 #define BACKOFF_MAX apr_time_from_msec(500)
-#define POOL_KEEP (1024 * 1024)
 
 typedef struct {
     mastra_store_job_t *first, *last;
@@ -61,6 +60,7 @@ struct mastra_store_t {
     int nworkers;
     worker_t *workers;
     mastra_syncer_t *syncer;     /* where there is a log to be synced */
+    mastra_settler_t *settler;   /* where there is house to be kept */
     apr_uint32_t away;           /* 1 while the database does not answer */
 };
 
@@ -329,7 +329,10 @@ static void write_turn(worker_t *w)
     while ((job = pop(&group))) {
         run_alone(w, job);
     }
-    w->store->dialect->settle(w->db);
+    if (w->store->settler && w->db->handle
+        && w->store->dialect->is_due(w->db)) {
+        mastra_settler_wake(w->store->settler);
+    }
 }
 
 /* Leaves some for the other threads. */
@@ -459,42 +462,23 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *data)
 static apr_status_t start_worker(worker_t *w, int index)
 {
     mastra_store_t *store = w->store;
-    sigset_t all, before;
     apr_status_t rv;
 
     w->backoff = BACKOFF_MIN;
     w->random = (apr_uint32_t)apr_time_now() + index * 7919;
     rv = apr_thread_cond_create(&w->wake, store->pool);
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    /* signals belong to the threads of the server */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rv = apr_thread_create(&w->thread, NULL, work, w, store->pool);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rv;
+    return rv ? rv : mastra_thread_start(&w->thread, work, w, store->pool);
 }
 
 static apr_status_t make_worker(worker_t *w, mastra_store_t *store,
                                 const apr_dbd_driver_t *driver, int index)
 {
-    apr_allocator_t *allocator;
-    apr_status_t rv;
     int single = store->dialect->single_writer;
+    apr_status_t rv = mastra_thread_pool(&w->pool, store->pool);
 
-    rv = apr_allocator_create(&allocator);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    apr_allocator_max_free_set(allocator, POOL_KEEP);
-    rv = apr_pool_create_ex(&w->pool, store->pool, NULL, allocator);
-    if (rv != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return rv;
-    }
-    apr_allocator_owner_set(allocator, w->pool);
-    apr_pool_tag(w->pool, "mastra_store");
     apr_pool_create(&w->scratch, w->pool);
     w->store = store;
     w->db = mastra_db_make(store->dialect, driver, &store->conf, w->pool);
@@ -527,6 +511,10 @@ static apr_status_t close_store(void *data)
         mastra_syncer_stop(store->syncer);
         store->syncer = NULL;
     }
+    if (store->settler) {
+        mastra_settler_stop(store->settler);
+        store->settler = NULL;
+    }
     return APR_SUCCESS;
 }
 
@@ -557,6 +545,10 @@ apr_status_t mastra_store_open(mastra_store_t **pstore,
     }
     if (rv == APR_SUCCESS && store->dialect->log) {
         rv = mastra_syncer_start(&store->syncer, pool);
+    }
+    if (rv == APR_SUCCESS && store->dialect->settle) {
+        rv = mastra_settler_start(&store->settler, store->dialect, driver,
+                                  &store->conf, pool);
     }
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
         rv = make_worker(&store->workers[i], store, driver, i);

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "calls.h"
 #include "flows.h"
 #include "internal.h"
 
@@ -186,11 +187,16 @@ apr_status_t mastra_flows_get(mastra_flow_row_t *row, mastra_db_t *db,
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
-                                   apr_pool_t *pool)
+                                   apr_size_t limit, apr_pool_t *pool)
 {
-    return mastra_db_execute(NULL, db, snapshot_save, (const mastra_bind_t[]) {
+    const char *text = limit ? mastra_json_text_within(snapshot, limit, pool)
+                             : mastra_json_text(snapshot, pool);
+
+    return !text ? APR_ENOSPC
+                 : mastra_db_execute(NULL, db, snapshot_save,
+                                     (const mastra_bind_t[]) {
         MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->id),
-        MASTRA_TEXT(row->resource_id), MASTRA_JSON(snapshot),
+        MASTRA_TEXT(row->resource_id), MASTRA_TEXT(text),
         MASTRA_TIME(apr_time_now() / 1000 * 1000)
     }, 5, pool);
 }
@@ -213,7 +219,7 @@ apr_status_t mastra_flows_create(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS && !changed) {
         return MASTRA_STORE_EXISTS;
     }
-    return rv ? rv : mastra_flows_snapshot(db, row, row->snapshot, pool);
+    return rv ? rv : mastra_flows_snapshot(db, row, row->snapshot, 0, pool);
 }
 
 /* What changes one row with the epoch that the caller knows. */
@@ -350,6 +356,9 @@ apr_status_t mastra_flows_delete(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_drop_steps(db, row->id, pool);
     }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_calls_drop(db, row->id, pool);
+    }
     for (i = 1; i <= row->segment && rv == APR_SUCCESS; i++) {
         rv = mastra_db_execute(NULL, db, events_drop, &MASTRA_TEXT(
             apr_psprintf(pool, "w:%s:%d", row->id, i)), 1, pool);
@@ -475,11 +484,13 @@ apr_status_t mastra_flows_drop_steps(mastra_db_t *db, const char *run,
                              pool);
 }
 
-apr_status_t mastra_flows_steps(mastra_json_t **psteps, mastra_db_t *db,
-                                const char *run, apr_pool_t *pool)
+apr_status_t mastra_flows_steps(mastra_json_t **psteps, apr_size_t *pbytes,
+                                mastra_db_t *db, const char *run,
+                                apr_pool_t *pool)
 {
     mastra_rows_t *rows;
     mastra_json_t *made;
+    apr_size_t bytes = 0;
     apr_status_t rv = mastra_db_query(&rows, db, step_list, &MASTRA_TEXT(run),
                                       1, pool);
     int i;
@@ -491,8 +502,12 @@ apr_status_t mastra_flows_steps(mastra_json_t **psteps, mastra_db_t *db,
     for (i = 0; i < mastra_rows_count(rows); i++) {
         mastra_json_set(made, mastra_rows_text(rows, i, 0),
                         mastra_rows_json(rows, i, 1));
+        bytes += strlen(mastra_rows_text(rows, i, 1));
     }
     *psteps = made;
+    if (pbytes) {
+        *pbytes = bytes;
+    }
     return APR_SUCCESS;
 }
 

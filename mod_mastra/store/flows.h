@@ -30,7 +30,9 @@ typedef struct {
     apr_int64_t now;             /* when this was read */
     const char *created, *updated;   /* ISO */
     mastra_json_t *snapshot;     /* owned by the pool; NULL: not read */
+    apr_size_t bytes;            /* of its steps, if they were read */
 } mastra_flow_row_t;
+
 
 /* The owner is gone, or nobody takes care of it in time. */
 int mastra_flow_lapsed(const mastra_flow_row_t *row);
@@ -65,11 +67,12 @@ apr_status_t mastra_flows_hand_back(mastra_db_t *db,
 /* A run that nobody owns gets another status, if nothing has happened. */
 apr_status_t mastra_flows_mark(mastra_db_t *db, const mastra_flow_row_t *row,
                                const char *status, apr_pool_t *pool);
-/* The state as others read it. */
+/* The state as others read it. APR_ENOSPC: it has more than limit bytes (0: no
+ * limit). */
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
-                                   apr_pool_t *pool);
+                                   apr_size_t limit, apr_pool_t *pool);
 /* Asks the owner to end it, or whoever has it next; MASTRA_STORE_STALE when
  * somebody has asked before. */
 apr_status_t mastra_flows_halt(mastra_db_t *db, const mastra_flow_row_t *row,
@@ -111,9 +114,11 @@ apr_status_t mastra_flows_drop_step(mastra_db_t *db, const char *run,
                                     const char *place, apr_pool_t *pool);
 apr_status_t mastra_flows_drop_steps(mastra_db_t *db, const char *run,
                                      apr_pool_t *pool);
-/* An object of records by place. New reference. */
-apr_status_t mastra_flows_steps(mastra_json_t **psteps, mastra_db_t *db,
-                                const char *run, apr_pool_t *pool);
+/* An object of records by place, and how long they are in all (pbytes may be
+ * NULL). New reference. */
+apr_status_t mastra_flows_steps(mastra_json_t **psteps, apr_size_t *pbytes,
+                                mastra_db_t *db, const char *run,
+                                apr_pool_t *pool);
 
 /* ---- graphs, by the hash of their text ---- */
 

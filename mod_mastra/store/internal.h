@@ -29,7 +29,7 @@ struct mastra_db_t {
     apr_status_t error;          /* first error since mastra_db_mark */
     char error_text[256];
     int changes;                 /* rows changed since mastra_db_mark */
-    int unsettled;               /* rows changed since the last settle */
+    int unsettled;               /* rows changed since housekeeping was due */
     int changes_tables;          /* prepared statements do not survive that */
 };
 

@@ -4,8 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "calls.h"
 #include "internal.h"
-#include "runs.h"
 
 static const char run_get[] =
     "SELECT kind, name, resource, thread, status, epoch, host, owner, lease, "
@@ -131,14 +131,15 @@ static apr_status_t find_run(mastra_rows_t **prows, mastra_db_t *db,
     return mastra_db_query(prows, db, run_get, &MASTRA_TEXT(id), 1, pool);
 }
 
-/* An id that is in use: only its own resource may use it again, and not while
- * it runs. */
+/* An id that was used before: only its own resource may use it again, and not
+ * while it runs. */
 static apr_status_t reuse_epoch(int *pepoch, const mastra_rows_t *rows,
                                 const mastra_run_row_t *row)
 {
     if (!same(mastra_rows_text(rows, 0, 2), row->resource_id)
         || !same(mastra_rows_text(rows, 0, 6), row->host)
-        || strcmp(mastra_rows_text(rows, 0, 4), "suspended")) {
+        || (strcmp(mastra_rows_text(rows, 0, 4), "suspended")
+            && strcmp(mastra_rows_text(rows, 0, 4), "done"))) {
         return MASTRA_STORE_EXISTS;
     }
     *pepoch = (int)mastra_rows_int(rows, 0, 5);
@@ -161,6 +162,10 @@ apr_status_t mastra_runs_suspend(mastra_db_t *db, const mastra_run_row_t *row,
     if (rv == APR_SUCCESS) {
         rv = epoch ? suspend_again(db, row, epoch, now, pool)
                    : insert_run(db, row, now, pool);
+    }
+    /* what the step's calls have come to is part of the state by now */
+    if (rv == APR_SUCCESS) {
+        rv = mastra_calls_drop(db, row->id, pool);
     }
     return rv == APR_SUCCESS ? save_snapshot(db, row, pool) : rv;
 }
@@ -288,6 +293,18 @@ apr_status_t mastra_runs_renew(mastra_db_t *db, const char *host,
     }, 4, pool);
 }
 
+/* What nobody needs of a run that is over. */
+static apr_status_t drop_state(mastra_db_t *db, const char *kind,
+                               const char *id, apr_pool_t *pool)
+{
+    apr_status_t rv = mastra_db_execute(NULL, db, snapshot_delete,
+                                        (const mastra_bind_t[]) {
+        MASTRA_TEXT(kind), MASTRA_TEXT(id)
+    }, 2, pool);
+
+    return rv ? rv : mastra_calls_drop(db, id, pool);
+}
+
 apr_status_t mastra_runs_finish(mastra_db_t *db, const char *host,
                                 const char *id, int epoch, apr_pool_t *pool)
 {
@@ -307,10 +324,7 @@ apr_status_t mastra_runs_finish(mastra_db_t *db, const char *host,
     if (!changed || !mastra_rows_count(rows)) {
         return MASTRA_STORE_STALE;
     }
-    return mastra_db_execute(NULL, db, snapshot_delete,
-                             (const mastra_bind_t[]) {
-        MASTRA_TEXT(mastra_rows_text(rows, 0, 0)), MASTRA_TEXT(id)
-    }, 2, pool);
+    return drop_state(db, mastra_rows_text(rows, 0, 0), id, pool);
 }
 
 /* ---- durable runs ---- */
@@ -400,10 +414,7 @@ apr_status_t mastra_runs_retire(mastra_db_t *db, const mastra_run_row_t *row,
             MASTRA_INT(epoch)
         }, 4, pool);
     }
-    return rv ? rv : mastra_db_execute(NULL, db, snapshot_delete,
-                                       (const mastra_bind_t[]) {
-        MASTRA_TEXT(row->kind), MASTRA_TEXT(row->id)
-    }, 2, pool);
+    return rv ? rv : drop_state(db, row->kind, row->id, pool);
 }
 
 apr_status_t mastra_runs_orphans(mastra_run_row_t **prows, int *pn,

@@ -1,5 +1,5 @@
-/* The thread that waits for the disk: one sync for all that was committed
- * since the last one began. */
+/* The threads of a store, and the one that waits for the disk: one sync for
+ * all that was committed since the last one began. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_allocator.h>
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <apr_thread_proc.h>
@@ -16,6 +17,7 @@
 #include "../base/log.h"
 #include "sync.h"
 
+#define POOL_KEEP (1024 * 1024)
 #define GROUPS_MAX 64            /* commits that wait for the disk */
 
 typedef struct group_t {
@@ -32,6 +34,39 @@ struct mastra_syncer_t {
     int ngroups;                 /* those being synced, too */
     int stopping;
 };
+
+apr_status_t mastra_thread_start(apr_thread_t **pthread,
+                                 apr_thread_start_t work, void *baton,
+                                 apr_pool_t *pool)
+{
+    sigset_t all, before;
+    apr_status_t rv;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rv = apr_thread_create(pthread, NULL, work, baton, pool);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rv;
+}
+
+apr_status_t mastra_thread_pool(apr_pool_t **pmade, apr_pool_t *pool)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_allocator_max_free_set(allocator, POOL_KEEP);
+    rv = apr_pool_create_ex(pmade, pool, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *pmade);
+    apr_pool_tag(*pmade, "mastra_store");
+    return APR_SUCCESS;
+}
 
 apr_status_t mastra_sync_log(int fd)
 {
@@ -129,7 +164,6 @@ static void *APR_THREAD_FUNC work(apr_thread_t *thread, void *data)
 apr_status_t mastra_syncer_start(mastra_syncer_t **psyncer, apr_pool_t *pool)
 {
     mastra_syncer_t *syncer = apr_pcalloc(pool, sizeof(*syncer));
-    sigset_t all, before;
     apr_status_t rv;
 
     syncer->end = &syncer->first;
@@ -141,11 +175,7 @@ apr_status_t mastra_syncer_start(mastra_syncer_t **psyncer, apr_pool_t *pool)
         rv = apr_thread_cond_create(&syncer->room, pool);
     }
     if (rv == APR_SUCCESS) {
-        /* signals belong to the threads of the server */
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        rv = apr_thread_create(&syncer->thread, NULL, work, syncer, pool);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        rv = mastra_thread_start(&syncer->thread, work, syncer, pool);
     }
     if (rv == APR_SUCCESS) {
         *psyncer = syncer;

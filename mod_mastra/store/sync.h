@@ -1,7 +1,17 @@
 #ifndef MASTRA_STORE_SYNC_H
 #define MASTRA_STORE_SYNC_H
 
+#include <apr_thread_proc.h>
+
 #include "store.h"
+
+/* A thread of the store: signals are not for it, they belong to the threads of
+ * the server. */
+apr_status_t mastra_thread_start(apr_thread_t **pthread,
+                                 apr_thread_start_t work, void *baton,
+                                 apr_pool_t *pool);
+/* A pool for one thread, with an allocator of its own. */
+apr_status_t mastra_thread_pool(apr_pool_t **pmade, apr_pool_t *pool);
 
 /*
  * Jobs whose transactions are committed wait here for the disk, while their

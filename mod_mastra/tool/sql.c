@@ -189,15 +189,35 @@ static apr_status_t execute(mastra_json_t **prows, const sql_conf_t *conf,
     return rv;
 }
 
+/* 1: what it changes is noted with the change, for a run that may come again. */
+static int is_noted(const mastra_tool_call_t *call)
+{
+    const sql_conf_t *conf = call->tool->conf;
+
+    return conf->writes && call->args.owned.id && call->args.place;
+}
+
 static apr_status_t sql_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_tool_call_t *call = baton;
     sql_call_t *state = call->state;
+    const mastra_tool_args_t *args = &call->args;
+    int noted = is_noted(call);
+    apr_status_t rv = MASTRA_STORE_NOT_FOUND;
 
     mastra_json_unref(state->rows);
     state->rows = NULL;
-    return execute(&state->rows, call->tool->conf, call->args.input,
-                   call->args.request_context, db, pool);
+    if (noted) {
+        rv = mastra_calls_find(&state->rows, db, &args->owned, args->place,
+                               pool);
+    }
+    if (rv != MASTRA_STORE_NOT_FOUND) {
+        return rv;
+    }
+    rv = execute(&state->rows, call->tool->conf, args->input,
+                 args->request_context, db, pool);
+    return rv || !noted ? rv : mastra_calls_put(db, &args->owned, args->place,
+                                                state->rows, pool);
 }
 
 static void sql_job_done(void *baton, apr_status_t rv)
@@ -292,7 +312,11 @@ static void sql_over(void *baton)
     mastra_result_t *error = NULL;
     mastra_json_t *result = NULL;
 
-    if (state->rv) {
+    if (state->rv == MASTRA_STORE_STALE) {
+        error = mastra_result_make(call->pool, 409, MASTRA_TOOL_TAKEN_OVER,
+                                   "This run is continued elsewhere");
+    }
+    else if (state->rv) {
         error = mastra_store_result(call->pool, state->rv,
                                     "run the tool's statement");
     }

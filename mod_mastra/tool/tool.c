@@ -392,6 +392,9 @@ static void copy_args(mastra_tool_call_t *call, const mastra_tool_args_t *args)
     call->args.resource_id = apr_pstrdup(call->pool, args->resource_id);
     call->args.owner = apr_pstrdup(call->pool, args->owner);
     call->args.idempotency_key = apr_pstrdup(call->pool, args->idempotency_key);
+    call->args.owned.host = apr_pstrdup(call->pool, args->owned.host);
+    call->args.owned.id = apr_pstrdup(call->pool, args->owned.id);
+    call->args.place = apr_pstrdup(call->pool, args->place);
 }
 
 static void free_call(mastra_tool_call_t *call)

@@ -10,7 +10,7 @@
 #include "../net/jobs.h"
 #include "../net/loop.h"
 #include "../schema/schema.h"
-#include "../store/store.h"
+#include "../store/calls.h"
 
 /*
  * Tools: definitions (read-only once the configuration stands) and checked
@@ -66,6 +66,10 @@ typedef struct {
     mastra_json_t *request_context;  /* object or NULL */
     const char *idempotency_key;     /* run/step/attempt, or NULL */
     int at_least_once;               /* it may be done again with that key */
+    /* The stored run that the call belongs to, and where in it (64 bytes): who
+     * changes this database does so once for that place. */
+    mastra_owned_t owned;
+    const char *place;
     int depth;                       /* of nested calls of this server */
     /* Hears what the tool says while it runs (lent), or NULL. Returns 0 when
      * it is slow: the tool then waits for mastra_tool_resume. */
@@ -204,6 +208,9 @@ void mastra_tool_resume(mastra_tool_call_t *call);
 /* For kinds: reports the end, then frees the call. result is taken over. */
 void mastra_tool_finish(mastra_tool_call_t *call, mastra_json_t *result,
                         const mastra_result_t *error);
+
+/* The code of a call that may not act: its run is another process's by now. */
+#define MASTRA_TOOL_TAKEN_OVER "RUN_TAKEN_OVER"
 
 /* For kinds: the call waits for a person, then it is freed. waits (taken over):
  * {type: "approval" or "suspension", toolName, args, resumeSchema (text),

@@ -7,9 +7,6 @@
 #include "owner.h"
 #include "../store/events.h"
 
-/* beyond what a dead owner may have told others without storing it */
-#define AHEAD 1000000
-
 typedef struct {
     mastra_workflow_env_t *env;
     const mastra_workflow_t *workflow;
@@ -55,7 +52,7 @@ static apr_status_t end_log(mastra_db_t *db, const mastra_flow_row_t *row,
     event.frames = apr_pstrcat(
         pool, frame(row, "workflow-canceled", mastra_json_object(), pool),
         "\n", frame(row, "workflow-finish", end, pool), "\n", NULL);
-    event.seq += AHEAD;
+    event.seq += MASTRA_EVENTS_JUMP;
     event.newest = event.seq + 1;
     if (rv == APR_SUCCESS) {
         rv = mastra_events_append(db, &event, pool);
@@ -72,7 +69,8 @@ apr_status_t mastra_act_canceled(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS) {
         snapshot = mastra_json_own(mastra_json_copy_flat(row->snapshot), pool);
         mastra_json_set_str(snapshot, "status", "canceled");
-        rv = mastra_flows_snapshot(db, row, snapshot, pool);
+        mastra_json_set(snapshot, "activeStepsPath", mastra_json_object());
+        rv = mastra_flows_snapshot(db, row, snapshot, 0, pool);
     }
     return rv || !row->segment || !strcmp(row->status, "suspended")
                ? rv : end_log(db, row, pool);
@@ -236,7 +234,7 @@ static mastra_json_t *snapshot_of(act_t *act, mastra_db_t *db,
         mastra_json_set_str(made, "status", row->status);
     }
     else if (!mastra_flows_get_graph(&graph, db, row->graph, pool)
-             && !mastra_flows_steps(&steps, db, row->id, pool)) {
+             && !mastra_flows_steps(&steps, NULL, db, row->id, pool)) {
         run = mastra_dry_run(act->env, row, graph, steps);
         if (run) {
             made = mastra_run_snapshot(run, row->status);

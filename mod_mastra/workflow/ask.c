@@ -224,7 +224,7 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
         rv = put_changes(asking, db, pool);
     }
     if (rv == APR_SUCCESS && asking->snapshot && !asking->fresh) {
-        rv = mastra_flows_snapshot(db, row, asking->snapshot, pool);
+        rv = mastra_flows_snapshot(db, row, asking->snapshot, 0, pool);
     }
     if (rv == APR_SUCCESS) {
         mastra_launch_row(asking->launch, row);
@@ -338,7 +338,8 @@ static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_json_unref(asking->rows);
     asking->rows = NULL;
     if (rv == APR_SUCCESS) {
-        rv = mastra_flows_steps(&asking->rows, db, row.id, pool);
+        rv = mastra_flows_steps(&asking->rows, &row.bytes, db,
+                                row.id, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -450,6 +451,15 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
     return error;
 }
 
+/* A row that goes does not count any more. */
+static void forget_bytes(mastra_asking_t *asking, const mastra_json_t *record)
+{
+    const char *text = mastra_json_text(record, asking->pool);
+    apr_size_t len = text ? strlen(text) : 0;
+
+    asking->row.bytes -= len < asking->row.bytes ? len : asking->row.bytes;
+}
+
 /* The claim of what was read, with the changes. */
 static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
@@ -461,6 +471,7 @@ static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *
     for (at = mastra_json_iter(asking->changes); at;
          at = mastra_json_next(asking->changes, at)) {
         if (mastra_json_is_null(mastra_json_value(at))) {
+            forget_bytes(asking, mastra_json_get(rows, mastra_json_key(at)));
             mastra_json_del(rows, mastra_json_key(at));
         }
         else {
@@ -472,6 +483,7 @@ static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *
         mastra_json_unref(rows);
         return error;
     }
+    asking->launch->row.bytes = asking->row.bytes;
     /* of its own: the request's pool goes before */
     asking->launch->rows = mastra_json_copy(rows);
     mastra_json_unref(rows);

@@ -16,6 +16,7 @@ struct mastra_batch_t {
     mastra_workflow_run_t *run;
     mastra_flow_row_t row;
     apr_interval_time_t lease;
+    apr_size_t size;                 /* of the run, at most */
     mastra_write_t *writes;
     int nwrites;
 
@@ -27,6 +28,7 @@ struct mastra_batch_t {
     apr_int64_t started_at;
     int attempt;
     mastra_json_t *output;           /* what it came to */
+    apr_size_t inside_bytes;         /* of its row */
     mastra_json_t *invalid;          /* why that is no output */
     int tool_failed;
 
@@ -62,10 +64,34 @@ static mastra_json_t *inside_record(const mastra_batch_t *batch)
     return made;
 }
 
+static const char *inside_text(const mastra_batch_t *batch, apr_pool_t *pool)
+{
+    mastra_json_t *record = inside_record(batch);
+    const char *text = mastra_json_text_within(
+        record, mastra_step_size(batch->size), pool);
+
+    mastra_json_unref(record);
+    return text;
+}
+
+static apr_status_t put_inside(mastra_batch_t *batch, mastra_db_t *db,
+                               apr_pool_t *pool)
+{
+    const char *text = inside_text(batch, pool);
+
+    if (!text) {
+        mastra_json_unref(batch->invalid);
+        batch->invalid = mastra_step_too_long(batch->size);
+        text = inside_text(batch, pool);
+    }
+    batch->inside_bytes = strlen(text);
+    return mastra_flows_put_step(db, batch->row.id, batch->place, text, pool);
+}
+
 static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
                                apr_pool_t *pool)
 {
-    mastra_json_t *output = NULL, *record;
+    mastra_json_t *output = NULL;
     apr_status_t rv;
 
     mastra_json_unref(batch->output);
@@ -85,11 +111,7 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
                          batch->tool->id),
             "WORKFLOW_STEP_OUTPUT_VALIDATION_FAILED", pool);
     }
-    record = inside_record(batch);
-    rv = mastra_flows_put_step(db, batch->row.id, batch->place,
-                               mastra_json_text(record, pool), pool);
-    mastra_json_unref(record);
-    return rv;
+    return put_inside(batch, db, pool);
 }
 
 /* A run that would wait now, and that somebody has asked to end meanwhile. */
@@ -135,7 +157,7 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
         rv = heed_halt(batch, db, pool);
     }
     return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
-                                           pool);
+                                           batch->size, pool);
 }
 
 static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -236,6 +258,7 @@ static void tell_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
         return;
     }
     next_inside(run);
+    run->row.bytes += batch->inside_bytes;
     record = mastra_json_pack("{s:O}", "payload", task->input);
     batch->output = batch->output ? batch->output : mastra_json_null();
     mastra_json_merge(record, mastra_json_own(inside_record(batch),
@@ -288,6 +311,19 @@ static void lost(mastra_workflow_run_t *run, apr_status_t rv)
     mastra_commit_drop(run);
 }
 
+/* It cannot be shown as it is: its rows stay, its snapshot has no values. */
+static void fail_bare(mastra_workflow_run_t *run)
+{
+    run->bare = 1;
+    if (run->root->outcome != MASTRA_TASK_FAILED) {
+        run->root->outcome = MASTRA_TASK_FAILED;
+        run->root->error = mastra_json_own(mastra_error_make(apr_psprintf(
+            run->pool, "What is to be shown of the run is more than %"
+            APR_SIZE_T_FMT " bytes", run->env->run_size)), run->pool);
+    }
+    mastra_commit_end(run, "failed");
+}
+
 static void after_batch(void *baton)
 {
     mastra_batch_t *batch = baton;
@@ -306,6 +342,9 @@ static void after_batch(void *baton)
              && batch->rv != APR_ECONNRESET) {
         undo_inside(run, batch);
         mastra_run_pump(run);
+    }
+    else if (batch->rv == APR_ENOSPC && batch->status && !run->bare) {
+        fail_bare(run);
     }
     else if (batch->rv) {
         lost(run, batch->rv);
@@ -334,6 +373,7 @@ static mastra_batch_t *make_batch(mastra_workflow_run_t *run)
     batch->run = run;
     batch->row = run->row;
     batch->lease = run->env->lease;
+    batch->size = run->env->run_size;
     batch->nwrites = run->writes->nelts;
     batch->writes = apr_pmemdup(pool, run->writes->elts,
                                 sizeof(*batch->writes)
@@ -377,15 +417,22 @@ static void submit(mastra_batch_t *batch)
     }
 }
 
-void mastra_commit(mastra_workflow_run_t *run, const char *place,
-                   const mastra_json_t *record, mastra_task_t *task)
+int mastra_commit(mastra_workflow_run_t *run, const char *place,
+                  const mastra_json_t *record, mastra_task_t *task)
 {
-    mastra_write_t *write = apr_array_push(run->writes);
+    const char *text = mastra_json_text_within(
+        record, mastra_step_size(run->env->run_size), next_pool(run));
+    mastra_write_t *write;
 
+    if (!text) {
+        return 0;
+    }
+    write = apr_array_push(run->writes);
     write->place = place;
-    write->record = mastra_json_text(record, next_pool(run));
+    write->record = text;
     write->task = task;
-    run->bytes += strlen(write->record);
+    run->row.bytes += strlen(text);
+    return 1;
 }
 
 void mastra_commit_inside(mastra_task_t *task)

@@ -85,7 +85,7 @@ struct mastra_workflow_run_t {
     mastra_task_t *ready, **ready_end;
     mastra_task_t *live;             /* steps that are done now */
     int ntasks;
-    apr_size_t bytes;                /* of records since it is here */
+    int bare;                        /* its snapshot shows no values */
     int pumping;
     int going;                       /* something was done that was not in
                                         storage */
@@ -157,6 +157,15 @@ mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
                                    const char *what, const char *code,
                                    apr_pool_t *pool);
 
+/* ---- size.c ---- */
+
+/* How many bytes a step of a run of that size may come to, or be given. */
+apr_size_t mastra_step_size(apr_size_t run_size);
+/* The error of a step whose row would be longer; new reference. */
+mastra_json_t *mastra_step_too_long(apr_size_t run_size);
+/* Why it cannot begin: NULL: nothing is too long. */
+const char *mastra_step_over_size(const mastra_task_t *task);
+
 /* ---- talk.c ---- */
 
 /* Has an agent answer: the task ends with it. */
@@ -179,8 +188,8 @@ void mastra_say_finish(mastra_workflow_run_t *run, const char *status,
 /* ---- commit.c ---- */
 
 /* The record is to be stored; then task goes on (unless NULL). record: JSON
- * that is not changed any more. */
-void mastra_commit(mastra_workflow_run_t *run, const char *place,
+ * that is not changed any more. 0: it is too long. */
+int mastra_commit(mastra_workflow_run_t *run, const char *place,
                    const mastra_json_t *record, mastra_task_t *task);
 /* The task's tool runs in the database, with what is stored then. */
 void mastra_commit_inside(mastra_task_t *task);

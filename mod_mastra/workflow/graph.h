@@ -17,7 +17,6 @@ typedef struct mastra_node_t mastra_node_t;
 #define MASTRA_WORKFLOW_MAX_ITEMS 10000  /* of a foreach */
 #define MASTRA_WORKFLOW_MAX_ROUNDS 10000 /* of a loop */
 #define MASTRA_WORKFLOW_MAX_TASKS 50000  /* of a run: steps, and what holds them */
-#define MASTRA_WORKFLOW_MAX_BYTES (128 * 1024 * 1024) /* of what they come to */
 
 typedef enum {
     MASTRA_NODE_TOOL, MASTRA_NODE_AGENT, MASTRA_NODE_MAPPING,

@@ -6,7 +6,8 @@
 
 #include "internal.h"
 
-#define MAX_TEXT (4 * 1024 * 1024)   /* bytes that a template may become */
+/* bytes that the templates of a mapping may become in all */
+#define MAX_TEXT (4 * 1024 * 1024)
 
 /* ---- templates ---- */
 
@@ -184,7 +185,8 @@ static apr_status_t put_value(mastra_buf_t *buf, const mastra_json_t *value)
 }
 
 static mastra_json_t *fill(const char *text, const mastra_sight_t *sight,
-                           const char **pwhy, apr_pool_t *pool)
+                           apr_size_t *pleft, const char **pwhy,
+                           apr_pool_t *pool)
 {
     placeholder_t p = { .text = text, .at = text };
     const char *from = text;
@@ -192,7 +194,7 @@ static mastra_json_t *fill(const char *text, const mastra_sight_t *sight,
     mastra_json_t *made = NULL;
     mastra_buf_t buf;
 
-    mastra_buf_init(&buf, MAX_TEXT);
+    mastra_buf_init(&buf, *pleft);
     while (!rv && !*pwhy && next(&p, pool)) {
         const mastra_json_t *value;
 
@@ -207,9 +209,10 @@ static mastra_json_t *fill(const char *text, const mastra_sight_t *sight,
         rv = mastra_buf_puts(&buf, from);
     }
     if (rv && !*pwhy) {
-        *pwhy = "a template became longer than 4 MiB";
+        *pwhy = "the templates of a mapping became longer than 4 MiB";
     }
     if (!*pwhy) {
+        *pleft -= buf.len;
         made = mastra_json_stringn(buf.data ? buf.data : "", buf.len);
     }
     mastra_buf_free(&buf);
@@ -244,8 +247,8 @@ static const mastra_json_t *step_output(const mastra_json_t *step,
 }
 
 static mastra_json_t *run_one(const mastra_json_t *descriptor,
-                              const mastra_sight_t *sight, const char **pwhy,
-                              apr_pool_t *pool)
+                              const mastra_sight_t *sight, apr_size_t *pleft,
+                              const char **pwhy, apr_pool_t *pool)
 {
     mastra_json_t *value = mastra_json_get(descriptor, "value");
     const char *text = mastra_json_get_str(descriptor, "template");
@@ -256,7 +259,7 @@ static mastra_json_t *run_one(const mastra_json_t *descriptor,
         return mastra_json_ref(value);
     }
     if (text) {
-        return fill(text, sight, pwhy, pool);
+        return fill(text, sight, pleft, pwhy, pool);
     }
     text = mastra_json_get_str(descriptor, "requestContextPath");
     if (text) {
@@ -273,6 +276,9 @@ static mastra_json_t *run_one(const mastra_json_t *descriptor,
     }
     root = step_output(mastra_json_get(descriptor, "step"), sight, &name,
                        pool);
+    if (!root && (!path || !*path || !strcmp(path, "."))) {
+        return mastra_json_null();
+    }
     return mastra_json_ref((mastra_json_t *)walk(
         root, path ? path : "", apr_pstrcat(pool, "step ", name, NULL), pwhy,
         pool));
@@ -283,13 +289,15 @@ mastra_json_t *mastra_mapping_run(const mastra_json_t *map,
                                   const char **pwhy, apr_pool_t *pool)
 {
     mastra_json_t *made = mastra_json_object();
+    apr_size_t left = MAX_TEXT;
     void *at;
 
     *pwhy = NULL;
     for (at = mastra_json_iter(map); at && !*pwhy;
          at = mastra_json_next(map, at)) {
         mastra_json_set(made, mastra_json_key(at),
-                        run_one(mastra_json_value(at), sight, pwhy, pool));
+                        run_one(mastra_json_value(at), sight, &left, pwhy,
+                                pool));
     }
     if (*pwhy) {
         mastra_json_unref(made);

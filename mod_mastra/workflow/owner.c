@@ -13,6 +13,7 @@
 #define TICK apr_time_from_sec(1)
 #define FIRST_TICK apr_time_from_msec(200)
 #define MAX_RUNS 10000               /* that a child takes up at once */
+#define MAX_TAKEN 150                /* how often that is, without a step */
 
 /* ---- launching ---- */
 
@@ -94,11 +95,18 @@ mastra_workflow_run_t *mastra_run_make(mastra_workflow_env_t *env,
     return run;
 }
 
-/* 1: there is something wrong with the input, which nobody was told yet. */
+/* 1: there is something wrong with the input, which nobody was told yet, or it
+ * ends its processes outside of its steps. */
 static int is_refused(mastra_workflow_run_t *run)
 {
     mastra_json_t *error = mastra_json_get(run->begin, "refused");
 
+    if (!error && run->row.taken > MAX_TAKEN) {
+        run->bare = 1;
+        error = mastra_json_own(mastra_error_make(
+            "The processes that had the run have ended too often: it is not "
+            "tried again"), run->pool);
+    }
     if (!error) {
         return 0;
     }
@@ -277,7 +285,7 @@ static apr_status_t claim(mastra_db_t *db, void *baton, apr_pool_t *pool)
             row.id, row.segment, pool), pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_flows_steps(&steps, db, row.id, pool);
+        rv = mastra_flows_steps(&steps, &row.bytes, db, row.id, pool);
     }
     if (rv != APR_SUCCESS) {
         return rv == MASTRA_STORE_STALE ? APR_SUCCESS : rv;

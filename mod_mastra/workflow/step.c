@@ -113,17 +113,43 @@ static mastra_json_t *final_record(const mastra_task_t *task,
     return made;
 }
 
-/* What storage keeps of a record: the payload is known from the walk. */
-static void store_record(mastra_task_t *task, mastra_json_t *record)
+/* What storage keeps of a record: the payload is known from the walk. told:
+ * the task, unless it need not wait for that. 0: it is too long. */
+static int store_record(mastra_task_t *task, mastra_json_t *record,
+                        mastra_task_t *told)
 {
     mastra_json_t *lean = mastra_json_copy_flat(record);
+    int fits;
 
     mastra_json_del(lean, "payload");
     if (task->attempt) {
         mastra_json_set_int(lean, "attempts", task->attempt);
     }
-    mastra_commit(task->run, task->place, lean, task);
+    fits = mastra_commit(task->run, task->place, lean, told);
     mastra_json_unref(lean);
+    return fits;
+}
+
+/* Instead of one that is too long: short in any case. */
+static mastra_json_t *too_long_record(const mastra_task_t *task)
+{
+    return mastra_json_pack("{s:O, s:I, s:s, s:o, s:I}", "payload",
+                            task->input, "startedAt", task->started_at,
+                            "status", "failed", "error",
+                            mastra_step_too_long(task->run->env->run_size), "endedAt",
+                            mastra_text_now_ms());
+}
+
+/* The record, which storage is to have: another one if it is too long. */
+static mastra_json_t *keep_record(mastra_task_t *task, mastra_json_t *record,
+                                  mastra_task_t *told)
+{
+    if (!store_record(task, record, told)) {
+        mastra_json_unref(record);
+        record = too_long_record(task);
+        store_record(task, record, told);
+    }
+    return mastra_json_own(record, task->run->pool);
 }
 
 /* ---- living ---- */
@@ -162,9 +188,7 @@ static void die(mastra_task_t *task)
 static void finish(mastra_task_t *task, const mastra_json_t *output,
                    const mastra_json_t *error)
 {
-    task->record = mastra_json_own(final_record(task, output, error),
-                                   task->run->pool);
-    store_record(task, task->record);
+    task->record = keep_record(task, final_record(task, output, error), task);
     mastra_commit_flush(task->run);
 }
 
@@ -182,9 +206,9 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
         mastra_json_set_str(waits, "stepId", mastra_task_name(task));
         mastra_json_set(record, "waitsFor", waits);
     }
-    task->record = mastra_json_own(record, task->run->pool);
-    mastra_json_set(task->run->rows, task->place, mastra_json_ref(record));
-    store_record(task, task->record);
+    task->record = keep_record(task, record, task);
+    mastra_json_set(task->run->rows, task->place,
+                    mastra_json_ref(task->record));
     mastra_commit_flush(task->run);
 }
 
@@ -202,8 +226,7 @@ static int try_again(mastra_task_t *task)
     task->attempt++;
     record = mastra_json_pack("{s:s, s:I}", "status", "retry", "startedAt",
                               task->started_at);
-    task->record = mastra_json_own(record, task->run->pool);
-    store_record(task, record);
+    task->record = keep_record(task, record, task);
     mastra_commit_flush(task->run);
     return 1;
 }
@@ -248,7 +271,22 @@ static void doze(mastra_task_t *task)
     }
 }
 
-/* What is stored is told, and the run goes on. */
+/* Its record is told, and the run goes on. */
+static void over(mastra_task_t *task)
+{
+    const char *status = mastra_json_get_str(task->record, "status");
+
+    die(task);
+    mastra_say_result(task, task->record);
+    mastra_task_end(task, !strcmp(status, "success") ? MASTRA_TASK_SUCCESS
+                          : !strcmp(status, "failed") ? MASTRA_TASK_FAILED
+                                                      : MASTRA_TASK_SUSPENDED,
+                    mastra_json_ref(task->record),
+                    mastra_json_ref(mastra_json_get(task->record, "output")),
+                    mastra_json_ref(mastra_json_get(task->record, "error")));
+}
+
+/* What was to be stored is. */
 void mastra_step_stored(mastra_task_t *task)
 {
     const char *status = mastra_json_get_str(task->record, "status");
@@ -261,14 +299,7 @@ void mastra_step_stored(mastra_task_t *task)
         doze(task);
         return;
     }
-    die(task);
-    mastra_say_result(task, task->record);
-    mastra_task_end(task, !strcmp(status, "success") ? MASTRA_TASK_SUCCESS
-                          : !strcmp(status, "failed") ? MASTRA_TASK_FAILED
-                                                      : MASTRA_TASK_SUSPENDED,
-                    mastra_json_ref(task->record),
-                    mastra_json_ref(mastra_json_get(task->record, "output")),
-                    mastra_json_ref(mastra_json_get(task->record, "error")));
+    over(task);
 }
 
 void mastra_step_cancel(mastra_task_t *task)
@@ -414,7 +445,6 @@ static void begin_tool(mastra_task_t *task)
                                 task->node->ref));
         return;
     }
-    task->input = mastra_json_own(known_members(tool, task->input), pool);
     error = mastra_step_invalid(tool->input, task->input,
                                 "Step input validation failed",
                                 "WORKFLOW_STEP_INPUT_VALIDATION_FAILED", pool);
@@ -449,6 +479,7 @@ static void begin_sleep(mastra_task_t *task)
     mastra_workflow_run_t *run = task->run;
     apr_int64_t now = mastra_text_now_ms(), left;
     int known = task->wake != 0;
+    mastra_json_t *kept;
 
     if (!known) {
         task->wake = task->node->type == MASTRA_NODE_SLEEP
@@ -462,14 +493,16 @@ static void begin_sleep(mastra_task_t *task)
         return;
     }
     task->record = mastra_json_own(base_record(task, "waiting"), run->pool);
-    mastra_json_set_int(task->record, "wake", task->wake);
     mastra_json_set(task->scope->results, task->node->id,
                     mastra_json_ref(task->record));
     if (known) {
         doze(task);
         return;
     }
-    store_record(task, task->record);
+    kept = mastra_json_copy_flat(task->record);
+    mastra_json_set_int(kept, "wake", task->wake);
+    store_record(task, kept, task);
+    mastra_json_unref(kept);
     mastra_commit_flush(run);
 }
 
@@ -484,16 +517,11 @@ static void run_mapping(mastra_task_t *task)
     mastra_json_t *output = mastra_mapping_run(task->node->map, &sight, &why,
                                                pool);
     mastra_json_t *error = output ? NULL : mastra_error_make(why);
-    mastra_json_t *record = final_record(task, output, error), *lean;
 
-    lean = mastra_json_copy_flat(record);
-    mastra_json_del(lean, "payload");
-    mastra_commit(task->run, task->place, lean, NULL);
-    mastra_json_unref(lean);
-    die(task);
-    mastra_say_result(task, record);
-    mastra_task_end(task, error ? MASTRA_TASK_FAILED : MASTRA_TASK_SUCCESS,
-                    record, output, error);
+    mastra_json_own(output, pool);
+    mastra_json_own(error, pool);
+    task->record = keep_record(task, final_record(task, output, error), NULL);
+    over(task);
 }
 
 /* ---- beginning ---- */
@@ -551,6 +579,7 @@ static void show(mastra_task_t *task)
 static void begin_live(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;
+    const char *why;
 
     if (!run->env) {
         if (!task->started_at) {
@@ -574,8 +603,9 @@ static void begin_live(mastra_task_t *task)
              "often: it is not tried again");
         return;
     }
-    if (run->bytes > MASTRA_WORKFLOW_MAX_BYTES) {
-        fail(task, "The steps of the run have come to more than 128 MiB");
+    why = mastra_step_over_size(task);
+    if (why) {
+        fail(task, why);
         return;
     }
     begin_now(task);
@@ -612,6 +642,12 @@ void mastra_step_begin(mastra_task_t *task)
 {
     const mastra_json_t *row = mastra_json_get(task->run->rows, task->place);
     const char *status = mastra_json_get_str(row, "status");
+
+    if (task->node->tool) {
+        task->input = mastra_json_own(known_members(task->node->tool,
+                                                    task->input),
+                                      task->run->pool);
+    }
 
     if (!status) {
         begin_live(task);

@@ -177,7 +177,8 @@ static mastra_agent_run_t *make_run(mastra_task_t *task,
         .resource_id = run->row.resource_id,
         .request_context = mastra_json_get(run->begin, "requestContext"),
         .depth = (int)mastra_json_get_int(run->begin, "depth", 0) + 1,
-        .again = mastra_step_key(task)
+        .again = mastra_step_key(task),
+        .owned = { run->row.host, run->row.id, run->row.epoch }
     };
     const char *agent_run = mastra_json_get_str(
         mastra_json_get(task->resume, "waitsFor"), "agentRun");

@@ -175,7 +175,7 @@ static apr_status_t read_end(mastra_db_t *db, void *baton, apr_pool_t *pool)
                                        wait->run_id, 1, pool);
 
     if (rv == APR_SUCCESS) {
-        rv = mastra_flows_steps(&steps, db, wait->run_id, pool);
+        rv = mastra_flows_steps(&steps, NULL, db, wait->run_id, pool);
     }
     if (rv == APR_SUCCESS) {
         mastra_json_unref(wait->answer);

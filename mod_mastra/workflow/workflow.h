@@ -34,6 +34,7 @@ typedef struct mastra_workflow_env_t {
     const mastra_tools_t *all_tools;
     struct mastra_hub_t *hub;
     apr_interval_time_t lease, timeout;
+    apr_size_t run_size;             /* bytes that a run may come to */
     apr_interval_time_t history;     /* of what they have said */
     struct mastra_owner_t *owner;    /* what this child does: owner.c */
 } mastra_workflow_env_t;

@@ -21,6 +21,7 @@ my @good = (
     ['MastraStreamTimeout 2min',            'a time in minutes'],
     ['MastraStopLimit 10',                  'a time in seconds'],
     ['MastraBodyLimit 4.5M',                'a size in megabytes'],
+    ['MastraRunSize 32M',                   'a size of runs'],
     ['MastraBodyLimit 4096',                'a size in bytes'],
     ['MastraDurability normal',             'less durability'],
     ['MastraDbConnections 8',               'a number of connections'],
@@ -54,6 +55,7 @@ my @bad = (
     (map { ["MastraTimeout $_", qr/MastraTimeout must be a time such as 30s/] } 'long', 'soon', 'min', '-1'),
     (map { ["MastraBodyLimit $_", qr/MastraBodyLimit must be a size up to 1G/] }
             'big', '0', '4.5X', '2G', '1MM', 'nan', 'inf'),
+    (map { ["MastraRunSize $_", qr/MastraRunSize must be a size from 64K to 240M/] } 'big', '1K', '1G'),
     (map { ["MastraDbConnections $_", qr/MastraDbConnections must be a number from 2 to 1000/] }
             '1', 'many', '5000'),
     ['MastraJobThreads 1', qr/MastraJobThreads must be a number from 2 to 256, not 1/],

@@ -177,6 +177,15 @@ sub network {
         finalResult => $said =~ /PLAIN/ ? '' : 'Final network answer' }) };
 }
 
+# STEPS:[[[NAME, {arguments}], ...], ...]: the calls of each step, all of one at once; then "Done".
+sub steps {
+    my ($text, @messages) = @_;
+    my $steps = JSON::PP->new->decode($text);
+    my $n     = grep { $_->{role} eq 'assistant' && $_->{tool_calls} } @messages;
+    return { text => 'Done' } if $n >= @$steps;
+    return { calls => [map { [$_->[0], $json->encode($_->[1])] } @{ $steps->[$n] }] };
+}
+
 # What the model says to a request: { text, reason } or { calls => [[name, arguments]], pre }.
 sub plan {
     my $request  = shift;
@@ -186,6 +195,7 @@ sub plan {
     my @tools    = map { $_->{function}{name} } @{ $request->{tools} || [] };
     my $last     = $messages[-1] || {};
 
+    return steps($1, @messages) if $said =~ /STEPS:(\[.*\])/s;
     return { text => 'Tool result: ' . text_of($last->{content}) }
         if ($last->{role} // '') eq 'tool';
     if ($said =~ /CALL:([\w.-]+):(\{.*\})/s && grep { $_ eq $1 } @tools) {
@@ -289,7 +299,7 @@ sub reply_text {
 
 # Words come one chunk each; SLOW waits 400 ms before each, PACE:n n milliseconds, GATE until the
 # test says so. After the third word CUT breaks the connection, SILENT says nothing more, GARBAGE
-# sends a chunk that is not JSON; NODONE ends the body without [DONE].
+# sends a chunk that is not JSON; NODONE ends the body without [DONE], NOUSAGE counts no tokens.
 sub streamed {
     my ($request, $said, $plan, $calls, $base) = @_;
     my $pace = $said =~ /PACE:(\d+)/ ? $1 / 1000 : $said =~ /SLOW/ ? 0.4 : 0;
@@ -322,8 +332,9 @@ sub streamed {
         }
         return [@steps, broken($said)] if $said =~ /CUT|SILENT|GARBAGE/;
     }
-    my $asked = ($request->{stream_options} || {})->{include_usage};
-    push @steps, $part->({}, @$calls ? 'tool_calls' : 'stop', $asked ? () : (usage => \%usage));
+    my $asked = ($request->{stream_options} || {})->{include_usage} && $said !~ /NOUSAGE/;
+    push @steps, $part->({}, @$calls ? 'tool_calls' : 'stop',
+        $asked || $said =~ /NOUSAGE/ ? () : (usage => \%usage));
     push @steps, sse_data({ %$base, object => 'chat.completion.chunk', choices => [],
         usage => \%usage }) if $asked;
     return [@steps, $said =~ /NODONE/ ? (send => "0\r\n\r\n") : sse_end()];

@@ -36,7 +36,7 @@ my @broken = (
     ['GARBAGE one two three four five', 'MODEL_BAD_ANSWER', 'a malformed chunk'],
 );
 
-plan tests => 8 * @cases + 8 * @cases + 7 * @broken + 25;
+plan tests => 8 * @cases + 8 * @cases + 7 * @broken + 27;
 
 # How often the log has had a line about a failed run.
 sub logged { return scalar(() = $httpd->log =~ /MA3002/g) }
@@ -115,6 +115,11 @@ my $stream = $httpd->stream('/agents/up-agent/stream', { messages => 'ONCE500 a'
 is text_of_frames($stream->frames), 'Echo: ONCE500 a', '... nor by streams';
 is text_of_frames($httpd->stream('/agents/up-agent/stream', { messages => 'NODONE a' })->frames),
     'Echo: NODONE a', 'a stream without [DONE] is whole';
+my ($step, $end) = map { $_->{json}{payload}{output}{usage} } grep { ref $_->{json} && $_->{json}{type} =~ /finish$/ }
+    $httpd->stream('/agents/up-agent/stream', { messages => 'NOUSAGE a' })->frames;
+is_deeply [map { $step->{$_} } qw(inputTokens outputTokens totalTokens)], [undef, undef, 0],
+    'a step whose tokens nobody counted';
+is_deeply [map { $end->{$_} } qw(inputTokens outputTokens totalTokens)], [0, 0, 0], '... is nothing in the sum';
 
 # --- a repeated request: the question is kept once
 

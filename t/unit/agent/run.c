@@ -190,6 +190,33 @@ static void objects(void)
         { "... also within a fence", "\"schema\":" SCHEMA,
           "[{\"text\":\"```json\\n{\\\"a\\\":\\\"b\\\"}\\n```\"}]",
           "{\"a\":\"b\"}", NULL, 1 },
+        { "... behind a preface", "\"schema\":" SCHEMA,
+          "[{\"text\": \"Here it is: {\\\"a\\\":\\\"b\\\"}\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... before more words", "\"schema\":" SCHEMA,
+          "[{\"text\": \"{\\\"a\\\":\\\"b\\\"} Does {\\\"a\\\":1} help?\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... in a fence among words", "\"schema\":" SCHEMA,
+          "[{\"text\": \"Sure!\\n```json\\n{\\\"a\\\":\\\"b\\\"}\\n```\\nBye {}\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... in a fence of one line", "\"schema\":" SCHEMA,
+          "[{\"text\": \"```json{\\\"a\\\":\\\"b\\\"}```\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... behind other braces", "\"schema\":" SCHEMA,
+          "[{\"text\": \"<think>{x} or {y:1}</think> {\\\"a\\\":\\\"b\\\"}\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... with a comma too many", "\"schema\":" SCHEMA,
+          "[{\"text\": \"{\\\"a\\\":\\\"b\\\" , }\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... when its end was cut off", "\"schema\":" SCHEMA,
+          "[{\"text\": \"{\\\"a\\\":\\\"b\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... when it was cut at a name", "\"schema\":" SCHEMA,
+          "[{\"text\": \"{\\\"a\\\":\\\"b\\\",\\\"c\"}]",
+          "{\"a\":\"b\"}", NULL, 1 },
+        { "... with a line break in it", "\"schema\":" SCHEMA,
+          "[{\"text\": \"{\\\"a\\\":\\\"b\\nc\\\"}\"}]",
+          "{\"a\":\"b\\nc\"}", NULL, 1 },
         { "an array comes in an object",
           "\"schema\":{\"type\":\"array\",\"items\":{\"type\":\"number\"}}",
           "[{\"text\":\"{\\\"elements\\\":[1,2]}\"}]", "[1,2]", NULL, 1 },
@@ -267,6 +294,11 @@ static void object_requests(void)
               "\"a\",\"b\"]}}", "[{\"text\":\"{\\\"result\\\":\\\"b\\\"}\"}]");
     is_str(types(one), "start step-start text-start object text-delta text-end "
            "object-result step-finish finish", "a choice is told when it fits");
+    one = ask("plain", 1, Q ",\"structuredOutput\":{\"schema\":" SCHEMA "}",
+              "[{\"text\":\"So: {\\\"a\\\":\\\"b\\\"}\"},"
+              "{\"text\":\" or {\\\"a\\\":\"}]");
+    is_str(types(one), "start step-start text-start object text-delta text-end "
+           "object-result step-finish finish", "what stands around is not");
 }
 
 /* ---- what is refused before anything happens ---- */

@@ -57,6 +57,15 @@ static const feed_case_t cases[] = {
             "\"text\",\"text\":\"hm\"}]},{\"type\":\"text\",\"text\":\"a\"}]}")
       STOP("stop") DONE, MASTRA_FAIL_NONE,
       "response\nreasoning [hm]\ntext [a]\nfinish stop/stop 0\n" },
+    { "text that is not quite UTF-8", 1, 1,
+      DELTA("{\"content\":\"a \xff\xc3 b\"}") STOP("stop") DONE,
+      MASTRA_FAIL_NONE, "response\ntext [a \xef\xbf\xbd\xef\xbf\xbd b]\n"
+      "finish stop/stop 0\n" },
+    { "halves of a surrogate pair, and NUL", 1, 1,
+      DELTA("{\"content\":\"\\ud83d\"}") DELTA("{\"content\":\"\\ude00\\u0000\"}")
+      STOP("stop") DONE, MASTRA_FAIL_NONE,
+      "response\ntext [\xef\xbf\xbd]\ntext [\xef\xbf\xbd\xef\xbf\xbd]\n"
+      "finish stop/stop 0\n" },
     { "content_filter", 1, 1, STOP("content_filter") DONE, MASTRA_FAIL_NONE,
       "response\nfinish content-filter/content_filter 0\n" },
     { "a reason that nobody knows", 1, 1, STOP("weird") DONE, MASTRA_FAIL_NONE,

@@ -223,6 +223,9 @@ static const case_t cases[] = {
       "hello" },
     { "a redirect is an answer when none is followed", "/to?302=/ok",
       MASTRA_TRANSFER_OK, 302, "moved" },
+    { "one that is compressed, unasked", "/gzip", MASTRA_TRANSFER_OK, 200,
+      "hello" },
+    { "one that only says so", "/nogzip", MASTRA_TRANSFER_CUT, 200, "" },
     { "cut by length", "/cut", MASTRA_TRANSFER_CUT, 200, "part" },
     { "cut between chunks", "/cutchunk", MASTRA_TRANSFER_CUT, 200, "part" },
     { "a chunk that is none", "/badchunk", MASTRA_TRANSFER_CUT, 200, "" },
@@ -279,9 +282,10 @@ static void test_headers(void)
     run(f);
     ok(strstr(body_of(f), "\r\nX-A: b\r\n"), "a header is sent");
     ok(strstr(body_of(f), "\r\nX-Nothing:\r\n"), "so is an empty one");
-    ok(!strcasestr(body_of(f), "encoding")
-       && !strcasestr(body_of(f), "cookie")
-       && !strcasestr(body_of(f), "user-agent"), "nothing is added");
+    ok(strstr(body_of(f), "\r\nAccept-Encoding: identity\r\n"),
+       "what is compressed is not asked for");
+    ok(!strcasestr(body_of(f), "cookie")
+       && !strcasestr(body_of(f), "user-agent"), "nothing else is added");
     f = fetch_make("/ok");
     f->request.headers = split;
     is_int(run(f)->rv, APR_EINVAL, "a line break in a header is refused");

@@ -167,6 +167,11 @@ static int server_serve_kept(server_conn_t *c)
     return 1;
 }
 
+/* "hello" */
+#define SERVER_GZIP \
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\x48" \
+    "\xcd\xc9\xc9\x07\x00\x86\xa6\x10\x36\x05\x00\x00\x00"
+
 static void server_serve_odd(server_conn_t *c)
 {
     int i;
@@ -180,6 +185,14 @@ static void server_serve_odd(server_conn_t *c)
     else if (!strcmp(c->path, "/badchunk")) {
         server_puts(c, SERVER_CHUNKED "zz\r\npart\r\n");
         server_linger(c);
+    }
+    else if (!strcmp(c->path, "/gzip")) {
+        server_puts(c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n");
+        server_send(c, SERVER_GZIP, sizeof(SERVER_GZIP) - 1);
+    }
+    else if (!strcmp(c->path, "/nogzip")) {
+        server_puts(c, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+                    "hello, not compressed");
     }
     else if (!strcmp(c->path, "/till-close")) {
         server_puts(c, "HTTP/1.1 200 OK\r\n\r\nall of it");
