@@ -37,7 +37,6 @@
 #define NATIVE_LIMIT apr_time_from_sec(3)
 #define NODE_BYTES 8
 #define MAX_STEPS 5
-#define RECALL_CACHE ((apr_size_t)8 * 1024 * 1024)
 #define BOARD_BYTES (256 * 1024)
 /* runs that belong to no connection have so long when httpd is in a hurry */
 #define STOP_AT_ONCE apr_time_from_msec(200)
@@ -353,22 +352,6 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->loop = shared->loop;
 }
 
-static apr_status_t start_stores(const mastra_shared_t *shared,
-                                 apr_pool_t *pool)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int i;
-
-    for (i = 0; i < shared->databases->nelts && rv == APR_SUCCESS; i++) {
-        mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
-                                                    mastra_database_t *);
-
-        database->recalled = mastra_recall_cache_make(RECALL_CACHE, pool);
-        rv = mastra_store_open(&database->store, &database->conf, pool);
-    }
-    return rv;
-}
-
 /* Children can do without it: they find each other's work in storage then. */
 static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
                               apr_pool_t *pool)
@@ -402,7 +385,7 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
                                shared->job_threads, MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = start_stores(shared, pool);
+        rv = mastra_database_open_all(shared, pool);
     }
     for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
         rv = mastra_auth_child_init(&APR_ARRAY_IDX(shared->hosts, i,
