@@ -176,7 +176,7 @@ asan: test-deps
 # processes killed at every boundary between steps, and ROUNDS= times at random points
 crash: test-deps
 	for db in sqlite3 pgsql; do CRASH=1 ROUNDS=$(or $(ROUNDS),20) $(MAKE) -s -j$(JOBS) check DB=$$db \
-	    TESTS='t/workflows/boundaries.t t/workflows/nodes.t t/workflows/late.t t/agents/crash.t t/agents/once.t' || exit 1; done
+	    TESTS='t/workflows/boundaries.t t/workflows/nodes.t t/workflows/late.t t/agents/crash.t t/agents/once.t t/network/crash.t' || exit 1; done
 
 # but for the one that measures time
 valgrind: test-deps

@@ -55,6 +55,23 @@ static int bad_fields(mastra_req_t *req)
                                   "activeStepsPath, serializedStepGraph");
 }
 
+/* "a, b" as "a,b". */
+static const char *without_blanks(const char *fields, apr_pool_t *pool)
+{
+    char *copy = fields ? apr_pstrdup(pool, fields) : NULL, *to = copy;
+    const char *from;
+
+    for (from = fields; from && *from; from++) {
+        if (!strchr(" \t", *from)) {
+            *to++ = *from;
+        }
+    }
+    if (to) {
+        *to = '\0';
+    }
+    return copy;
+}
+
 static int are_known(const char *fields, apr_pool_t *pool)
 {
     static const char *const known[] = { "result", "error", "payload", "steps",
@@ -71,12 +88,14 @@ static int are_known(const char *fields, apr_pool_t *pool)
             return 0;
         }
     }
-    return 1;
+    /* commas alone name nothing */
+    return fields[strspn(fields, ",")] != '\0';
 }
 
 static int get_run(mastra_req_t *req)
 {
-    const char *fields = mastra_json_get_str(req->query, "fields");
+    const char *fields = without_blanks(
+        mastra_json_get_str(req->query, "fields"), req->pool);
     const char *nested = mastra_json_get_str(req->query,
                                              "withNestedWorkflows");
     mastra_result_t *error = NULL;
@@ -226,6 +245,14 @@ static int is_bad_date(apr_time_t *pwhen, mastra_req_t *req, const char *name)
     return text && mastra_text_iso_parse(pwhen, text);
 }
 
+/* An empty value filters nothing. */
+static const char *given(const mastra_json_t *query, const char *name)
+{
+    const char *value = mastra_json_get_str(query, name);
+
+    return value && *value ? value : NULL;
+}
+
 /* The name of what is wrong, or NULL. */
 static const char *fill_filter(mastra_flows_filter_t *filter,
                                mastra_req_t *req)
@@ -236,10 +263,11 @@ static const char *fill_filter(mastra_flows_filter_t *filter,
     filter->status = mastra_json_get_str(query, "status");
     filter->resource_id = req->principal.resource_id
                               ? req->principal.resource_id
-                              : mastra_json_get_str(query, "resourceId");
+                              : given(query, "resourceId");
     filter->limit = mastra_json_get_int(query, "limit", per_page);
     filter->offset = mastra_json_get_int(
-        query, "offset", mastra_json_get_int(query, "page", 0) * per_page);
+        query, "offset", mastra_json_get_int(query, "page", 0)
+                             * (per_page ? per_page : filter->limit));
     if (filter->limit <= 0 || filter->limit > MAX_LISTED) {
         filter->limit = MAX_LISTED;
     }

@@ -69,6 +69,7 @@ apr_status_t mastra_act_canceled(mastra_db_t *db, const mastra_flow_row_t *row,
     if (rv == APR_SUCCESS) {
         snapshot = mastra_json_own(mastra_json_copy_flat(row->snapshot), pool);
         mastra_json_set_str(snapshot, "status", "canceled");
+        mastra_json_set(snapshot, "activeStepsPath", mastra_json_object());
         rv = mastra_flows_snapshot(db, row, snapshot, 0, pool);
     }
     return rv || !row->segment || !strcmp(row->status, "suspended")

@@ -14,6 +14,7 @@ typedef struct {
     const mastra_workflow_source_t *source;
     mastra_json_t *issues;
     mastra_json_t *outputs;          /* schemas by id; null: not known */
+    const mastra_json_t *incoming;   /* schema of what predicates are given */
     apr_pool_t *pool;
 } check_t;
 
@@ -404,6 +405,57 @@ static int is_below(const char *path, const char *root)
     return !strncmp(path, root, len) && (path[len] == '.' || !path[len]);
 }
 
+/* 1: a schema on the way tells its members, and this is none of them. */
+static int is_unknown(check_t *c, const mastra_json_t *schema,
+                      const char *path)
+{
+    char *copy = apr_pstrdup(c->pool, path), *part, *state;
+
+    for (part = apr_strtok(copy, ".", &state); part;
+         part = apr_strtok(NULL, ".", &state)) {
+        const mastra_json_t *members = mastra_json_get(schema, "properties");
+        const mastra_json_t *more = mastra_json_get(schema,
+                                                    "additionalProperties");
+
+        if (!members || (more && (!mastra_json_is_bool(more)
+                                  || mastra_json_is_true(more)))) {
+            return 0;
+        }
+        schema = mastra_json_get(members, part);
+        if (!schema) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const mastra_json_t *root_schema(check_t *c, const char *path)
+{
+    return is_below(path, "stepResults") ? c->outputs
+           : is_below(path, "inputData") ? c->incoming
+           : mastra_json_get(c->definition, is_below(path, "state")
+                                                ? "stateSchema"
+                                                : "inputSchema");
+}
+
+static void check_members(check_t *c, const char *path, const char *at)
+{
+    const mastra_json_t *schema = root_schema(c, path);
+    const char *rest = strchr(path, '.');
+
+    if (rest && is_below(path, "stepResults")) {
+        apr_size_t len = strcspn(++rest, ".");
+
+        schema = mastra_json_get(schema, apr_pstrmemdup(c->pool, rest, len));
+        rest += len;
+    }
+    if (rest && is_unknown(c, schema, rest)) {
+        issue(c, "invalid-predicate-reference", at, apr_psprintf(
+            c->pool, "Predicate path \"%s\" does not exist in the known "
+            "schema.", path));
+    }
+}
+
 static void check_path(void *baton, const char *path, const char *at)
 {
     check_t *c = baton;
@@ -424,7 +476,9 @@ static void check_path(void *baton, const char *path, const char *at)
              && !is_below(path, "state")) {
         issue(c, "invalid-predicate-reference", at, "Predicate paths must be "
               "rooted at initData, inputData, stepResults, or state.");
+        return;
     }
+    check_members(c, path, at);
 }
 
 static void check_predicates(check_t *c, const mastra_json_t *entry,
@@ -450,6 +504,7 @@ static const mastra_json_t *branches(check_t *c, const mastra_json_t *entry,
     mastra_json_t *required = mastra_json_array(), *made;
     apr_size_t i;
 
+    c->incoming = incoming;
     check_predicates(c, entry, path);
     for (i = 0; i < mastra_json_size(steps); i++) {
         const mastra_json_t *step = mastra_json_at(steps, i);
@@ -518,6 +573,7 @@ static const mastra_json_t *step_on(check_t *c, const mastra_json_t *entry,
         const mastra_json_t *step = mastra_json_get(entry, "step");
 
         output = leaf(c, step, inner, incoming);
+        c->incoming = output;
         mastra_predicate_paths(mastra_json_get(entry, "predicate"),
                                apr_pstrcat(c->pool, path, ".predicate", NULL),
                                check_path, c, c->pool);

@@ -543,6 +543,11 @@ static void loop_child(mastra_task_t *task, mastra_task_t *child)
 
         mastra_json_set(record, "metadata", mastra_json_pack(
             "{s:i}", "iterationCount", task->at));
+        note_resumed(task, child->record);
+        if (child->outcome == MASTRA_TASK_SUSPENDED) {
+            /* with what the round before it was resumed */
+            lift_resumed(task, record);
+        }
         mastra_json_set(task->scope->results, child->node->id, record);
     }
     if (child->outcome != MASTRA_TASK_SUCCESS) {

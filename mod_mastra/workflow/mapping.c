@@ -276,6 +276,9 @@ static mastra_json_t *run_one(const mastra_json_t *descriptor,
     }
     root = step_output(mastra_json_get(descriptor, "step"), sight, &name,
                        pool);
+    if (!root && (!path || !*path || !strcmp(path, "."))) {
+        return mastra_json_null();
+    }
     return mastra_json_ref((mastra_json_t *)walk(
         root, path ? path : "", apr_pstrcat(pool, "step ", name, NULL), pwhy,
         pool));

@@ -157,11 +157,12 @@ static mastra_json_t *operand(const mastra_json_t *ref,
                    : look(mastra_json_get_str(ref, "path"), sight, pfound);
 }
 
-/* Equality without conversion: objects and arrays are never equal. */
+/* Equality without conversion: objects and arrays are equal to themselves
+ * only. */
 static int same(const mastra_json_t *a, const mastra_json_t *b)
 {
-    return !mastra_json_is_object(a) && !mastra_json_is_array(a)
-           && mastra_json_equal(a, b);
+    return a == b || (!mastra_json_is_object(a) && !mastra_json_is_array(a)
+                      && mastra_json_equal(a, b));
 }
 
 static int is_true(const mastra_json_t *value)

@@ -11,7 +11,7 @@ typedef struct {
     mastra_workflow_env_t *env;
     const char *author;
     apr_pool_t *pool;
-    mastra_json_t *bundle;           /* definitions by id, the first is what
+    mastra_json_t *bundle;           /* definitions by id, the last is what
                                         was asked for */
     mastra_json_t *others;           /* rows that they name, by id */
     const char *wanted;
@@ -135,22 +135,42 @@ static mastra_result_t *check_one(storing_t *storing, const char *id,
     return error;
 }
 
+static mastra_result_t *add_to_bundle(storing_t *storing,
+                                      const mastra_json_t *definition)
+{
+    const char *id = mastra_json_get_str(definition, "id");
+    mastra_json_t *one;
+
+    if (mastra_json_get(storing->bundle, id)) {
+        return mastra_result_make(storing->pool, 500, "WORKFLOW_INVALID",
+                                  "Dynamic workflow bundle contains more than "
+                                  "one definition with id \"%s\". Ids must be "
+                                  "unique within a bundle.", id);
+    }
+    one = mastra_json_copy_flat(definition);
+    mastra_json_del(one, "dependencies");
+    mastra_json_set(storing->bundle, id, one);
+    return NULL;
+}
+
+/* What others build upon comes first. New reference: the ids of those. */
 static mastra_json_t *fill_bundle(storing_t *storing,
-                                  const mastra_json_t *body)
+                                  const mastra_json_t *body,
+                                  mastra_result_t **perror)
 {
     const mastra_json_t *more = mastra_json_get(body, "dependencies");
-    mastra_json_t *root = mastra_json_copy_flat(body);
     mastra_json_t *ids = mastra_json_array();
     apr_size_t i;
 
-    mastra_json_del(root, "dependencies");
-    mastra_json_set(storing->bundle, mastra_json_get_str(body, "id"), root);
-    for (i = 0; i < mastra_json_size(more); i++) {
-        mastra_json_t *one = mastra_json_at(more, i);
-        const char *id = mastra_json_get_str(one, "id");
+    for (i = 0; i < mastra_json_size(more) && !*perror; i++) {
+        const mastra_json_t *one = mastra_json_at(more, i);
 
-        mastra_json_set(storing->bundle, id, mastra_json_ref(one));
-        mastra_json_append(ids, mastra_json_string(id));
+        *perror = add_to_bundle(storing, one);
+        mastra_json_append(ids, mastra_json_string(
+            mastra_json_get_str(one, "id")));
+    }
+    if (!*perror) {
+        *perror = add_to_bundle(storing, body);
     }
     return ids;
 }
@@ -168,7 +188,7 @@ mastra_json_t *mastra_workflow_store(mastra_workflow_env_t *env,
 
     storing.bundle = mastra_json_own(mastra_json_object(), pool);
     storing.others = mastra_json_own(mastra_json_object(), pool);
-    ids = fill_bundle(&storing, body);
+    ids = fill_bundle(&storing, body, perror);
     for (at = mastra_json_iter(storing.bundle); at && !*perror;
          at = mastra_json_next(storing.bundle, at)) {
         *perror = check_one(&storing, mastra_json_key(at),

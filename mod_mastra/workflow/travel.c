@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "engine.h"
@@ -56,9 +57,31 @@ static const mastra_node_t *node_at(const mastra_workflow_t *workflow, int at,
 
 /* ---- rows ---- */
 
-/* All rows of a workflow from an entry on go. */
-static void drop_from(travel_t *t, const char *prefix, int from)
+/* 1: place is at, or below it. */
+static int is_at(const char *place, const char *at)
 {
+    apr_size_t len = strlen(at);
+
+    return !strncmp(place, at, len) && !apr_isdigit(place[len]);
+}
+
+/* What another branch of a parallel entry has come to stays. */
+static int stays(const travel_t *t, const char *place, const char *entry,
+                 const char *branch)
+{
+    const char *status = mastra_json_get_str(mastra_json_get(t->rows, place),
+                                             "status");
+
+    return branch && is_at(place, entry) && !is_at(place, branch) && status
+           && !strcmp(status, "success");
+}
+
+/* All rows of a workflow from an entry on go. branch: the place of that one
+ * alone in the entry; or NULL. */
+static void drop_from(travel_t *t, const char *prefix, int from,
+                      const char *branch)
+{
+    const char *entry = apr_psprintf(t->pool, "%s%d", prefix, from);
     apr_size_t len = strlen(prefix);
     void *at;
 
@@ -67,7 +90,7 @@ static void drop_from(travel_t *t, const char *prefix, int from)
         const char *place = mastra_json_key(at);
 
         if (*place && !strncmp(place, prefix, len)
-            && atoi(place + len) >= from) {
+            && atoi(place + len) >= from && !stays(t, place, entry, branch)) {
             mastra_json_set(t->changes, place, mastra_json_null());
         }
     }
@@ -149,6 +172,25 @@ static void give_input(travel_t *t, const mastra_workflow_t *workflow,
     }
 }
 
+/* The branches that stay were given what they were given. */
+static void keep_inputs(travel_t *t, const mastra_node_t *node, int at,
+                        int branch, const mastra_json_t *snapshot)
+{
+    mastra_json_t *inputs = mastra_json_get(t->begin, "inputs");
+    int i;
+
+    for (i = 0; i < node->nsteps; i++) {
+        mastra_json_t *payload = mastra_json_path(snapshot, "context",
+                                                  node->steps[i]->id,
+                                                  "payload", NULL);
+
+        if (i != branch && payload) {
+            mastra_json_set(inputs, apr_psprintf(t->pool, "%d.%d", at, i),
+                            mastra_json_ref(payload));
+        }
+    }
+}
+
 static void give_answer(travel_t *t, const char *place)
 {
     mastra_json_t *data = mastra_json_get(t->body, "resumeData");
@@ -165,6 +207,11 @@ static void give_answer(travel_t *t, const char *place)
 
 /* ---- the plan ---- */
 
+static const char *join(const char *all, const char *id, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, all, *all ? ", " : "", id, NULL);
+}
+
 static mastra_result_t *unknown_step(const char *id, const mastra_json_t *steps,
                                      apr_pool_t *pool)
 {
@@ -173,8 +220,7 @@ static mastra_result_t *unknown_step(const char *id, const mastra_json_t *steps,
 
     for (at = mastra_json_iter(steps); at; at = mastra_json_next(steps, at)) {
         if (strcmp(mastra_json_key(at), "input")) {
-            all = apr_pstrcat(pool, all, *all ? ", " : "",
-                              mastra_json_key(at), NULL);
+            all = join(all, mastra_json_key(at), pool);
         }
     }
     return mastra_result_make(
@@ -184,6 +230,44 @@ static mastra_result_t *unknown_step(const char *id, const mastra_json_t *steps,
         "step, or an unnamed .map() step whose generated id changed across "
         "processes). Steps recorded in the snapshot: %s. The stored snapshot "
         "has not been modified.", id, all);
+}
+
+/* Steps before the target that the run has never come to, and of which the
+ * caller says nothing. */
+static mastra_result_t *unrecorded(const char *id,
+                                   const mastra_workflow_t *workflow, int to,
+                                   const mastra_json_t *snapshot,
+                                   const mastra_json_t *body, apr_pool_t *pool)
+{
+    const mastra_json_t *context = mastra_json_get(snapshot, "context");
+    const mastra_json_t *said = mastra_json_get(body, "context");
+    const char *gone = "", *there = "";
+    void *at;
+    int i;
+
+    for (i = 0; i < to; i++) {
+        const mastra_node_t *node = workflow->nodes[i];
+
+        if (!node->nsteps && !mastra_json_get(context, node->id)
+            && !mastra_json_get(said, node->id)) {
+            gone = join(gone, node->id, pool);
+        }
+    }
+    for (at = mastra_json_iter(context); at;
+         at = mastra_json_next(context, at)) {
+        if (strcmp(mastra_json_key(at), "input")) {
+            there = join(there, mastra_json_key(at), pool);
+        }
+    }
+    return !*gone ? NULL : mastra_result_make(
+        pool, 500, "STEP_UNKNOWN", "Cannot time travel to step '%s': step(s) "
+        "'%s' precede the target in the current execution graph but were not "
+        "recorded in the snapshot. Either the workflow definition changed "
+        "since the run was recorded (renamed steps, or unnamed .map() steps "
+        "whose generated ids changed across processes), or the recorded run "
+        "never reached these steps (it failed, was canceled, or was suspended "
+        "before them). Steps recorded in the snapshot: %s. The stored "
+        "snapshot has not been modified.", id, gone, there);
 }
 
 static mastra_json_t *names_of(const mastra_json_t *step, apr_pool_t *pool)
@@ -218,7 +302,8 @@ mastra_result_t *mastra_travel_plan(mastra_json_t *begin,
     mastra_json_t *order = mastra_json_get(snapshot, "stepExecutionPath");
     const char *prefix = "", *place = "";
     apr_size_t i;
-    int at, branch;
+    int at, branch, parallel;
+    mastra_result_t *error;
 
     if (!mastra_json_size(names)) {
         return mastra_result_make(pool, 500, "STEP_UNKNOWN", "Step is required "
@@ -234,21 +319,30 @@ mastra_result_t *mastra_travel_plan(mastra_json_t *begin,
                                                               "context"),
                                 pool);
         }
+        error = i ? NULL : unrecorded(id, workflow, at, snapshot, body, pool);
+        if (error) {
+            return error;
+        }
         if (!i) {
             mastra_json_set_int(begin, "from", at);
         }
-        place = branch >= 0 && workflow->nodes[at]->nsteps > 1
+        parallel = workflow->nodes[at]->type == MASTRA_NODE_PARALLEL;
+        place = parallel
+                || workflow->nodes[at]->type == MASTRA_NODE_CONDITIONAL
                     ? apr_psprintf(pool, "%s%d.%d", prefix, at, branch)
                     : apr_psprintf(pool, "%s%d", prefix, at);
         settle_before(&t, workflow, prefix, at);
         if (i + 1 < mastra_json_size(names)) {
-            drop_from(&t, prefix, at + 1);
+            drop_from(&t, prefix, at + 1, NULL);
             workflow = node_at(workflow, at, branch)->nested;
             prefix = apr_pstrcat(pool, place, "/", NULL);
         }
         else {
-            drop_from(&t, prefix, at);
+            drop_from(&t, prefix, at, parallel ? place : NULL);
             give_input(&t, workflow, prefix, at, place);
+            if (parallel && !*prefix) {
+                keep_inputs(&t, workflow->nodes[at], at, branch, snapshot);
+            }
         }
     }
     give_answer(&t, place);

@@ -39,8 +39,9 @@ static mastra_json_t *path_of(const mastra_workflow_t *workflow,
     return mastra_json_array();
 }
 
+/* Those with one of two states. */
 static mastra_json_t *paths_with(const mastra_workflow_run_t *run,
-                                 const char *status)
+                                 const char *status, const char *other)
 {
     const mastra_json_t *results = run->scopes->results;
     mastra_json_t *made = mastra_json_object();
@@ -48,7 +49,8 @@ static mastra_json_t *paths_with(const mastra_workflow_run_t *run,
 
     for (at = mastra_json_iter(results); at;
          at = mastra_json_next(results, at)) {
-        if (has_status(mastra_json_value(at), status)) {
+        if (has_status(mastra_json_value(at), status)
+            || has_status(mastra_json_value(at), other)) {
             mastra_json_set(made, mastra_json_key(at),
                             path_of(run->workflow, mastra_json_key(at)));
         }
@@ -144,16 +146,20 @@ mastra_json_t *mastra_run_snapshot(mastra_workflow_run_t *run,
     const char *trace = mastra_json_get_str(run->begin, "traceId");
     const char *span = mastra_json_get_str(run->begin, "spanId");
     mastra_json_t *context = mastra_json_get(run->begin, "requestContext");
+    mastra_json_t *state = mastra_json_get(run->begin, "state");
     mastra_json_t *made = mastra_json_pack(
-        "{s:s, s:s, s:{}, s:o, s:[i], s:O, s:o, s:O, s:o, s:o, s:o}", "runId",
-        run->row.id, "status", status, "value", "context", context_of(run),
+        "{s:s, s:s, s:o, s:o, s:[i], s:O, s:o, s:O, s:o, s:{}, s:o}", "runId",
+        run->row.id, "status", status, "value",
+        state ? mastra_json_ref(state) : mastra_json_object(), "context",
+        context_of(run),
         "activePaths", run->root->at < run->workflow->nnodes
                            ? run->root->at : run->workflow->nnodes - 1,
         "stepExecutionPath", run->order, "activeStepsPath",
-        paths_with(run, "running"), "serializedStepGraph",
-        run->workflow->graph, "suspendedPaths", paths_with(run, "suspended"),
-        "waitingPaths", paths_with(run, "waiting"), "resumeLabels",
-        labels_of(run));
+        strcmp(status, "canceled") ? paths_with(run, "running", "waiting")
+                                   : mastra_json_object(),
+        "serializedStepGraph", run->workflow->graph, "suspendedPaths",
+        paths_with(run, "suspended", "suspended"), "waitingPaths",
+        "resumeLabels", labels_of(run));
     mastra_json_t *nested = nested_of(run);
 
     if (!strcmp(status, "success")) {
@@ -165,7 +171,7 @@ mastra_json_t *mastra_run_snapshot(mastra_workflow_run_t *run,
     mastra_json_set(made, "requestContext", context ? mastra_json_ref(context)
                                                     : mastra_json_object());
     mastra_json_set_int(made, "timestamp", mastra_text_now_ms());
-    if (!strcmp(status, "suspended")) {
+    if (!strcmp(status, "suspended") || !strcmp(status, "failed")) {
         mastra_json_set(made, "tracingContext",
                         mastra_json_pack("{s:s*, s:s*}", "traceId", trace,
                                          "spanId", span));
@@ -210,7 +216,7 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
 
         if (payload && before
             && mastra_json_get_int(last, id, -1) == (apr_int64_t)i
-            && mastra_json_equal(payload, before)) {
+            && (payload == before || mastra_json_equal(payload, before))) {
             step = mastra_json_copy_flat(step);
             mastra_json_del(step, "payload");
             mastra_json_set(steps, id, step);
@@ -223,32 +229,52 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
     return steps;
 }
 
+static void add_suspended_at(mastra_json_t *paths, mastra_json_t *payloads,
+                             const mastra_json_t *step, const char *id)
+{
+    mastra_json_t *payload = mastra_json_get(step, "suspendPayload");
+    mastra_json_t *path = mastra_json_pack("[s]", id);
+
+    mastra_json_extend(path, mastra_json_path(payload, "__workflow_meta",
+                                              "path", NULL));
+    mastra_json_append(paths, path);
+    payload = mastra_json_is_object(payload) ? mastra_json_copy_flat(payload)
+                                             : mastra_json_ref(payload);
+    if (mastra_json_is_object(payload)) {
+        mastra_json_del(payload, "__workflow_meta");
+    }
+    mastra_json_set(payloads, id, payload);
+}
+
+static apr_int64_t branch_of(const mastra_json_t *places, const char *id)
+{
+    return mastra_json_int(mastra_json_at(mastra_json_get(places, id), 1));
+}
+
+/* Those wait that belong to one entry: they stand in the order of its
+ * branches, whichever was there first. */
 static void add_suspended(mastra_json_t *made, const mastra_json_t *snapshot)
 {
     const mastra_json_t *context = mastra_json_get(snapshot, "context");
+    const mastra_json_t *places = mastra_json_get(snapshot, "suspendedPaths");
     mastra_json_t *paths = mastra_json_array(), *payloads = mastra_json_object();
+    apr_int64_t branch, last = 0;
     void *at;
 
-    for (at = mastra_json_iter(context); at;
-         at = mastra_json_next(context, at)) {
-        const mastra_json_t *step = mastra_json_value(at);
-        mastra_json_t *payload = mastra_json_get(step, "suspendPayload");
-        mastra_json_t *path;
+    for (at = mastra_json_iter(places); at; at = mastra_json_next(places, at)) {
+        branch = branch_of(places, mastra_json_key(at));
+        last = branch > last ? branch : last;
+    }
+    for (branch = 0; branch <= last; branch++) {
+        for (at = mastra_json_iter(places); at;
+             at = mastra_json_next(places, at)) {
+            const char *id = mastra_json_key(at);
 
-        if (!has_status(step, "suspended")) {
-            continue;
+            if (branch_of(places, id) == branch) {
+                add_suspended_at(paths, payloads,
+                                 mastra_json_get(context, id), id);
+            }
         }
-        path = mastra_json_pack("[s]", mastra_json_key(at));
-        mastra_json_extend(path, mastra_json_path(payload, "__workflow_meta",
-                                                  "path", NULL));
-        mastra_json_append(paths, path);
-        payload = mastra_json_is_object(payload)
-                      ? mastra_json_copy_flat(payload)
-                      : mastra_json_ref(payload);
-        if (mastra_json_is_object(payload)) {
-            mastra_json_del(payload, "__workflow_meta");
-        }
-        mastra_json_set(payloads, mastra_json_key(at), payload);
     }
     mastra_json_set(made, "suspended", paths);
     mastra_json_set(made, "suspendPayload", payloads);

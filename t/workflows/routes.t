@@ -7,7 +7,7 @@ use JSON::PP ();
 use MastraTest;
 use Time::HiRes qw(sleep);
 
-plan tests => 115;
+plan tests => 116;
 
 my $id = "routes-$$";
 
@@ -255,8 +255,10 @@ api_post('/stored/workflows', { id => "$id-skip", inputSchema => { type => 'obje
         { type => 'tool', id => 'plus', toolId => 'add-one-tool' }] });
 $run = api_post("/workflows/$id-skip/start-async?runId=$id-skip-1", { inputData => {} })->{json};
 is $run->{steps}{weather}{status}, 'failed', 'a run fails at a step';
-$run = api_post("/workflows/$id-skip/time-travel-async?runId=$id-skip-1", { step => 'plus', inputData => { n => 1 } })->{json};
-is_deeply [$run->{status}, $run->{result}], ['success', { n => 2 }], '... which it is taken past';
+like api_post("/workflows/$id-skip/time-travel-async?runId=$id-skip-1", { step => 'plus', inputData => { n => 1 } })->{json}{error},
+    qr/^Cannot time travel to step 'plus': step\(s\) 'back' precede the target/, '... and is not taken further than it was';
+$run = api_post("/workflows/$id-skip/time-travel-async?runId=$id-skip-1", { step => 'back', inputData => { city => 'x' } })->{json};
+is_deeply [$run->{status}, $run->{result}], ['success', { n => 6 }], '... but past it';
 is $run->{steps}{weather}{status}, 'success', '... as if it had not';
 $run = api_post("/workflows/simple-workflow/restart-async?runId=$id-r", {})->{json};
 is $run->{status}, 'success', 'restarting a finished run shows its end';

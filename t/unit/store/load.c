@@ -229,9 +229,21 @@ static void load(const mastra_store_conf_t *conf)
     killed(conf);
 }
 
+/* Nobody waits for the disk then, and the log grows all the faster. */
+static void test_normal(void)
+{
+    mastra_store_conf_t conf = test_sqlite3("normal");
+
+    test_label = "sqlite3, normal: ";
+    conf.synchronous_normal = 1;
+    test_migrate(&conf);
+    together(&conf);
+}
+
 int main(void)
 {
     test_start();
+    test_normal();
     test_each("load", load);
     return test_end();
 }

@@ -53,7 +53,7 @@ static const struct {
     { "{\"op\":\"lt\",\"left\":{\"path\":\"initData.s\"},"
       "\"right\":{\"literal\":4}}", 0, "initData.s < 4" },
     { "{\"op\":\"eq\",\"left\":{\"path\":\"initData.o\"},"
-      "\"right\":{\"path\":\"initData.o\"}}", 0, "initData.o == initData.o" },
+      "\"right\":{\"path\":\"initData.o\"}}", 1, "initData.o == initData.o" },
     { "{\"op\":\"in\",\"value\":{\"path\":\"initData.n\"},\"set\":[1,5]}", 1,
       "initData.n in [1,5]" },
     { "{\"op\":\"notIn\",\"value\":{\"path\":\"initData.q\"},\"set\":[1]}", 1,
