@@ -110,8 +110,7 @@ static mastra_result_t *check(mastra_asking_t *asking, const mastra_schema_t *sc
 }
 
 /* The run tells it itself, as its end. */
-static void put_refusal(mastra_asking_t *asking, const mastra_result_t *why,
-                        const char *type)
+static void put_refusal(mastra_asking_t *asking, const mastra_result_t *why, const char *type)
 {
     mastra_json_set(asking->begin, "refused", mastra_json_pack(
         "{s:s, s:s, s:s, s:s, s:{s:s}}", "message", why->message, "domain",
@@ -120,8 +119,7 @@ static void put_refusal(mastra_asking_t *asking, const mastra_result_t *why,
 }
 
 /* What is not given is an empty object. */
-static const mastra_json_t *given(const mastra_asking_t *asking,
-                                  const char *name)
+static const mastra_json_t *given(const mastra_asking_t *asking, const char *name)
 {
     const mastra_json_t *value = mastra_json_get(asking->begin, name);
 
@@ -160,8 +158,7 @@ static mastra_result_t *check_begin(mastra_asking_t *asking)
 }
 
 /* The snapshot of a run that has done nothing yet. */
-static mastra_json_t *first_snapshot(const mastra_asking_t *asking,
-                                     const char *status)
+static mastra_json_t *first_snapshot(const mastra_asking_t *asking, const char *status)
 {
     mastra_json_t *context = mastra_json_get(asking->begin, "requestContext");
     mastra_json_t *made = mastra_json_pack(
@@ -185,8 +182,7 @@ static mastra_json_t *first_snapshot(const mastra_asking_t *asking,
 
 /* ---- store thread: the claim ---- */
 
-static apr_status_t put_changes(mastra_asking_t *asking, mastra_db_t *db,
-                                apr_pool_t *pool)
+static apr_status_t put_changes(mastra_asking_t *asking, mastra_db_t *db, apr_pool_t *pool)
 {
     const char *id = asking->row.id;
     apr_status_t rv = APR_SUCCESS;
@@ -373,15 +369,13 @@ static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     asking->row.graph = apr_pstrdup(asking->pool, row.graph);
     asking->row.created = apr_pstrdup(asking->pool, row.created);
     asking->row.updated = apr_pstrdup(asking->pool, row.updated);
-    asking->row.snapshot = mastra_json_own(mastra_json_ref(row.snapshot),
-                                           asking->pool);
+    asking->row.snapshot = mastra_json_own(mastra_json_ref(row.snapshot), asking->pool);
     return APR_SUCCESS;
 }
 
 /* ---- request thread ---- */
 
-static mastra_result_t *store_error(mastra_asking_t *asking, apr_status_t rv,
-                                    const char *what)
+static mastra_result_t *store_error(mastra_asking_t *asking, apr_status_t rv, const char *what)
 {
     if (asking->error) {
         return asking->error;
@@ -421,8 +415,7 @@ static mastra_result_t *check_owner(const mastra_asking_t *asking)
 
 mastra_result_t *mastra_ask_read(mastra_asking_t *asking)
 {
-    mastra_result_t *error = call(asking, MASTRA_STORE_READ, read_job,
-                                  "read the run");
+    mastra_result_t *error = call(asking, MASTRA_STORE_READ, read_job, "read the run");
 
     if (asking->rows) {
         mastra_json_own(asking->rows, asking->pool);
@@ -463,8 +456,7 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
                                                  asking->workflow,
                                                  asking->env->run_size,
                                                  asking->pool);
-    error = call(asking, MASTRA_STORE_WRITE, create ? create_job : start_job,
-                 "start the run");
+    error = call(asking, MASTRA_STORE_WRITE, create ? create_job : start_job, "start the run");
     if (!error && !create) {
         asking->launch->graph = apr_pstrdup(asking->launch->pool,
                                             asking->workflow->pinned);
@@ -486,8 +478,7 @@ static void forget_bytes(mastra_asking_t *asking, const mastra_json_t *record)
 static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
     mastra_json_t *rows = mastra_json_copy_flat(asking->rows);
-    mastra_result_t *error = call(asking, MASTRA_STORE_WRITE, go_on_job,
-                                  "go on with the run");
+    mastra_result_t *error = call(asking, MASTRA_STORE_WRITE, go_on_job, "go on with the run");
     void *at;
 
     for (at = mastra_json_iter(asking->changes); at;
@@ -516,8 +507,7 @@ static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *
 
 /* ---- resuming ---- */
 
-static mastra_result_t *resume_step(mastra_asking_t *asking,
-                                    const mastra_task_t *task)
+static mastra_result_t *resume_step(mastra_asking_t *asking, const mastra_task_t *task)
 {
     mastra_json_t *data = mastra_json_get(asking->ask->body, "resumeData");
     const mastra_json_t *row = mastra_json_get(asking->rows, task->place);

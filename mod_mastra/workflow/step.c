@@ -13,8 +13,7 @@
 
 /* ---- validation ---- */
 
-static mastra_json_t *issues_of(const mastra_schema_errors_t *errors,
-                                apr_pool_t *pool)
+static mastra_json_t *issues_of(const mastra_schema_errors_t *errors, apr_pool_t *pool)
 {
     mastra_json_t *made = mastra_json_array();
     int i;
@@ -84,8 +83,7 @@ static void keep_resume(mastra_json_t *record, const mastra_json_t *resume)
 }
 
 /* In the order in which the original writes it. */
-static mastra_json_t *base_record(const mastra_task_t *task,
-                                  const char *status)
+static mastra_json_t *base_record(const mastra_task_t *task, const char *status)
 {
     mastra_json_t *made = mastra_json_pack("{s:O, s:I, s:s}", "payload",
                                            task->input, "startedAt",
@@ -124,8 +122,7 @@ static mastra_json_t *too_long_record(const mastra_task_t *task)
 }
 
 /* The record, which storage is to have: another one if it is too long. */
-static mastra_json_t *keep_record(mastra_task_t *task, mastra_json_t *record,
-                                  int waits)
+static mastra_json_t *keep_record(mastra_task_t *task, mastra_json_t *record, int waits)
 {
     if (!mastra_commit(task, record, waits)) {
         mastra_json_unref(record);
@@ -231,8 +228,7 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
         mastra_json_set(record, "waitsFor", waits);
     }
     task->record = keep_record(task, record, 1);
-    mastra_json_set(task->run->rows, task->place,
-                    mastra_json_ref(task->record));
+    mastra_json_set(task->run->rows, task->place, mastra_json_ref(task->record));
     settle(task);
 }
 
