@@ -160,6 +160,7 @@ check-build: $(MODULE) $(TOOLS) $(TESTMOD) $(UNIT) $(REPLAY)
 
 # one pass over the suite; TESTS='t/agent/stream.t build/t/unit/base/json' narrows it
 check: check-build t/conf/modules.conf
+	$(if $(word 2,$(CURDIR)),$(error Tests do not run in a path with spaces. "make test" runs them in a copy))
 	@UNIT='$(UNIT) $(REPLAY)' $(TEST) $(TESTS)
 
 test-prefork:
