@@ -15,11 +15,6 @@ static mastra_result_t *refuse(apr_pool_t *pool, int status, const char *code,
     return mastra_result_make(pool, status, code, "%s", message);
 }
 
-static mastra_result_t *no_run(apr_pool_t *pool)
-{
-    return refuse(pool, 404, "RUN_NOT_FOUND", "Workflow run not found");
-}
-
 static mastra_result_t *claimed(apr_pool_t *pool, const mastra_flow_row_t *row)
 {
     return mastra_result_make(
@@ -33,20 +28,13 @@ static mastra_result_t *claimed(apr_pool_t *pool, const mastra_flow_row_t *row)
 
 /* ---- what a run begins with ---- */
 
-static mastra_json_t *random_hex(apr_size_t n)
-{
-    char text[65];
-
-    mastra_text_random_hex(text, n);
-    return mastra_json_string(text);
-}
-
 static void set_options(mastra_json_t *begin, const mastra_workflow_ask_t *ask)
 {
     static const char *const names[] = { "outputOptions", "perStep", NULL };
     mastra_json_t *context = ask->principal->request_context;
     const char *trace = mastra_json_get_str(
         mastra_json_get(ask->body, "tracingOptions"), "traceId");
+    char number[33];
     int i;
 
     for (i = 0; names[i]; i++) {
@@ -66,9 +54,11 @@ static void set_options(mastra_json_t *begin, const mastra_workflow_ask_t *ask)
         mastra_json_set_str(begin, "traceId", trace);
     }
     else if (!mastra_json_get(begin, "traceId")) {
-        mastra_json_set(begin, "traceId", random_hex(16));
+        mastra_text_random_hex(number, 16);
+        mastra_json_set_str(begin, "traceId", number);
     }
-    mastra_json_set(begin, "spanId", random_hex(8));
+    mastra_text_random_hex(number, 8);
+    mastra_json_set_str(begin, "spanId", number);
     mastra_json_set_int(begin, "depth", ask->principal->depth);
 }
 
@@ -381,7 +371,8 @@ static mastra_result_t *store_error(mastra_asking_t *asking, apr_status_t rv, co
         return asking->error;
     }
     if (rv == MASTRA_STORE_NOT_FOUND) {
-        return no_run(asking->pool);
+        return refuse(asking->pool, 404, "RUN_NOT_FOUND",
+                      "Workflow run not found");
     }
     if (rv == MASTRA_STORE_STALE) {
         return is_resume(asking)

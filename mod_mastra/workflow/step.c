@@ -380,15 +380,6 @@ static void ask_human(mastra_task_t *task)
     mastra_json_unref(waits);
 }
 
-const char *mastra_step_key(const mastra_task_t *task)
-{
-    const mastra_workflow_run_t *run = task->run;
-
-    return apr_psprintf(run->pool, "%s/%d/%s/%d", run->row.id,
-                        (int)mastra_json_get_int(run->begin, "turn", 0),
-                        task->place, task->attempt);
-}
-
 static void call_tool(mastra_task_t *task)
 {
     mastra_workflow_run_t *run = task->run;

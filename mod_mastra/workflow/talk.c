@@ -169,6 +169,15 @@ static mastra_json_t *decision_of(const mastra_json_t *resume)
     return made;
 }
 
+const char *mastra_step_key(const mastra_task_t *task)
+{
+    const mastra_workflow_run_t *run = task->run;
+
+    return apr_psprintf(run->pool, "%s/%d/%s/%d", run->row.id,
+                        (int)mastra_json_get_int(run->begin, "turn", 0),
+                        task->place, task->attempt);
+}
+
 static mastra_agent_run_t *make_run(mastra_task_t *task,
                                     mastra_result_t **perror)
 {
