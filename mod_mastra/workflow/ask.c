@@ -456,15 +456,6 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
     return error;
 }
 
-/* A row that goes does not count any more. */
-static void forget_bytes(mastra_asking_t *asking, const mastra_json_t *record)
-{
-    const char *text = mastra_json_text(record, asking->pool);
-    apr_size_t len = text ? strlen(text) : 0;
-
-    asking->row.bytes -= len < asking->row.bytes ? len : asking->row.bytes;
-}
-
 /* The claim of what was read, with the changes. */
 static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *asked)
 {
@@ -475,7 +466,9 @@ static mastra_result_t *go_on(mastra_asking_t *asking, mastra_workflow_asked_t *
     for (at = mastra_json_iter(asking->changes); at;
          at = mastra_json_next(asking->changes, at)) {
         if (mastra_json_is_null(mastra_json_value(at))) {
-            forget_bytes(asking, mastra_json_get(rows, mastra_json_key(at)));
+            asking->row.bytes = mastra_size_without(
+                asking->row.bytes, mastra_json_get(rows, mastra_json_key(at)),
+                asking->pool);
             mastra_json_del(rows, mastra_json_key(at));
         }
         else {

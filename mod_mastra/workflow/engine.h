@@ -163,6 +163,11 @@ mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
 apr_size_t mastra_step_size(apr_size_t run_size);
 /* The error of a step whose row would be longer; new reference. */
 mastra_json_t *mastra_step_too_long(apr_size_t run_size);
+/* The record with that error, short in any case; new reference. */
+mastra_json_t *mastra_step_long_record(const mastra_task_t *task);
+/* What all records come to when one of them goes. */
+apr_size_t mastra_size_without(apr_size_t bytes, const mastra_json_t *record,
+                               apr_pool_t *pool);
 /* Why it cannot begin: NULL: nothing is too long. */
 const char *mastra_step_over_size(const mastra_task_t *task);
 

@@ -1,5 +1,7 @@
 /* What a run may come to: in a step, and in all. */
 
+#include <string.h>
+
 #include <apr_strings.h>
 
 #include "engine.h"
@@ -19,6 +21,15 @@ mastra_json_t *mastra_step_too_long(apr_size_t run_size)
     apr_snprintf(text, sizeof(text), "The step has come to more than %"
                  APR_SIZE_T_FMT " bytes", mastra_step_size(run_size));
     return mastra_error_make(text);
+}
+
+mastra_json_t *mastra_step_long_record(const mastra_task_t *task)
+{
+    return mastra_json_pack("{s:O, s:I, s:s, s:o, s:I}", "payload",
+                            task->input, "startedAt", task->started_at,
+                            "status", "failed", "error",
+                            mastra_step_too_long(task->run->env->run_size),
+                            "endedAt", mastra_text_now_ms());
 }
 
 /* Mappings alone may choose from more. */
@@ -50,4 +61,13 @@ const char *mastra_step_over_size(const mastra_task_t *task)
                ? apr_psprintf(run->pool, "The step is given more than %"
                               APR_SIZE_T_FMT " bytes", one)
                : NULL;
+}
+
+apr_size_t mastra_size_without(apr_size_t bytes, const mastra_json_t *record,
+                               apr_pool_t *pool)
+{
+    const char *text = mastra_json_text(record, pool);
+    apr_size_t len = text ? strlen(text) : 0;
+
+    return len < bytes ? bytes - len : 0;
 }

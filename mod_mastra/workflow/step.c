@@ -111,22 +111,12 @@ static mastra_json_t *final_record(const mastra_task_t *task,
     return made;
 }
 
-/* Instead of one that is too long: short in any case. */
-static mastra_json_t *too_long_record(const mastra_task_t *task)
-{
-    return mastra_json_pack("{s:O, s:I, s:s, s:o, s:I}", "payload",
-                            task->input, "startedAt", task->started_at,
-                            "status", "failed", "error",
-                            mastra_step_too_long(task->run->env->run_size),
-                            "endedAt", mastra_text_now_ms());
-}
-
 /* The record, which storage is to have: another one if it is too long. */
 static mastra_json_t *keep_record(mastra_task_t *task, mastra_json_t *record, int waits)
 {
     if (!mastra_commit(task, record, waits)) {
         mastra_json_unref(record);
-        record = too_long_record(task);
+        record = mastra_step_long_record(task);
         mastra_commit(task, record, waits);
     }
     return mastra_json_own(record, task->run->pool);

@@ -96,5 +96,12 @@ cmp_ok $rounds, '<', 8, 'nothing of that is kept for good' or diag "$before kB, 
 
 is run('thin', 'thin-1')->[0], 'success', 'the child goes on';
 is_deeply [$httpd->children], \@pids, '... and is the same';
+# what the runs have said is written: nothing is added to the log of the database any more
+my ($size, $was) = (-1, -2);
+wait_for(sub {
+    sleep 1 if $size >= 0;
+    ($was, $size) = ($size, -s(($httpd->database_file // '') . '-wal') // 0);
+    return $was == $size;
+});
 $httpd->stop;
 unlike $httpd->log, qr/\[mastra:(?:error|warn)\](?!.*MA201)/, 'the log has no complaint';
