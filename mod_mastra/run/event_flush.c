@@ -10,13 +10,15 @@
 #define FLUSH_EVERY apr_time_from_msec(100)
 #define FLUSH_AGAIN apr_time_from_sec(1)     /* after a failure */
 #define BATCH_MAX (1024 * 1024)              /* bytes of one log */
+#define TEXT_MAX (32 * 1024 * 1024)          /* and of all, about */
+#define TEXT_KEPT (1024 * 1024)
 /* storage that fails so long loses what it was to keep */
 #define GIVE_UP apr_time_from_sec(30)
 
 typedef struct {
     mastra_log_t *log;
     mastra_events_row_t row;
-    mastra_buf_t text;
+    apr_size_t at, len;          /* of its frames in the text */
     apr_int64_t trim;            /* 0, or drop what is before */
     int ends;                    /* nothing follows */
     int stale;
@@ -37,8 +39,9 @@ struct mastra_flusher_t {
     int due;                     /* it has come while a job was under way */
     int busy;                    /* a job is under way */
     apr_time_t failed_since;
-    piece_t *pieces;
-    int npieces;
+    piece_t *pieces;             /* memory that is kept, as that of text */
+    int npieces, room;
+    mastra_buf_t text;           /* of all pieces */
     mastra_store_job_t job;
     mastra_msg_t msg;
     apr_status_t rv;
@@ -58,9 +61,10 @@ static apr_status_t write_pieces(mastra_db_t *db, void *baton,
     for (i = 0; i < flusher->npieces && !rv; i++) {
         piece_t *piece = &flusher->pieces[i];
 
-        if (!piece->text.len) {
+        if (!piece->len) {
             continue;
         }
+        piece->row.frames = flusher->text.data + piece->at;
         rv = mastra_events_append(db, &piece->row, pool);
         piece->stale = rv == MASTRA_EVENTS_STALE;
         if (piece->stale) {
@@ -99,6 +103,7 @@ static mastra_flusher_t *flusher_of(mastra_log_t *log)
         flusher = apr_pcalloc(events->pool, sizeof(*flusher));
         flusher->events = events;
         flusher->store = log->store;
+        mastra_buf_init(&flusher->text, (apr_size_t)1 << 30);
         flusher->dirty.end = &flusher->dirty.first;
         flusher->urgent.end = &flusher->urgent.first;
         flusher->next = events->flushers;
@@ -107,34 +112,62 @@ static mastra_flusher_t *flusher_of(mastra_log_t *log)
     return flusher;
 }
 
-static void collect(piece_t *piece, mastra_log_t *log)
+static void collect(mastra_flusher_t *flusher, mastra_log_t *log)
 {
+    piece_t *piece = &flusher->pieces[flusher->npieces++];
+    mastra_buf_t *text = &flusher->text;
     const mastra_frame_t *frame;
     apr_int64_t seq = log->written;
 
     memset(piece, 0, sizeof(*piece));
     piece->log = log;
-    mastra_buf_init(&piece->text, (apr_size_t)1 << 30);
+    piece->at = text->len;
     while ((frame = mastra_ring_after(&log->ring, seq)) != NULL
-           && (!piece->text.len || piece->text.len + frame->len < BATCH_MAX)) {
+           && (!piece->len || piece->len + frame->len < BATCH_MAX)) {
         if (!piece->row.seq) {
             piece->row.seq = frame->seq;
         }
-        mastra_buf_add(&piece->text, frame->text, frame->len);
-        mastra_buf_add(&piece->text, "\n", 1);
+        mastra_buf_add(text, frame->text, frame->len);
+        mastra_buf_add(text, "\n", 1);
+        piece->len = text->len - piece->at;
         seq = frame->seq;
     }
+    mastra_buf_add(text, "", 1);
     piece->row.log = log->key;
     piece->row.newest = seq;
     piece->row.epoch = log->epoch;
-    piece->row.frames = piece->text.data;
     piece->ends = log->closed && log->ended && seq == log->ring.last;
-    log->stored += piece->text.len;
+    log->stored += piece->len;
     if (log->stored > MASTRA_LOG_STORED / 2) {
         piece->trim = log->before_half;
         log->before_half = log->half;
         log->half = seq;
         log->stored = 0;
+    }
+}
+
+/* Room for so many pieces. */
+static void need_pieces(mastra_flusher_t *flusher, int n)
+{
+    if (n > flusher->room) {
+        free(flusher->pieces);
+        flusher->room = 2 * n;
+        flusher->pieces = calloc((apr_size_t)flusher->room,
+                                 sizeof(*flusher->pieces));
+        if (!flusher->pieces) {
+            abort();
+        }
+    }
+}
+
+/* What one job took much of is not kept. */
+static void reset_text(mastra_flusher_t *flusher)
+{
+    if (flusher->text.len > TEXT_KEPT) {
+        mastra_buf_free(&flusher->text);
+    }
+    else {
+        mastra_buf_reset(&flusher->text);
     }
 }
 
@@ -205,7 +238,6 @@ static void settle_piece(mastra_flusher_t *flusher, piece_t *piece)
     mastra_log_t *log = piece->log;
     int failed = flusher->rv != APR_SUCCESS;
 
-    mastra_buf_free(&piece->text);
     if (failed && mastra_loop_now(flusher->events->loop)
                       - flusher->failed_since < GIVE_UP) {
         mastra_log_dirty(log);
@@ -222,11 +254,9 @@ static void settle_piece(mastra_flusher_t *flusher, piece_t *piece)
 static void after_write(void *baton)
 {
     mastra_flusher_t *flusher = baton;
-    piece_t *pieces = flusher->pieces;
-    int i, n = flusher->npieces;
+    int i;
 
-    flusher->pieces = NULL;
-    flusher->npieces = 0;
+    reset_text(flusher);
     if (flusher->rv == APR_SUCCESS) {
         flusher->failed_since = 0;
     }
@@ -236,10 +266,10 @@ static void after_write(void *baton)
                    "what runs say cannot be stored: who joins late or is slow "
                    "will miss it");
     }
-    for (i = 0; i < n; i++) {
-        settle_piece(flusher, &pieces[i]);
+    for (i = 0; i < flusher->npieces; i++) {
+        settle_piece(flusher, &flusher->pieces[i]);
     }
-    free(pieces);
+    flusher->npieces = 0;
     flusher->busy = 0;
     if (flusher->failed_since) {
         set_timer(flusher, FLUSH_AGAIN);
@@ -247,9 +277,28 @@ static void after_write(void *baton)
     else if (flusher->due || flusher->urgent.n) {
         set_now(flusher);
     }
-    else if (flusher->dirty.n && !flusher->waiting) {
-        set_timer(flusher, FLUSH_EVERY);
+}
+
+static void enlist(list_t *list, mastra_log_t *log)
+{
+    log->next_dirty = NULL;
+    log->at_dirty = list->end;
+    *list->end = log;
+    list->end = &log->next_dirty;
+    list->n++;
+    log->dirty = 1;
+}
+
+static void delist(list_t *list, mastra_log_t *log)
+{
+    *log->at_dirty = log->next_dirty;
+    if (log->next_dirty) {
+        log->next_dirty->at_dirty = log->at_dirty;
     }
+    else {
+        list->end = log->at_dirty;
+    }
+    list->n--;
 }
 
 /* What is urgent goes alone: what others say meanwhile makes one row of a tenth
@@ -258,13 +307,11 @@ static void collect_list(mastra_flusher_t *flusher, list_t *list)
 {
     mastra_log_t *log;
 
-    while ((log = list->first) != NULL) {
-        list->first = log->next_dirty;
+    while ((log = list->first) != NULL && flusher->text.len < TEXT_MAX) {
+        delist(list, log);
         log->dirty = log->urgent = 0;
-        collect(&flusher->pieces[flusher->npieces++], log);
+        collect(flusher, log);
     }
-    list->end = &list->first;
-    list->n = 0;
 }
 
 static void submit(mastra_flusher_t *flusher)
@@ -295,39 +342,15 @@ static void flush(mastra_flusher_t *flusher)
         return;
     }
     if (n) {
-        flusher->pieces = calloc((apr_size_t)n, sizeof(*flusher->pieces));
-        if (!flusher->pieces) {
-            abort();
-        }
+        need_pieces(flusher, n);
         collect_list(flusher, &flusher->urgent);
         if (flusher->due) {
             collect_list(flusher, &flusher->dirty);
         }
         submit(flusher);
     }
-    flusher->due = 0;
-}
-
-static void enlist(list_t *list, mastra_log_t *log)
-{
-    log->next_dirty = NULL;
-    log->at_dirty = list->end;
-    *list->end = log;
-    list->end = &log->next_dirty;
-    list->n++;
-    log->dirty = 1;
-}
-
-static void delist(list_t *list, mastra_log_t *log)
-{
-    *log->at_dirty = log->next_dirty;
-    if (log->next_dirty) {
-        log->next_dirty->at_dirty = log->at_dirty;
-    }
-    else {
-        list->end = log->at_dirty;
-    }
-    list->n--;
+    /* what there was no room for comes next */
+    flusher->due &= flusher->dirty.n > 0;
 }
 
 void mastra_log_dirty(mastra_log_t *log)
@@ -337,7 +360,7 @@ void mastra_log_dirty(mastra_log_t *log)
     if (!log->dirty) {
         enlist(&flusher->dirty, log);
     }
-    if (!flusher->busy && !flusher->waiting) {
+    if (!flusher->waiting) {
         set_timer(flusher, FLUSH_EVERY);
     }
 }

@@ -46,7 +46,7 @@ static const char row_held[] =
 static const char row_settle[] =
     "UPDATE mastra_x_runs SET status = ?, owner = '', lease = 0, wake = ?, "
     "taken = 0, changed = ? WHERE id = ? AND epoch = ? "
-    "AND status = 'running'";
+    "AND status = 'running' AND halt <= ?";
 static const char row_hand_back[] =
     "UPDATE mastra_x_runs SET owner = '', lease = 0 WHERE id = ? "
     "AND epoch = ? AND status = 'running'";
@@ -380,15 +380,15 @@ apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
 
 apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
                                  const char *status, apr_int64_t wake,
-                                 apr_pool_t *pool)
+                                 int halted, apr_pool_t *pool)
 {
     apr_int64_t now;
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
     return rv ? rv : change(db, row_settle, (const mastra_bind_t[]) {
         MASTRA_TEXT(status), MASTRA_INT(wake), MASTRA_INT(now),
-        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch)
-    }, 5, pool);
+        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch), MASTRA_INT(halted)
+    }, 6, pool);
 }
 
 apr_status_t mastra_flows_hand_back(mastra_db_t *db,
@@ -525,6 +525,8 @@ apr_status_t mastra_flows_due(mastra_flows_due_t *due, mastra_db_t *db,
     due->ids = ids;
     due->graphs = graphs;
     due->nids = (int)(graphs - ids);
+    due->more = mastra_rows_count(lapsed) == DUE_AT_ONCE
+                || mastra_rows_count(slept) == DUE_AT_ONCE;
     due->owners = all;
     due->nowners = (int)(texts(owners, 0, all) - all);
     due->next = mastra_rows_int(next, 0, 0);

@@ -70,10 +70,10 @@ apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
                                   const mastra_flow_step_t *step,
                                   apr_pool_t *pool);
 /* The owner lets go of the run: it is in status now, until wake (0: for
- * good). */
+ * good). halted 0: STALE also when somebody has asked for its end. */
 apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
                                  const char *status, apr_int64_t wake,
-                                 apr_pool_t *pool);
+                                 int halted, apr_pool_t *pool);
 /* The owner cannot go on with it: others may, at once. */
 apr_status_t mastra_flows_hand_back(mastra_db_t *db,
                                     const mastra_flow_row_t *row,
@@ -106,6 +106,7 @@ typedef struct {
     const char *const *ids;      /* of runs to go on with, nids of them */
     const char *const *graphs;   /* and theirs */
     int nids;
+    int more;                    /* there may be others */
     const char *const *owners;   /* of all that are running */
     int nowners;
     apr_int64_t next;            /* when the next sleep is over; 0: none */

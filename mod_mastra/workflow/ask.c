@@ -273,7 +273,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
             return rv;
         }
     }
-    rv = asking->ask->run_id && !asking->ask->also
+    rv = asking->ask->run_id && !asking->ask->also && !asking->ask->only_new
              ? mastra_flows_get(&row, db, asking->env->host, NULL,
                                 asking->row.id, 0, pool)
              : MASTRA_STORE_NOT_FOUND;
@@ -334,6 +334,12 @@ static apr_status_t go_on_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return claim_for(asking, &row, db, pool);
 }
 
+/* Its rows tell what it waits for, the snapshot need not be read. */
+static int is_resume(const mastra_asking_t *asking)
+{
+    return asking->ask && asking->ask->what == MASTRA_WORKFLOW_RESUME;
+}
+
 /* What the run waits for is there as it was read, or somebody was faster. */
 static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
@@ -341,8 +347,8 @@ static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_flow_row_t row;
     const char *graph;
     apr_status_t rv = mastra_flows_get(&row, db, asking->env->host,
-                                       asking->workflow->id, asking->row.id, 1,
-                                       pool);
+                                       asking->workflow->id, asking->row.id,
+                                       !is_resume(asking), pool);
 
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_get_graph(&graph, db, row.graph, pool);
@@ -384,7 +390,7 @@ static mastra_result_t *store_error(mastra_asking_t *asking, apr_status_t rv,
         return no_run(asking->pool);
     }
     if (rv == MASTRA_STORE_STALE) {
-        return asking->ask && asking->ask->what == MASTRA_WORKFLOW_RESUME
+        return is_resume(asking)
                    ? claimed(asking->pool, &asking->row)
                    : refuse(asking->pool, 409, "RUN_CHANGED", "The run was "
                             "changed by somebody else meanwhile");

@@ -134,19 +134,13 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
 static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
                               apr_pool_t *pool)
 {
-    mastra_flow_row_t now;
-    apr_status_t rv;
+    apr_status_t rv = mastra_flows_settle(db, &batch->row, "canceled", 0, 1,
+                                          pool);
 
-    if (strcmp(batch->status, "suspended") && strcmp(batch->status, "waiting")) {
-        return APR_SUCCESS;
-    }
-    rv = mastra_flows_get(&now, db, batch->row.host, NULL, batch->row.id, 0,
-                          pool);
-    if (rv == APR_SUCCESS && now.halt) {
+    if (rv == APR_SUCCESS) {
         batch->status = "canceled";
-        mastra_json_set_str(batch->snapshot, "status", batch->status);
         batch->text = NULL;
-        rv = mastra_flows_mark(db, &now, batch->status, pool);
+        mastra_json_set_str(batch->snapshot, "status", batch->status);
     }
     return rv;
 }
@@ -154,6 +148,8 @@ static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
 static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
                            apr_pool_t *pool)
 {
+    int waits = !strcmp(batch->status, "suspended")
+                || !strcmp(batch->status, "waiting");
     apr_int64_t wake = 0;
     apr_status_t rv = APR_SUCCESS;
 
@@ -167,18 +163,16 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
             wake = now.now + batch->wake - mastra_text_now_ms();
         }
     }
-    return rv ? rv : mastra_flows_settle(db, &batch->row, batch->status, wake,
-                                         pool);
+    if (rv == APR_SUCCESS) {
+        rv = mastra_flows_settle(db, &batch->row, batch->status, wake, !waits,
+                                 pool);
+    }
+    return rv == MASTRA_STORE_STALE && waits ? heed_halt(batch, db, pool) : rv;
 }
 
-static apr_status_t put_snapshot(mastra_batch_t *batch, mastra_db_t *db,
+static apr_status_t put_snapshot(const mastra_batch_t *batch, mastra_db_t *db,
                                  apr_pool_t *pool)
 {
-    apr_status_t rv = heed_halt(batch, db, pool);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
     return batch->text
            ? mastra_flows_snapshot_text(db, &batch->row, batch->text, pool)
            : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
