@@ -25,7 +25,10 @@ enum { CODE_BUSY = 5, CODE_LOCKED = 6, CODE_READONLY = 8, CODE_FULL = 13,
 #define CHECKPOINT_PAGES 8192
 /* what may be left for the time in which nobody writes */
 #define REST_PAGES 256
+/* milliseconds for those who read from the log; a long log is worth more */
 #define REST_TRIES 10
+#define LONG_PAGES (3 * CHECKPOINT_PAGES)
+#define LONG_TRIES 200
 #define ROUNDS_MAX 4
 
 /*
@@ -41,7 +44,7 @@ typedef struct {
     int locked;
     int wal;                 /* descriptor of the log, -1: SQLite syncs */
     mastra_sqlite_t *native; /* or NULL */
-    int pages;               /* of the log, after our last commit */
+    int pages;               /* of the log, when we committed or folded last */
     int settled;             /* when housekeeping was due last */
     /* said for each transaction: the driver parses a plain query each time */
     apr_dbd_prepared_t *begin, *begin_write, *commit;
@@ -441,21 +444,21 @@ static int is_due(mastra_db_t *db)
  */
 static int fold_most(state_t *state, const apr_uint32_t *stopping)
 {
-    int rounds, pages, before = 0;
+    int rounds, before = 0;
 
     for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         if (*(const volatile apr_uint32_t *)stopping
-            || mastra_sqlite_fold(state->native, &pages) != APR_SUCCESS) {
+            || mastra_sqlite_fold(state->native, &state->pages) != APR_SUCCESS) {
             return 0;
         }
-        if (pages < CHECKPOINT_PAGES / 2) {
+        if (state->pages < CHECKPOINT_PAGES / 2) {
             return 0;            /* somebody else was: it has begun anew */
         }
         mastra_sqlite_sync(state->native);
-        if (pages - before < REST_PAGES) {
+        if (state->pages - before < REST_PAGES) {
             break;
         }
-        before = pages;
+        before = state->pages;
     }
     return 1;
 }
@@ -464,14 +467,14 @@ static int fold_most(state_t *state, const apr_uint32_t *stopping)
  * for long: they may stay, and the log grows until the next time. */
 static void fold_rest(mastra_db_t *db, state_t *state)
 {
+    int most = state->pages < LONG_PAGES ? REST_TRIES : LONG_TRIES, tries;
     apr_status_t rv = MASTRA_STORE_BUSY;
-    int tries;
 
     if (!state->native) {
         pragma(NULL, db, "PRAGMA wal_checkpoint(PASSIVE)");
         return;
     }
-    for (tries = 0; rv == MASTRA_STORE_BUSY && tries < REST_TRIES; tries++) {
+    for (tries = 0; rv == MASTRA_STORE_BUSY && tries < most; tries++) {
         if (tries) {
             apr_sleep(apr_time_from_msec(1));
         }

@@ -13,9 +13,9 @@
 
 #define WRITERS 6
 #define MESSAGE (64 * 1024)
-#define AGAIN 3                  /* times that the log begins anew */
+#define AGAIN 2                  /* times that the log begins anew */
 #define LOG_MAX (400 * 1024 * 1024)
-#define KILLS 6
+#define KILLS 3
 #define PATIENCE apr_time_from_sec(60)
 
 typedef struct {
