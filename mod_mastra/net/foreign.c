@@ -38,7 +38,7 @@ static void delist(mastra_foreign_t *foreign)
         foreign->next->prev = foreign->prev;
     }
     jobs->nforeign--;
-    last = jobs->stopped && !jobs->nforeign;
+    last = mastra_jobs_is_unused(jobs);
     pthread_mutex_unlock(&jobs->lock);
     if (last) {
         mastra_jobs_free(jobs);

@@ -7,6 +7,9 @@
 
 #include "jobs_internal.h"
 
+/* jobs that wait for the end of the loop's turn before a thread is woken */
+#define LATER_MAX 32
+
 static __thread mastra_jobs_t *of_this_thread;
 
 void mastra_net_until(struct timespec *until, apr_interval_time_t time)
@@ -112,6 +115,44 @@ static void *APR_THREAD_FUNC run_jobs(apr_thread_t *thread, void *baton)
     return NULL;
 }
 
+int mastra_jobs_is_unused(const mastra_jobs_t *jobs)
+{
+    return jobs->stopped && !jobs->nforeign && !jobs->wakes_later;
+}
+
+static void wake_cb(void *baton)
+{
+    mastra_jobs_t *jobs = baton;
+    int last;
+
+    pthread_mutex_lock(&jobs->lock);
+    jobs->wakes_later = 0;
+    if (must_wake(jobs)) {
+        pthread_cond_signal(&jobs->work);
+    }
+    last = mastra_jobs_is_unused(jobs);
+    pthread_mutex_unlock(&jobs->lock);
+    if (last) {
+        mastra_jobs_free(jobs);
+    }
+}
+
+/* What the loop hands over in one turn costs one wake, unless it is much. 1: a
+ * thread is to be woken now. With the lock. */
+static int note_push(mastra_jobs_t *jobs)
+{
+    if (!mastra_loop_is_current(jobs->loop) || jobs->queued >= LATER_MAX) {
+        return must_wake(jobs);
+    }
+    if (!jobs->wakes_later && jobs->idle && !jobs->waking) {
+        jobs->wakes_later = 1;
+        jobs->wake.cb = wake_cb;
+        jobs->wake.baton = jobs;
+        mastra_loop_defer(jobs->loop, &jobs->wake);
+    }
+    return 0;
+}
+
 apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job)
 {
     apr_status_t rv = APR_EAGAIN;
@@ -124,7 +165,7 @@ apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job)
         *jobs->end = job;
         jobs->end = &job->next;
         jobs->queued++;
-        wake = must_wake(jobs);
+        wake = note_push(jobs);
         rv = APR_SUCCESS;
     }
     pthread_mutex_unlock(&jobs->lock);
@@ -251,7 +292,7 @@ void mastra_jobs_free(mastra_jobs_t *jobs)
 int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit)
 {
     apr_status_t rv;
-    int n, used;
+    int n, unused;
 
     apr_pool_cleanup_kill(jobs->pool, jobs, stop_cleanup);
     pthread_mutex_lock(&jobs->lock);
@@ -270,9 +311,9 @@ int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit)
     }
     pthread_mutex_lock(&jobs->lock);
     jobs->stopped = 1;
-    used = jobs->nforeign;
+    unused = mastra_jobs_is_unused(jobs);
     pthread_mutex_unlock(&jobs->lock);
-    if (!used) {
+    if (unused) {
         mastra_jobs_free(jobs);
     }
     return 0;

@@ -26,6 +26,8 @@ struct mastra_jobs_t {
     int queued;
     int idle;                /* threads that wait on work */
     int waking;              /* one of them was told and has not come */
+    mastra_msg_t wake;       /* the loop wakes one at the end of its turn */
+    int wakes_later;
     int waiting;             /* jobs that wait for other jobs */
     int running;             /* threads that have not ended */
     int stopping;
@@ -35,6 +37,10 @@ struct mastra_jobs_t {
     mastra_foreign_t *foreign;
     int nforeign;
 };
+
+/* Whether this is to be freed by who asks, as nothing uses it any more. With
+ * the lock. */
+int mastra_jobs_is_unused(const mastra_jobs_t *jobs);
 
 void mastra_jobs_free(mastra_jobs_t *jobs);
 /* A condition whose clock does not jump, and a point on it. */

@@ -10,36 +10,44 @@
 #define FLUSH_EVERY apr_time_from_msec(100)
 #define FLUSH_AGAIN apr_time_from_sec(1)     /* after a failure */
 #define BATCH_MAX (1024 * 1024)              /* bytes of one log */
+#define TEXT_MAX (32 * 1024 * 1024)          /* and of all, about */
+#define TEXT_KEPT (1024 * 1024)
 /* storage that fails so long loses what it was to keep */
 #define GIVE_UP apr_time_from_sec(30)
 
 typedef struct {
     mastra_log_t *log;
     mastra_events_row_t row;
-    mastra_buf_t text;
+    apr_size_t at, len;          /* of its frames in the text */
     apr_int64_t trim;            /* 0, or drop what is before */
     int ends;                    /* nothing follows */
     int stale;
 } piece_t;
 
+typedef struct {
+    mastra_log_t *first, **end;
+    int n;
+} list_t;
+
 struct mastra_flusher_t {
     mastra_flusher_t *next;
     mastra_events_t *events;
     mastra_store_t *store;
-    mastra_log_t *dirty, **dirty_end;
-    mastra_timer_t timer;
+    list_t dirty, urgent;        /* those that wait for the timer, or do not */
+    mastra_timer_t timer, now;
     int waiting;                 /* the timer is set */
+    int due;                     /* it has come while a job was under way */
     int busy;                    /* a job is under way */
-    int hurried;
     apr_time_t failed_since;
-    piece_t *pieces;
-    int npieces;
+    piece_t *pieces;             /* memory that is kept, as that of text */
+    int npieces, room;
+    mastra_buf_t text;           /* of all pieces */
     mastra_store_job_t job;
     mastra_msg_t msg;
     apr_status_t rv;
 };
 
-static void flush(void *baton);
+static void flush(mastra_flusher_t *flusher);
 
 /* ---- the job: store thread ---- */
 
@@ -53,9 +61,10 @@ static apr_status_t write_pieces(mastra_db_t *db, void *baton,
     for (i = 0; i < flusher->npieces && !rv; i++) {
         piece_t *piece = &flusher->pieces[i];
 
-        if (!piece->text.len) {
+        if (!piece->len) {
             continue;
         }
+        piece->row.frames = flusher->text.data + piece->at;
         rv = mastra_events_append(db, &piece->row, pool);
         piece->stale = rv == MASTRA_EVENTS_STALE;
         if (piece->stale) {
@@ -94,36 +103,41 @@ static mastra_flusher_t *flusher_of(mastra_log_t *log)
         flusher = apr_pcalloc(events->pool, sizeof(*flusher));
         flusher->events = events;
         flusher->store = log->store;
-        flusher->dirty_end = &flusher->dirty;
+        mastra_buf_init(&flusher->text, (apr_size_t)1 << 30);
+        flusher->dirty.end = &flusher->dirty.first;
+        flusher->urgent.end = &flusher->urgent.first;
         flusher->next = events->flushers;
         events->flushers = flusher;
     }
     return flusher;
 }
 
-static void collect(piece_t *piece, mastra_log_t *log)
+static void collect(mastra_flusher_t *flusher, mastra_log_t *log)
 {
+    piece_t *piece = &flusher->pieces[flusher->npieces++];
+    mastra_buf_t *text = &flusher->text;
     const mastra_frame_t *frame;
     apr_int64_t seq = log->written;
 
     memset(piece, 0, sizeof(*piece));
     piece->log = log;
-    mastra_buf_init(&piece->text, (apr_size_t)1 << 30);
+    piece->at = text->len;
     while ((frame = mastra_ring_after(&log->ring, seq)) != NULL
-           && (!piece->text.len || piece->text.len + frame->len < BATCH_MAX)) {
+           && (!piece->len || piece->len + frame->len < BATCH_MAX)) {
         if (!piece->row.seq) {
             piece->row.seq = frame->seq;
         }
-        mastra_buf_add(&piece->text, frame->text, frame->len);
-        mastra_buf_add(&piece->text, "\n", 1);
+        mastra_buf_add(text, frame->text, frame->len);
+        mastra_buf_add(text, "\n", 1);
+        piece->len = text->len - piece->at;
         seq = frame->seq;
     }
+    mastra_buf_add(text, "", 1);
     piece->row.log = log->key;
     piece->row.newest = seq;
     piece->row.epoch = log->epoch;
-    piece->row.frames = piece->text.data;
     piece->ends = log->closed && log->ended && seq == log->ring.last;
-    log->stored += piece->text.len;
+    log->stored += piece->len;
     if (log->stored > MASTRA_LOG_STORED / 2) {
         piece->trim = log->before_half;
         log->before_half = log->half;
@@ -132,10 +146,56 @@ static void collect(piece_t *piece, mastra_log_t *log)
     }
 }
 
+/* Room for so many pieces. */
+static void need_pieces(mastra_flusher_t *flusher, int n)
+{
+    if (n > flusher->room) {
+        free(flusher->pieces);
+        flusher->room = 2 * n;
+        flusher->pieces = calloc((apr_size_t)flusher->room,
+                                 sizeof(*flusher->pieces));
+        if (!flusher->pieces) {
+            abort();
+        }
+    }
+}
+
+/* What one job took much of is not kept. */
+static void reset_text(mastra_flusher_t *flusher)
+{
+    if (flusher->text.len > TEXT_KEPT) {
+        mastra_buf_free(&flusher->text);
+    }
+    else {
+        mastra_buf_reset(&flusher->text);
+    }
+}
+
+static void on_time(void *baton)
+{
+    mastra_flusher_t *flusher = baton;
+
+    flusher->waiting = 0;
+    flusher->due = 1;
+    flush(flusher);
+}
+
+static void on_urgent(void *baton)
+{
+    flush(baton);
+}
+
 static void set_timer(mastra_flusher_t *flusher, apr_interval_time_t in)
 {
     flusher->waiting = 1;
-    mastra_loop_timer_set(flusher->events->loop, &flusher->timer, in, flush,
+    mastra_loop_timer_set(flusher->events->loop, &flusher->timer, in, on_time,
+                          flusher);
+}
+
+/* After what else is done now: many logs may end in one turn. */
+static void set_now(mastra_flusher_t *flusher)
+{
+    mastra_loop_timer_set(flusher->events->loop, &flusher->now, 0, on_urgent,
                           flusher);
 }
 
@@ -178,7 +238,6 @@ static void settle_piece(mastra_flusher_t *flusher, piece_t *piece)
     mastra_log_t *log = piece->log;
     int failed = flusher->rv != APR_SUCCESS;
 
-    mastra_buf_free(&piece->text);
     if (failed && mastra_loop_now(flusher->events->loop)
                       - flusher->failed_since < GIVE_UP) {
         mastra_log_dirty(log);
@@ -195,11 +254,9 @@ static void settle_piece(mastra_flusher_t *flusher, piece_t *piece)
 static void after_write(void *baton)
 {
     mastra_flusher_t *flusher = baton;
-    piece_t *pieces = flusher->pieces;
-    int i, n = flusher->npieces;
+    int i;
 
-    flusher->pieces = NULL;
-    flusher->npieces = 0;
+    reset_text(flusher);
     if (flusher->rv == APR_SUCCESS) {
         flusher->failed_since = 0;
     }
@@ -209,51 +266,58 @@ static void after_write(void *baton)
                    "what runs say cannot be stored: who joins late or is slow "
                    "will miss it");
     }
-    for (i = 0; i < n; i++) {
-        settle_piece(flusher, &pieces[i]);
+    for (i = 0; i < flusher->npieces; i++) {
+        settle_piece(flusher, &flusher->pieces[i]);
     }
-    free(pieces);
+    flusher->npieces = 0;
     flusher->busy = 0;
-    if (flusher->dirty) {
-        set_timer(flusher, flusher->rv ? FLUSH_AGAIN
-                           : flusher->hurried ? 0 : FLUSH_EVERY);
+    if (flusher->failed_since) {
+        set_timer(flusher, FLUSH_AGAIN);
+    }
+    else if (flusher->due || flusher->urgent.n) {
+        set_now(flusher);
     }
 }
 
-static int count_dirty(const mastra_flusher_t *flusher)
+static void enlist(list_t *list, mastra_log_t *log)
 {
-    const mastra_log_t *log;
-    int n = 0;
-
-    for (log = flusher->dirty; log; log = log->next_dirty) {
-        n++;
-    }
-    return n;
+    log->next_dirty = NULL;
+    log->at_dirty = list->end;
+    *list->end = log;
+    list->end = &log->next_dirty;
+    list->n++;
+    log->dirty = 1;
 }
 
-static void flush(void *baton)
+static void delist(list_t *list, mastra_log_t *log)
 {
-    mastra_flusher_t *flusher = baton;
-    int n = count_dirty(flusher);
+    *log->at_dirty = log->next_dirty;
+    if (log->next_dirty) {
+        log->next_dirty->at_dirty = log->at_dirty;
+    }
+    else {
+        list->end = log->at_dirty;
+    }
+    list->n--;
+}
+
+/* What is urgent goes alone: what others say meanwhile makes one row of a tenth
+ * of a second, and not one for each log that ends. */
+static void collect_list(mastra_flusher_t *flusher, list_t *list)
+{
+    mastra_log_t *log;
+
+    while ((log = list->first) != NULL && flusher->text.len < TEXT_MAX) {
+        delist(list, log);
+        log->dirty = log->urgent = 0;
+        collect(flusher, log);
+    }
+}
+
+static void submit(mastra_flusher_t *flusher)
+{
     apr_status_t rv;
 
-    flusher->waiting = 0;
-    if (flusher->busy || !n) {
-        return;
-    }
-    flusher->hurried = 0;
-    flusher->pieces = calloc((apr_size_t)n, sizeof(*flusher->pieces));
-    if (!flusher->pieces) {
-        abort();
-    }
-    while (flusher->dirty) {
-        mastra_log_t *log = flusher->dirty;
-
-        flusher->dirty = log->next_dirty;
-        log->dirty = 0;
-        collect(&flusher->pieces[flusher->npieces++], log);
-    }
-    flusher->dirty_end = &flusher->dirty;
     memset(&flusher->job, 0, sizeof(flusher->job));
     flusher->job.mode = MASTRA_STORE_WRITE;
     flusher->job.run = write_pieces;
@@ -270,22 +334,33 @@ static void flush(void *baton)
     }
 }
 
-static void queue_log(mastra_flusher_t *flusher, mastra_log_t *log)
+static void flush(mastra_flusher_t *flusher)
 {
-    if (!log->dirty) {
-        log->dirty = 1;
-        log->next_dirty = NULL;
-        *flusher->dirty_end = log;
-        flusher->dirty_end = &log->next_dirty;
+    int n = flusher->urgent.n + (flusher->due ? flusher->dirty.n : 0);
+
+    if (flusher->busy) {
+        return;
     }
+    if (n) {
+        need_pieces(flusher, n);
+        collect_list(flusher, &flusher->urgent);
+        if (flusher->due) {
+            collect_list(flusher, &flusher->dirty);
+        }
+        submit(flusher);
+    }
+    /* what there was no room for comes next */
+    flusher->due &= flusher->dirty.n > 0;
 }
 
 void mastra_log_dirty(mastra_log_t *log)
 {
     mastra_flusher_t *flusher = flusher_of(log);
 
-    queue_log(flusher, log);
-    if (!flusher->busy && !flusher->waiting) {
+    if (!log->dirty) {
+        enlist(&flusher->dirty, log);
+    }
+    if (!flusher->waiting) {
         set_timer(flusher, FLUSH_EVERY);
     }
 }
@@ -294,10 +369,16 @@ void mastra_log_hurry(mastra_log_t *log)
 {
     mastra_flusher_t *flusher = flusher_of(log);
 
-    queue_log(flusher, log);
-    flusher->hurried = 1;
+    if (log->dirty && !log->urgent) {
+        delist(&flusher->dirty, log);
+        log->dirty = 0;
+    }
+    if (!log->dirty) {
+        log->urgent = 1;
+        enlist(&flusher->urgent, log);
+    }
     if (!flusher->busy && !flusher->failed_since) {
-        set_timer(flusher, 0);
+        set_now(flusher);
     }
 }
 

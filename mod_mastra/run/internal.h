@@ -49,8 +49,9 @@ struct mastra_log_t {
     apr_int64_t written;         /* newest sequence in storage */
     apr_size_t unwritten;        /* bytes */
     int full;                    /* append said 0, room is owed */
-    int dirty;                   /* in the flusher's list */
-    mastra_log_t *next_dirty;
+    int dirty;                   /* in one of the flusher's lists, */
+    int urgent;                  /* in that of those which do not wait */
+    mastra_log_t *next_dirty, **at_dirty;
     apr_int64_t sync_to;         /* synced is called when that is written */
     void (*synced)(void *baton);
     void *sync_baton;

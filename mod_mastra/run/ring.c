@@ -5,7 +5,8 @@
 
 #include "ring.h"
 
-#define FIRST_SIZE 64
+/* a small piece of memory: most logs are short */
+#define FIRST_SIZE 32
 
 void mastra_ring_init(mastra_ring_t *ring, apr_int64_t after)
 {

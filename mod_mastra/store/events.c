@@ -9,8 +9,11 @@
 #define END_SEQ (APR_INT64_C(1) << 60)
 #define ROWS_AT_ONCE 64
 
+/* Who took the log over writes behind all that the one before it can say: no
+ * row of before need be looked at. */
 static const char events_later[] =
-    "SELECT 1 FROM mastra_x_events WHERE log = ? AND epoch > ? LIMIT 1";
+    "SELECT 1 FROM mastra_x_events WHERE log = ? AND seq > ? AND epoch > ? "
+    "LIMIT 1";
 static const char events_insert[] =
     "INSERT INTO mastra_x_events (log, seq, newest, epoch, ends, made, frames) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (log, seq) DO NOTHING";
@@ -42,8 +45,8 @@ apr_status_t mastra_events_append(mastra_db_t *db,
     apr_int64_t now;
     apr_status_t rv = mastra_db_query(&rows, db, events_later,
                                       (const mastra_bind_t[]) {
-        MASTRA_TEXT(row->log), MASTRA_INT(row->epoch)
-    }, 2, pool);
+        MASTRA_TEXT(row->log), MASTRA_INT(row->newest), MASTRA_INT(row->epoch)
+    }, 3, pool);
 
     if (rv == APR_SUCCESS && mastra_rows_count(rows)) {
         return MASTRA_EVENTS_STALE;

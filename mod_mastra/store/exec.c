@@ -574,6 +574,11 @@ void mastra_store_close(mastra_store_t *store)
     apr_pool_cleanup_run(store->pool, store, close_store);
 }
 
+int mastra_store_writes_singly(const mastra_store_t *store)
+{
+    return store->dialect->single_writer;
+}
+
 /* Wakes one idle thread that takes jobs of this mode. */
 static void wake_one(mastra_store_t *store, mastra_store_mode_e mode)
 {

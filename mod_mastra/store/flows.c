@@ -30,7 +30,7 @@ static const char row_lean[] = WITHOUT_SNAPSHOT "WHERE r.id = ?";
 static const char row_insert[] =
     "INSERT INTO mastra_x_runs (host, id, kind, name, resource, status, "
     "epoch, lease, changed, summary, owner, halt, wake, taken, segment) "
-    "VALUES (?, ?, 'workflow', ?, ?, ?, 1, 0, ?, ?, '', 0, 0, 0, 0) "
+    "VALUES (?, ?, 'workflow', ?, ?, ?, 1, ?, ?, ?, ?, 0, 0, 0, ?) "
     "ON CONFLICT (id) DO NOTHING";
 static const char row_claim[] =
     "UPDATE mastra_x_runs SET status = 'running', epoch = epoch + 1, "
@@ -46,7 +46,7 @@ static const char row_held[] =
 static const char row_settle[] =
     "UPDATE mastra_x_runs SET status = ?, owner = '', lease = 0, wake = ?, "
     "taken = 0, changed = ? WHERE id = ? AND epoch = ? "
-    "AND status = 'running'";
+    "AND status = 'running' AND halt <= ?";
 static const char row_hand_back[] =
     "UPDATE mastra_x_runs SET owner = '', lease = 0 WHERE id = ? "
     "AND epoch = ? AND status = 'running'";
@@ -108,6 +108,13 @@ static const char step_put[] =
     "INSERT INTO mastra_x_steps (run, place, made, record) VALUES "
     "(?, ?, ?, ?) ON CONFLICT (run, place) DO UPDATE SET "
     "record = excluded.record, made = excluded.made";
+/* The same, if the run is held: one statement for both. */
+static const char step_put_held[] =
+    "INSERT INTO mastra_x_steps (run, place, made, record) "
+    "SELECT ?1, ?2, ?3, ?4 FROM mastra_x_runs WHERE id = ?1 AND epoch = ?5 "
+    "AND status = 'running' AND lease > ?6 AND taken = 0 "
+    "ON CONFLICT (run, place) DO UPDATE SET record = excluded.record, "
+    "made = excluded.made";
 static const char step_drop[] =
     "DELETE FROM mastra_x_steps WHERE run = ? AND place = ?";
 static const char step_drop_all[] =
@@ -184,6 +191,18 @@ apr_status_t mastra_flows_get(mastra_flow_row_t *row, mastra_db_t *db,
 
 /* ---- changes of hands ---- */
 
+apr_status_t mastra_flows_snapshot_text(mastra_db_t *db,
+                                        const mastra_flow_row_t *row,
+                                        const char *snapshot,
+                                        apr_pool_t *pool)
+{
+    return mastra_db_execute(NULL, db, snapshot_save, (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->id),
+        MASTRA_TEXT(row->resource_id), MASTRA_TEXT(snapshot),
+        MASTRA_TIME(apr_time_now() / 1000 * 1000)
+    }, 5, pool);
+}
+
 apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
@@ -192,34 +211,64 @@ apr_status_t mastra_flows_snapshot(mastra_db_t *db,
     const char *text = limit ? mastra_json_text_within(snapshot, limit, pool)
                              : mastra_json_text(snapshot, pool);
 
-    return !text ? APR_ENOSPC
-                 : mastra_db_execute(NULL, db, snapshot_save,
-                                     (const mastra_bind_t[]) {
-        MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->id),
-        MASTRA_TEXT(row->resource_id), MASTRA_TEXT(text),
-        MASTRA_TIME(apr_time_now() / 1000 * 1000)
-    }, 5, pool);
+    return text ? mastra_flows_snapshot_text(db, row, text, pool)
+                : APR_ENOSPC;
+}
+
+static apr_status_t insert(mastra_db_t *db, const mastra_flow_row_t *row,
+                           apr_int64_t now, apr_pool_t *pool)
+{
+    int changed = 0;
+    apr_status_t rv = mastra_db_execute(&changed, db, row_insert,
+                                        (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->host), MASTRA_TEXT(row->id),
+        MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->resource_id),
+        MASTRA_TEXT(row->status), MASTRA_INT(row->lease), MASTRA_INT(now),
+        MASTRA_TEXT(row->graph), MASTRA_TEXT(row->owner),
+        MASTRA_INT(row->segment)
+    }, 10, pool);
+
+    if (rv == APR_SUCCESS && !changed) {
+        return MASTRA_STORE_EXISTS;
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    return row->snapshot_text
+           ? mastra_flows_snapshot_text(db, row, row->snapshot_text, pool)
+           : mastra_flows_snapshot(db, row, row->snapshot, 0, pool);
 }
 
 apr_status_t mastra_flows_create(mastra_db_t *db, const mastra_flow_row_t *row,
                                  apr_pool_t *pool)
 {
+    mastra_flow_row_t made = *row;
     apr_int64_t now;
-    int changed = 0;
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
+    made.owner = "";
+    made.lease = made.segment = 0;
+    return rv ? rv : insert(db, &made, now, pool);
+}
+
+apr_status_t mastra_flows_begin(mastra_flow_row_t *row, mastra_db_t *db,
+                                const char *owner, apr_interval_time_t lease,
+                                apr_pool_t *pool)
+{
+    mastra_flow_row_t made = *row;
+    apr_status_t rv = mastra_db_now(&made.now, db, pool);
+
+    made.status = "running";
+    made.owner = owner;
+    made.lease = made.now + lease / 1000;
+    made.epoch = made.segment = 1;
     if (rv == APR_SUCCESS) {
-        rv = mastra_db_execute(&changed, db, row_insert,
-                               (const mastra_bind_t[]) {
-            MASTRA_TEXT(row->host), MASTRA_TEXT(row->id),
-            MASTRA_TEXT(row->workflow), MASTRA_TEXT(row->resource_id),
-            MASTRA_TEXT(row->status), MASTRA_INT(now), MASTRA_TEXT(row->graph)
-        }, 7, pool);
+        rv = insert(db, &made, made.now, pool);
     }
-    if (rv == APR_SUCCESS && !changed) {
-        return MASTRA_STORE_EXISTS;
+    if (rv == APR_SUCCESS) {
+        *row = made;
     }
-    return rv ? rv : mastra_flows_snapshot(db, row, row->snapshot, 0, pool);
+    return rv;
 }
 
 /* What changes one row with the epoch that the caller knows. */
@@ -288,33 +337,58 @@ static apr_status_t is_held(int *pheld, mastra_db_t *db,
     return rv;
 }
 
-apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
-                                  apr_interval_time_t lease, apr_pool_t *pool)
+/* The row of a step, if the run need not be written: *pheld. */
+static apr_status_t put_held(int *pheld, mastra_db_t *db,
+                             const mastra_flow_row_t *row,
+                             const mastra_flow_step_t *step,
+                             apr_int64_t until, apr_pool_t *pool)
 {
-    apr_int64_t now;
+    *pheld = 0;
+    return !db->dialect->single_writer ? APR_SUCCESS
+           : mastra_db_execute(pheld, db, step_put_held,
+                               (const mastra_bind_t[]) {
+        MASTRA_TEXT(row->id), MASTRA_TEXT(step->place),
+        MASTRA_INT(apr_time_now()), MASTRA_TEXT(step->record),
+        MASTRA_INT(row->epoch), MASTRA_INT(until)
+    }, 6, pool);
+}
+
+apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
+                                  apr_interval_time_t lease,
+                                  const mastra_flow_step_t *step,
+                                  apr_pool_t *pool)
+{
+    apr_int64_t now, until;
     int held = 0;
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
+    until = now + lease / 2000;
     if (rv == APR_SUCCESS) {
-        rv = is_held(&held, db, row, now + lease / 2000, pool);
+        rv = step ? put_held(&held, db, row, step, until, pool)
+                  : is_held(&held, db, row, until, pool);
     }
-    return rv || held ? rv : change(db, row_advance, (const mastra_bind_t[]) {
-        MASTRA_INT(now + lease / 1000), MASTRA_TEXT(row->id),
-        MASTRA_INT(row->epoch)
-    }, 3, pool);
+    if (rv == APR_SUCCESS && !held) {
+        rv = change(db, row_advance, (const mastra_bind_t[]) {
+            MASTRA_INT(now + lease / 1000), MASTRA_TEXT(row->id),
+            MASTRA_INT(row->epoch)
+        }, 3, pool);
+    }
+    return rv || held || !step ? rv
+           : mastra_flows_put_step(db, row->id, step->place, step->record,
+                                   pool);
 }
 
 apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
                                  const char *status, apr_int64_t wake,
-                                 apr_pool_t *pool)
+                                 int halted, apr_pool_t *pool)
 {
     apr_int64_t now;
     apr_status_t rv = mastra_db_now(&now, db, pool);
 
     return rv ? rv : change(db, row_settle, (const mastra_bind_t[]) {
         MASTRA_TEXT(status), MASTRA_INT(wake), MASTRA_INT(now),
-        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch)
-    }, 5, pool);
+        MASTRA_TEXT(row->id), MASTRA_INT(row->epoch), MASTRA_INT(halted)
+    }, 6, pool);
 }
 
 apr_status_t mastra_flows_hand_back(mastra_db_t *db,
@@ -451,6 +525,8 @@ apr_status_t mastra_flows_due(mastra_flows_due_t *due, mastra_db_t *db,
     due->ids = ids;
     due->graphs = graphs;
     due->nids = (int)(graphs - ids);
+    due->more = mastra_rows_count(lapsed) == DUE_AT_ONCE
+                || mastra_rows_count(slept) == DUE_AT_ONCE;
     due->owners = all;
     due->nowners = (int)(texts(owners, 0, all) - all);
     due->next = mastra_rows_int(next, 0, 0);

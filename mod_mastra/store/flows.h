@@ -30,9 +30,15 @@ typedef struct {
     apr_int64_t now;             /* when this was read */
     const char *created, *updated;   /* ISO */
     mastra_json_t *snapshot;     /* owned by the pool; NULL: not read */
+    const char *snapshot_text;   /* to be written; NULL: snapshot's */
     apr_size_t bytes;            /* of its steps, if they were read */
 } mastra_flow_row_t;
 
+/* place: where in the graph; "" for what the run began with. */
+typedef struct {
+    const char *place;
+    const char *record;          /* JSON */
+} mastra_flow_step_t;
 
 /* The owner is gone, or nobody takes care of it in time. */
 int mastra_flow_lapsed(const mastra_flow_row_t *row);
@@ -41,6 +47,11 @@ int mastra_flow_lapsed(const mastra_flow_row_t *row);
  * the id is another run's. */
 apr_status_t mastra_flows_create(mastra_db_t *db, const mastra_flow_row_t *row,
                                  apr_pool_t *pool);
+/* A run that is begun at once: created, and its first segment is owner's. row
+ * is changed to what it is then. */
+apr_status_t mastra_flows_begin(mastra_flow_row_t *row, mastra_db_t *db,
+                                const char *owner, apr_interval_time_t lease,
+                                apr_pool_t *pool);
 /* NOT_FOUND: none such. workflow NULL: any; snapshot: read it, too. */
 apr_status_t mastra_flows_get(mastra_flow_row_t *row, mastra_db_t *db,
                               const char *host, const char *workflow,
@@ -52,14 +63,17 @@ apr_status_t mastra_flows_get(mastra_flow_row_t *row, mastra_db_t *db,
 apr_status_t mastra_flows_claim(mastra_flow_row_t *row, mastra_db_t *db,
                                 const char *owner, apr_interval_time_t lease,
                                 int begins, apr_pool_t *pool);
-/* The owner is still there, and a step ends: STALE when it is not any more. */
+/* The owner is still there, and a step (or NULL) has come to this: STALE when
+ * it is not any more. */
 apr_status_t mastra_flows_advance(mastra_db_t *db, const mastra_flow_row_t *row,
-                                  apr_interval_time_t lease, apr_pool_t *pool);
+                                  apr_interval_time_t lease,
+                                  const mastra_flow_step_t *step,
+                                  apr_pool_t *pool);
 /* The owner lets go of the run: it is in status now, until wake (0: for
- * good). */
+ * good). halted 0: STALE also when somebody has asked for its end. */
 apr_status_t mastra_flows_settle(mastra_db_t *db, const mastra_flow_row_t *row,
                                  const char *status, apr_int64_t wake,
-                                 apr_pool_t *pool);
+                                 int halted, apr_pool_t *pool);
 /* The owner cannot go on with it: others may, at once. */
 apr_status_t mastra_flows_hand_back(mastra_db_t *db,
                                     const mastra_flow_row_t *row,
@@ -73,6 +87,10 @@ apr_status_t mastra_flows_snapshot(mastra_db_t *db,
                                    const mastra_flow_row_t *row,
                                    const mastra_json_t *snapshot,
                                    apr_size_t limit, apr_pool_t *pool);
+apr_status_t mastra_flows_snapshot_text(mastra_db_t *db,
+                                        const mastra_flow_row_t *row,
+                                        const char *snapshot,
+                                        apr_pool_t *pool);
 /* Asks the owner to end it, or whoever has it next; MASTRA_STORE_STALE when
  * somebody has asked before. */
 apr_status_t mastra_flows_halt(mastra_db_t *db, const mastra_flow_row_t *row,
@@ -88,6 +106,7 @@ typedef struct {
     const char *const *ids;      /* of runs to go on with, nids of them */
     const char *const *graphs;   /* and theirs */
     int nids;
+    int more;                    /* there may be others */
     const char *const *owners;   /* of all that are running */
     int nowners;
     apr_int64_t next;            /* when the next sleep is over; 0: none */
@@ -101,11 +120,6 @@ apr_status_t mastra_flows_due(mastra_flows_due_t *due, mastra_db_t *db,
 
 /* ---- steps ---- */
 
-/* place: where in the graph; "" for what the run began with. */
-typedef struct {
-    const char *place;
-    const char *record;          /* JSON */
-} mastra_flow_step_t;
 /* The result of a step, in place of an earlier one. */
 apr_status_t mastra_flows_put_step(mastra_db_t *db, const char *run,
                                    const char *place, const char *record,

@@ -41,6 +41,8 @@ apr_status_t mastra_store_open(mastra_store_t **pstore,
                                apr_pool_t *pool);
 /* Runs what is queued, then joins the threads. */
 void mastra_store_close(mastra_store_t *store);
+/* One thread writes for all: jobs of less work are better than many of them. */
+int mastra_store_writes_singly(const mastra_store_t *store);
 
 typedef enum { MASTRA_STORE_READ, MASTRA_STORE_WRITE } mastra_store_mode_e;
 

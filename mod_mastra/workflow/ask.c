@@ -217,8 +217,9 @@ static apr_status_t claim_for(mastra_asking_t *asking, mastra_flow_row_t *row,
                               mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_workflow_env_t *env = asking->env;
-    apr_status_t rv = mastra_flows_claim(row, db, env->owner->address,
-                                         env->lease, 1, pool);
+    apr_status_t rv = asking->fresh ? APR_SUCCESS
+                      : mastra_flows_claim(row, db, env->owner->address,
+                                           env->lease, 1, pool);
 
     if (rv == APR_SUCCESS) {
         rv = put_changes(asking, db, pool);
@@ -248,6 +249,16 @@ static int may_start(mastra_asking_t *asking, const mastra_flow_row_t *row)
     return 1;
 }
 
+static apr_status_t create(const mastra_asking_t *asking,
+                           mastra_flow_row_t *row, mastra_db_t *db,
+                           apr_pool_t *pool)
+{
+    return asking->ask->what == MASTRA_WORKFLOW_START
+               ? mastra_flows_begin(row, db, asking->env->owner->address,
+                                    asking->env->lease, pool)
+               : mastra_flows_create(db, row, pool);
+}
+
 static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_asking_t *asking = baton;
@@ -262,7 +273,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
             return rv;
         }
     }
-    rv = asking->ask->run_id && !asking->ask->also
+    rv = asking->ask->run_id && !asking->ask->also && !asking->ask->only_new
              ? mastra_flows_get(&row, db, asking->env->host, NULL,
                                 asking->row.id, 0, pool)
              : MASTRA_STORE_NOT_FOUND;
@@ -279,8 +290,9 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
         row = asking->row;
         row.status = "pending";
         row.snapshot = asking->snapshot;
+        row.snapshot_text = asking->snapshot_text;
         row.epoch = 1;
-        rv = mastra_flows_create(db, &row, pool);
+        rv = create(asking, &row, db, pool);
         asking->fresh = rv == APR_SUCCESS;
         if (rv == MASTRA_STORE_EXISTS) {
             asking->error = refuse(asking->pool, 409, "RUN_EXISTS",
@@ -322,6 +334,12 @@ static apr_status_t go_on_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return claim_for(asking, &row, db, pool);
 }
 
+/* Its rows tell what it waits for, the snapshot need not be read. */
+static int is_resume(const mastra_asking_t *asking)
+{
+    return asking->ask && asking->ask->what == MASTRA_WORKFLOW_RESUME;
+}
+
 /* What the run waits for is there as it was read, or somebody was faster. */
 static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
@@ -329,8 +347,8 @@ static apr_status_t read_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_flow_row_t row;
     const char *graph;
     apr_status_t rv = mastra_flows_get(&row, db, asking->env->host,
-                                       asking->workflow->id, asking->row.id, 1,
-                                       pool);
+                                       asking->workflow->id, asking->row.id,
+                                       !is_resume(asking), pool);
 
     if (rv == APR_SUCCESS) {
         rv = mastra_flows_get_graph(&graph, db, row.graph, pool);
@@ -372,7 +390,7 @@ static mastra_result_t *store_error(mastra_asking_t *asking, apr_status_t rv,
         return no_run(asking->pool);
     }
     if (rv == MASTRA_STORE_STALE) {
-        return asking->ask && asking->ask->what == MASTRA_WORKFLOW_RESUME
+        return is_resume(asking)
                    ? claimed(asking->pool, &asking->row)
                    : refuse(asking->pool, 409, "RUN_CHANGED", "The run was "
                             "changed by somebody else meanwhile");
@@ -441,6 +459,10 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
         return error;
     }
     asking->snapshot = first_snapshot(asking, create ? "pending" : "running");
+    asking->snapshot_text = mastra_text_snapshot(asking->snapshot,
+                                                 asking->workflow,
+                                                 asking->env->run_size,
+                                                 asking->pool);
     error = call(asking, MASTRA_STORE_WRITE, create ? create_job : start_job,
                  "start the run");
     if (!error && !create) {

@@ -17,6 +17,7 @@ typedef struct {
                                         dropped */
     mastra_json_t *snapshot;         /* that is put with the claim, or NULL */
     int fresh;                       /* it was made with its snapshot */
+    const char *snapshot_text;
     int anew;                        /* all rows are dropped first */
     mastra_result_t *error;
     mastra_launch_t *launch;

@@ -6,9 +6,12 @@
 
 #include <apr_strings.h>
 
-#include "engine.h"
+#include "owner.h"
 #include "../base/log.h"
 #include "../base/pool.h"
+
+#define ROUND_MAX 64
+#define SHORT_RUN (64 * 1024)         /* bytes that the loop prints at once */
 
 /* One transaction: belongs to its job until that is done. */
 struct mastra_batch_t {
@@ -36,11 +39,24 @@ struct mastra_batch_t {
     const char *status;
     apr_int64_t wake;
     mastra_json_t *snapshot;
+    const char *text;                /* of a short one: other writers need not
+                                        wait for its printing; or NULL */
 
+    apr_status_t rv;
+    int touched;                     /* it has changed rows */
+    mastra_store_job_t job;          /* when it goes alone */
+    mastra_msg_t msg;
+};
+
+/* Batches of several runs as one job. */
+typedef struct mastra_round_t {
+    mastra_workflow_env_t *env;
+    mastra_batch_t *batches[ROUND_MAX];
+    int n;
     apr_status_t rv;
     mastra_store_job_t job;
     mastra_msg_t msg;
-};
+} mastra_round_t;
 
 /* ---- store thread ---- */
 
@@ -118,18 +134,13 @@ static apr_status_t run_inside(mastra_batch_t *batch, mastra_db_t *db,
 static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
                               apr_pool_t *pool)
 {
-    mastra_flow_row_t now;
-    apr_status_t rv;
+    apr_status_t rv = mastra_flows_settle(db, &batch->row, "canceled", 0, 1,
+                                          pool);
 
-    if (strcmp(batch->status, "suspended") && strcmp(batch->status, "waiting")) {
-        return APR_SUCCESS;
-    }
-    rv = mastra_flows_get(&now, db, batch->row.host, NULL, batch->row.id, 0,
-                          pool);
-    if (rv == APR_SUCCESS && now.halt) {
+    if (rv == APR_SUCCESS) {
         batch->status = "canceled";
+        batch->text = NULL;
         mastra_json_set_str(batch->snapshot, "status", batch->status);
-        rv = mastra_flows_mark(db, &now, batch->status, pool);
     }
     return rv;
 }
@@ -137,6 +148,8 @@ static apr_status_t heed_halt(mastra_batch_t *batch, mastra_db_t *db,
 static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
                            apr_pool_t *pool)
 {
+    int waits = !strcmp(batch->status, "suspended")
+                || !strcmp(batch->status, "waiting");
     apr_int64_t wake = 0;
     apr_status_t rv = APR_SUCCESS;
 
@@ -151,33 +164,69 @@ static apr_status_t settle(mastra_batch_t *batch, mastra_db_t *db,
         }
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_flows_settle(db, &batch->row, batch->status, wake, pool);
+        rv = mastra_flows_settle(db, &batch->row, batch->status, wake, !waits,
+                                 pool);
     }
-    if (rv == APR_SUCCESS) {
-        rv = heed_halt(batch, db, pool);
-    }
-    return rv ? rv : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
-                                           batch->size, pool);
+    return rv == MASTRA_STORE_STALE && waits ? heed_halt(batch, db, pool) : rv;
 }
 
+static apr_status_t put_snapshot(const mastra_batch_t *batch, mastra_db_t *db,
+                                 apr_pool_t *pool)
+{
+    return batch->text
+           ? mastra_flows_snapshot_text(db, &batch->row, batch->text, pool)
+           : mastra_flows_snapshot(db, &batch->row, batch->snapshot,
+                                   batch->size, pool);
+}
+
+/* The run's own row comes first: nothing is changed when it is another's. */
 static apr_status_t run_batch(mastra_db_t *db, void *baton, apr_pool_t *pool)
 {
     mastra_batch_t *batch = baton;
-    apr_status_t rv = APR_SUCCESS;
-    int i;
+    apr_status_t rv;
+    int i = 0;
 
     batch->tool_failed = 0;
-    if (!batch->status) {
-        rv = mastra_flows_advance(db, &batch->row, batch->lease, pool);
-    }
-    for (i = 0; i < batch->nwrites && rv == APR_SUCCESS; i++) {
-        rv = mastra_flows_put_step(db, batch->row.id, batch->writes[i].place,
-                                   batch->writes[i].record, pool);
+    rv = batch->status ? settle(batch, db, pool)
+         : mastra_flows_advance(db, &batch->row, batch->lease,
+                                batch->nwrites ? &batch->writes[i++].step
+                                               : NULL, pool);
+    batch->touched = rv == APR_SUCCESS;
+    for (; i < batch->nwrites && rv == APR_SUCCESS; i++) {
+        rv = mastra_flows_put_step(db, batch->row.id,
+                                   batch->writes[i].step.place,
+                                   batch->writes[i].step.record, pool);
     }
     if (rv == APR_SUCCESS && batch->inside) {
         rv = run_inside(batch, db, pool);
     }
-    return rv || !batch->status ? rv : settle(batch, db, pool);
+    return rv || !batch->status ? rv : put_snapshot(batch, db, pool);
+}
+
+static apr_status_t run_round(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    mastra_round_t *round = baton;
+    int i;
+
+    for (i = 0; i < round->n; i++) {
+        mastra_batch_t *batch = round->batches[i];
+
+        batch->rv = run_batch(db, batch, pool);
+        /* a run that is another's by now is no concern of the others */
+        if (batch->rv && (batch->touched
+                          || batch->rv != MASTRA_STORE_STALE)) {
+            return batch->rv;
+        }
+    }
+    return APR_SUCCESS;
+}
+
+static void round_done(void *baton, apr_status_t rv)
+{
+    mastra_round_t *round = baton;
+
+    round->rv = rv;
+    mastra_loop_post(round->env->loop, &round->msg);
 }
 
 static void batch_done(void *baton, apr_status_t rv)
@@ -217,19 +266,26 @@ static void next_inside(mastra_workflow_run_t *run)
     }
 }
 
-/* The tool's statement failed, and with it all of the batch: its rows are
- * stored without it. */
-static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
+/* Rows that were not stored after all go with the next batch. */
+static void keep_writes(mastra_workflow_run_t *run, const mastra_batch_t *batch)
 {
-    mastra_task_t *task = batch->inside;
     int i;
 
     for (i = 0; i < batch->nwrites; i++) {
         mastra_write_t *write = apr_array_push(run->writes);
 
         *write = batch->writes[i];
-        write->record = apr_pstrdup(next_pool(run), write->record);
+        write->step.record = apr_pstrdup(next_pool(run), write->step.record);
     }
+}
+
+/* The tool's statement failed, and with it all of the batch: its rows are
+ * stored without it. */
+static void undo_inside(mastra_workflow_run_t *run, mastra_batch_t *batch)
+{
+    mastra_task_t *task = batch->inside;
+
+    keep_writes(run, batch);
     next_inside(run);
     mastra_step_came(task, NULL, mastra_error_make(
         batch->rv == MASTRA_STORE_EXISTS
@@ -272,7 +328,16 @@ static void ended(mastra_workflow_run_t *run, mastra_batch_t *batch)
 {
     const mastra_json_t *snapshot = batch->snapshot;
     int waits = !strcmp(batch->status, "waiting");
+    int i;
 
+    /* a step that was stored along with the end */
+    for (i = 0; i < batch->nwrites; i++) {
+        mastra_task_t *task = batch->writes[i].task;
+
+        if (task && task->outcome != MASTRA_TASK_OPEN) {
+            mastra_say_result(task, task->record);
+        }
+    }
     if (waits) {
         mastra_owner_sleeps(run->env, batch->wake);
     }
@@ -344,6 +409,7 @@ static void after_batch(void *baton)
         mastra_run_pump(run);
     }
     else if (batch->rv == APR_ENOSPC && batch->status && !run->bare) {
+        keep_writes(run, batch);
         fail_bare(run);
     }
     else if (batch->rv) {
@@ -398,12 +464,11 @@ static void take_inside(mastra_batch_t *batch, mastra_task_t *task)
     batch->attempt = task->attempt;
 }
 
-static void submit(mastra_batch_t *batch)
+static void submit_alone(mastra_batch_t *batch)
 {
     mastra_workflow_run_t *run = batch->run;
     apr_status_t rv;
 
-    run->batch = batch;
     batch->job.mode = MASTRA_STORE_WRITE;
     batch->job.run = run_batch;
     batch->job.done = batch_done;
@@ -417,21 +482,101 @@ static void submit(mastra_batch_t *batch)
     }
 }
 
-int mastra_commit(mastra_workflow_run_t *run, const char *place,
-                  const mastra_json_t *record, mastra_task_t *task)
+/* When something is wrong with one of them, each goes alone; waiting together
+ * is as good as waiting alone. */
+static void after_round(void *baton)
 {
-    const char *text = mastra_json_text_within(
-        record, mastra_step_size(run->env->run_size), next_pool(run));
+    mastra_round_t *round = baton;
+    apr_status_t rv = round->rv;
+    int i, together = !rv || rv == MASTRA_STORE_BUSY || rv == APR_ECONNRESET
+                      || round->n == 1;
+
+    for (i = 0; i < round->n; i++) {
+        mastra_batch_t *batch = round->batches[i];
+
+        if (together) {
+            batch->rv = rv ? rv : batch->rv;
+            after_batch(batch);
+        }
+        else {
+            submit_alone(batch);
+        }
+    }
+    free(round);
+}
+
+static void submit_round(void *baton)
+{
+    mastra_round_t *round = baton;
+    apr_status_t rv;
+
+    if (round->env->owner->round == round) {
+        round->env->owner->round = NULL;
+    }
+    round->job.mode = MASTRA_STORE_WRITE;
+    round->job.run = run_round;
+    round->job.done = round_done;
+    round->job.baton = round;
+    round->msg.cb = after_round;
+    rv = mastra_store_submit(round->env->store, &round->job);
+    if (rv) {
+        round->rv = rv;
+        mastra_loop_defer(round->env->loop, &round->msg);
+    }
+}
+
+/* What the runs of a child come to in one turn of the loop is one job. */
+static void join_round(mastra_batch_t *batch)
+{
+    mastra_workflow_env_t *env = batch->run->env;
+    mastra_round_t *round = env->owner->round;
+
+    if (!round) {
+        round = calloc(1, sizeof(*round));
+        if (!round) {
+            abort();
+        }
+        round->env = env;
+        round->msg.cb = submit_round;
+        round->msg.baton = round;
+        env->owner->round = round;
+        mastra_loop_defer(env->loop, &round->msg);
+    }
+    round->batches[round->n++] = batch;
+    if (round->n == ROUND_MAX) {
+        env->owner->round = NULL;
+    }
+}
+
+/* Where writers do not wait for each other anyway, runs do not either. */
+static void submit(mastra_batch_t *batch)
+{
+    batch->run->batch = batch;
+    if (batch->inside || !mastra_store_writes_singly(batch->run->env->store)) {
+        submit_alone(batch);
+    }
+    else {
+        join_round(batch);
+    }
+}
+
+int mastra_commit(mastra_task_t *task, const mastra_json_t *record, int waits)
+{
+    mastra_workflow_run_t *run = task->run;
+    apr_size_t len;
+    const char *text = mastra_text_record(
+        &len, record, task->attempt, mastra_step_size(run->env->run_size),
+        next_pool(run));
     mastra_write_t *write;
 
     if (!text) {
         return 0;
     }
     write = apr_array_push(run->writes);
-    write->place = place;
-    write->record = text;
-    write->task = task;
-    run->row.bytes += strlen(text);
+    write->step.place = task->place;
+    write->step.record = text;
+    write->task = waits ? task : NULL;
+    run->row.bytes += len;
     return 1;
 }
 
@@ -490,6 +635,10 @@ void mastra_commit_end(mastra_workflow_run_t *run, const char *status)
     batch->status = status;
     batch->wake = !strcmp(status, "waiting") ? run->wake : 0;
     batch->snapshot = mastra_run_snapshot(run, status);
+    if (run->row.bytes < SHORT_RUN) {
+        batch->text = mastra_text_snapshot(batch->snapshot, run->workflow,
+                                           SHORT_RUN, batch->pool);
+    }
     submit(batch);
 }
 

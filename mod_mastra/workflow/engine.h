@@ -111,7 +111,7 @@ struct mastra_workflow_run_t {
 };
 
 typedef struct {
-    const char *place, *record;
+    mastra_flow_step_t step;
     mastra_task_t *task;             /* goes on when it is stored; or NULL */
 } mastra_write_t;
 
@@ -172,11 +172,32 @@ const char *mastra_step_over_size(const mastra_task_t *task);
 void mastra_talk_begin(mastra_task_t *task);
 void mastra_talk_cancel(mastra_task_t *task);
 
+/* ---- text.c ---- */
+
+/* A document begins, to which the functions below add members. */
+void mastra_text_open(mastra_buf_t *buf, apr_size_t limit);
+apr_status_t mastra_text_member(mastra_buf_t *buf, const char *name,
+                                const mastra_json_t *value);
+apr_status_t mastra_text_number(mastra_buf_t *buf, const char *name,
+                                apr_int64_t value);
+apr_status_t mastra_text_string(mastra_buf_t *buf, const char *name,
+                                const char *value);
+/* All members of object but those that without names (NULL: none). */
+apr_status_t mastra_text_members(mastra_buf_t *buf,
+                                 const mastra_json_t *object,
+                                 const char *const *without);
+/* What storage keeps of a record: the payload is known from the walk. NULL: it
+ * is longer than limit, as below. */
+const char *mastra_text_record(apr_size_t *plen, const mastra_json_t *record,
+                               int attempts, apr_size_t limit,
+                               apr_pool_t *pool);
+const char *mastra_text_snapshot(const mastra_json_t *snapshot,
+                                 const mastra_workflow_t *workflow,
+                                 apr_size_t limit, apr_pool_t *pool);
+
 /* ---- say.c: chunks ---- */
 
 void mastra_say_start(mastra_workflow_run_t *run);
-void mastra_say_step(mastra_task_t *task, const char *type,
-                     const mastra_json_t *record);
 void mastra_say_begin(mastra_task_t *task);
 void mastra_say_result(mastra_task_t *task, const mastra_json_t *record);
 void mastra_say_output(mastra_task_t *task, const mastra_json_t *output);
@@ -187,10 +208,9 @@ void mastra_say_finish(mastra_workflow_run_t *run, const char *status,
 
 /* ---- commit.c ---- */
 
-/* The record is to be stored; then task goes on (unless NULL). record: JSON
- * that is not changed any more. 0: it is too long. */
-int mastra_commit(mastra_workflow_run_t *run, const char *place,
-                   const mastra_json_t *record, mastra_task_t *task);
+/* The record of a task is to be stored, which goes on then, if waits. 0: it is
+ * too long. */
+int mastra_commit(mastra_task_t *task, const mastra_json_t *record, int waits);
 /* The task's tool runs in the database, with what is stored then. */
 void mastra_commit_inside(mastra_task_t *task);
 /* Stores what is there to be stored, if nothing is under way. */

@@ -486,6 +486,7 @@ static mastra_workflow_t *read_workflow(compile_t *c, const char *key,
     workflow->graph = mastra_json_own(mastra_workflow_step_graph(workflow,
                                                                  c->pool),
                                       c->pool);
+    workflow->graph_text = mastra_json_text(workflow->graph, c->pool);
     return workflow;
 }
 

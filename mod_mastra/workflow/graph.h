@@ -53,6 +53,7 @@ struct mastra_workflow_t {
     int nnodes;
     const mastra_schema_t *input, *output, *state, *context;
     mastra_json_t *graph;            /* stepGraph */
+    const char *graph_text;
     /* made for the root only */
     mastra_json_t *describe, *describe_partial;
     const char *hash, *pinned;       /* all definitions in it, as text */

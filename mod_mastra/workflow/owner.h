@@ -23,11 +23,16 @@ struct mastra_owner_t {
     const char *address;
     apr_hash_t *runs;                /* here, by id */
     apr_hash_t *unusable;            /* graphs that name what is not here */
+    struct mastra_round_t *round;    /* what goes to storage after this turn */
     apr_hash_t *waits;               /* mastra_wait_t by the id of their run */
     mastra_hub_peer_t peer;
     mastra_timer_t tick, alarm;
     unsigned ticks;
     int searching;
+    int claiming;                    /* what a search has found, under way */
+    int won;                         /* some of it is this child's now */
+    int more;                        /* there were others: it goes on then */
+    char *more_of;                   /* of this one, who is dead; or NULL */
     int stopping;                    /* 1: nothing is claimed any more, 2: no
                                         step is begun */
     mastra_msg_t msg;

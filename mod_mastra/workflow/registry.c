@@ -23,6 +23,7 @@ struct mastra_workflows_t {
     apr_pool_t *pool;
     apr_array_header_t *list;        /* entry_t * */
     apr_hash_t *by_name;             /* keys and ids */
+    apr_hash_t *by_hash;             /* those that are linked */
     /* graphs that were compiled at run time, by what they were made of */
     pthread_mutex_t lock;
     apr_hash_t *cache;               /* in pool: names are few, or replaced */
@@ -56,6 +57,7 @@ mastra_workflows_t *mastra_workflows_make(apr_pool_t *pool)
     workflows->pool = pool;
     workflows->list = apr_array_make(pool, 8, sizeof(entry_t *));
     workflows->by_name = apr_hash_make(pool);
+    workflows->by_hash = apr_hash_make(pool);
     pthread_mutex_init(&workflows->lock, NULL);
     return workflows;
 }
@@ -142,6 +144,8 @@ const mastra_result_t *mastra_workflows_link(mastra_workflows_t *workflows,
     if (error) {
         return error;
     }
+    apr_hash_set(workflows->by_hash, entry->held.workflow->hash,
+                 APR_HASH_KEY_STRING, entry);
     issues = mastra_workflow_issues(entry->definition, &source,
                                     workflows->pool);
     error = first_issue(issues, workflows->pool);
@@ -274,22 +278,20 @@ mastra_held_t *mastra_held_of_graph(mastra_workflow_env_t *env,
                                     const char *hash, const char *text)
 {
     mastra_workflows_t *workflows = (mastra_workflows_t *)env->workflows;
-    mastra_json_t *pinned = NULL, *definition;
+    mastra_json_t *pinned = NULL;
     mastra_held_t *held;
-    const entry_t *entry;
+    entry_t *entry = apr_hash_get(workflows->by_hash, hash,
+                                  APR_HASH_KEY_STRING);
 
+    if (entry) {
+        return &entry->held;
+    }
     held = cached(workflows, hash);
     if (held || mastra_json_parse(&pinned, text, strlen(text), 0, NULL)) {
         return held;
     }
-    definition = mastra_json_get(pinned, "definition");
-    entry = entry_of(workflows, mastra_json_get_str(definition, "id"));
-    if (entry && entry->held.workflow
-        && !strcmp(entry->held.workflow->hash, hash)) {
-        mastra_json_unref(pinned);
-        return (mastra_held_t *)&entry->held;
-    }
-    held = compile(env, mastra_json_get_str(pinned, "key"), definition,
+    held = compile(env, mastra_json_get_str(pinned, "key"),
+                   mastra_json_get(pinned, "definition"),
                    mastra_json_get_str(pinned, "origin"),
                    mastra_json_get(pinned, "nested"));
     mastra_json_unref(pinned);

@@ -6,6 +6,8 @@
 
 #include "engine.h"
 
+#define CHUNK_LIMIT (64 * 1024 * 1024)
+
 /* The chunk is taken over. */
 static void say(mastra_workflow_run_t *run, mastra_json_t *chunk)
 {
@@ -38,58 +40,73 @@ static int is_item(const mastra_task_t *task)
            && task->parent->node->type == MASTRA_NODE_FOREACH;
 }
 
-void mastra_say_step(mastra_task_t *task, const char *type,
-                     const mastra_json_t *record)
+/* The head of a chunk of a step; finish_step ends it. */
+static apr_status_t begin_step(mastra_buf_t *buf, const mastra_task_t *task,
+                               const char *type)
 {
-    mastra_workflow_run_t *run = task->run;
+    const mastra_workflow_run_t *run = task->run;
     const mastra_node_t *node = task->node;
-    mastra_json_t *payload;
-    const char *name;
+    const char *name = apr_pstrcat(
+        run->pool, task->scope->prefix, node->type == MASTRA_NODE_FOREACH
+                                            ? node->steps[0]->id : node->id,
+        NULL);
+    apr_status_t rv;
 
-    if (!run->log || is_item(task)) {
-        return;
+    mastra_text_open(buf, CHUNK_LIMIT);
+    mastra_text_string(buf, "type", type);
+    mastra_text_string(buf, "runId", run->row.id);
+    mastra_text_string(buf, "from", "WORKFLOW");
+    mastra_buf_puts(buf, ",\"payload\":{");
+    mastra_text_string(buf, "stepName", name);
+    rv = mastra_text_string(buf, "id", name);
+    if (!rv && task->call_id && node->type < MASTRA_NODE_SLEEP
+        && node->type != MASTRA_NODE_FOREACH) {
+        rv = mastra_text_string(buf, "stepCallId", task->call_id);
     }
-    name = apr_pstrcat(run->pool, task->scope->prefix,
-                       node->type == MASTRA_NODE_FOREACH ? node->steps[0]->id
-                                                         : node->id, NULL);
-    payload = mastra_json_pack("{s:s, s:s, s:s*}", "stepName", name, "id",
-                               name, "stepCallId",
-                               node->type < MASTRA_NODE_SLEEP
-                                   && node->type != MASTRA_NODE_FOREACH
-                                   ? task->call_id : NULL);
-    mastra_json_merge(payload, record);
-    if (task->parent && task->parent->node
+    return rv;
+}
+
+/* Like say: what has become too long is left out. */
+static void finish_step(mastra_buf_t *buf, const mastra_task_t *task,
+                        apr_status_t rv)
+{
+    if (!rv && task->parent && task->parent->node
         && task->parent->node->type == MASTRA_NODE_LOOP) {
-        mastra_json_set(payload, "metadata",
-                        mastra_json_pack("{s:i}", "iterationCount",
-                                         task->index));
+        mastra_buf_puts(buf, ",\"metadata\":{");
+        rv = mastra_text_number(buf, "iterationCount", task->index);
+        rv = rv ? rv : mastra_buf_puts(buf, "}");
     }
-    say_workflow(run, type, payload);
+    if (!rv && !mastra_buf_puts(buf, "}}")) {
+        mastra_log_append(task->run->log, buf->data, buf->len);
+    }
+    mastra_buf_free(buf);
 }
 
 /* What a task begins with; by is the one whose answer it goes on with. */
-static mastra_json_t *start_record(const mastra_task_t *task,
-                                   const mastra_task_t *by)
+static void say_start(const mastra_task_t *task, const mastra_task_t *by)
 {
-    mastra_json_t *made = mastra_json_pack(
-        "{s:O, s:I, s:s}", "payload", task->input, "startedAt",
-        task->started_at, "status",
-        task->node->type >= MASTRA_NODE_SLEEP ? "waiting" : "running");
+    int waits = task->node->type >= MASTRA_NODE_SLEEP;
     mastra_json_t *resumed = mastra_json_get(by->resume, "resumePayload");
+    mastra_buf_t buf;
+    apr_status_t rv = begin_step(&buf, task, waits ? "workflow-step-waiting"
+                                                   : "workflow-step-start");
 
-    if (resumed && task->node->type != MASTRA_NODE_FOREACH) {
-        mastra_json_set(made, "resumePayload", mastra_json_ref(resumed));
-        mastra_json_set_int(made, "resumedAt",
-                            mastra_json_get_int(by->resume, "resumedAt", 0));
+    rv = rv ? rv : mastra_text_member(&buf, "payload", task->input);
+    rv = rv ? rv : mastra_text_number(&buf, "startedAt", task->started_at);
+    rv = rv ? rv : mastra_text_string(&buf, "status",
+                                      waits ? "waiting" : "running");
+    if (!rv && resumed && task->node->type != MASTRA_NODE_FOREACH) {
+        rv = mastra_text_member(&buf, "resumePayload", resumed);
+        rv = rv ? rv : mastra_text_number(
+            &buf, "resumedAt", mastra_json_get_int(by->resume, "resumedAt",
+                                                   0));
     }
-    return made;
+    finish_step(&buf, task, rv);
 }
 
 /* What contains a step is told of first, once. */
 static void announce(mastra_task_t *task, const mastra_task_t *step)
 {
-    mastra_json_t *record;
-
     if (!task || task->announced) {
         return;
     }
@@ -102,41 +119,42 @@ static void announce(mastra_task_t *task, const mastra_task_t *step)
     if (!task->call_id) {
         task->call_id = mastra_text_uuid_make(task->run->pool);
     }
-    record = start_record(task, step);
-    mastra_say_step(task, "workflow-step-start", record);
-    mastra_json_unref(record);
+    if (!is_item(task)) {
+        say_start(task, step);
+    }
 }
 
 void mastra_say_begin(mastra_task_t *task)
 {
-    mastra_json_t *record;
-
     if (!task->run->log) {
         return;
     }
     announce(task->parent, task);
-    record = start_record(task, task);
-    mastra_say_step(task, task->node->type >= MASTRA_NODE_SLEEP
-                              ? "workflow-step-waiting"
-                              : "workflow-step-start", record);
-    mastra_json_unref(record);
+    if (!is_item(task)) {
+        say_start(task, task);
+    }
 }
 
 void mastra_say_result(mastra_task_t *task, const mastra_json_t *record)
 {
+    static const char *const known[] = { "waitsFor", "payload", "startedAt",
+                                         NULL };
+    static const char *const own[] = { "waitsFor", NULL };
     const char *status = mastra_json_get_str(record, "status");
-    mastra_json_t *shown = mastra_json_copy_flat(record);
+    mastra_buf_t buf;
+    apr_status_t rv;
 
-    mastra_json_del(shown, "waitsFor");
-    if (task->node->type >= MASTRA_NODE_SLEEP
-        || task->node->type == MASTRA_NODE_FOREACH) {
-        mastra_json_del(shown, "payload");
-        mastra_json_del(shown, "startedAt");
+    if (!task->run->log || is_item(task)) {
+        return;
     }
-    mastra_say_step(task, !strcmp(status, "suspended")
-                              ? "workflow-step-suspended"
-                              : "workflow-step-result", shown);
-    mastra_json_unref(shown);
+    rv = begin_step(&buf, task, !strcmp(status, "suspended")
+                                    ? "workflow-step-suspended"
+                                    : "workflow-step-result");
+    rv = rv ? rv : mastra_text_members(
+        &buf, record, task->node->type >= MASTRA_NODE_SLEEP
+                      || task->node->type == MASTRA_NODE_FOREACH ? known
+                                                                 : own);
+    finish_step(&buf, task, rv);
 }
 
 void mastra_say_output(mastra_task_t *task, const mastra_json_t *output)

@@ -113,41 +113,24 @@ static mastra_json_t *final_record(const mastra_task_t *task,
     return made;
 }
 
-/* What storage keeps of a record: the payload is known from the walk. told:
- * the task, unless it need not wait for that. 0: it is too long. */
-static int store_record(mastra_task_t *task, mastra_json_t *record,
-                        mastra_task_t *told)
-{
-    mastra_json_t *lean = mastra_json_copy_flat(record);
-    int fits;
-
-    mastra_json_del(lean, "payload");
-    if (task->attempt) {
-        mastra_json_set_int(lean, "attempts", task->attempt);
-    }
-    fits = mastra_commit(task->run, task->place, lean, told);
-    mastra_json_unref(lean);
-    return fits;
-}
-
 /* Instead of one that is too long: short in any case. */
 static mastra_json_t *too_long_record(const mastra_task_t *task)
 {
     return mastra_json_pack("{s:O, s:I, s:s, s:o, s:I}", "payload",
                             task->input, "startedAt", task->started_at,
                             "status", "failed", "error",
-                            mastra_step_too_long(task->run->env->run_size), "endedAt",
-                            mastra_text_now_ms());
+                            mastra_step_too_long(task->run->env->run_size),
+                            "endedAt", mastra_text_now_ms());
 }
 
 /* The record, which storage is to have: another one if it is too long. */
 static mastra_json_t *keep_record(mastra_task_t *task, mastra_json_t *record,
-                                  mastra_task_t *told)
+                                  int waits)
 {
-    if (!store_record(task, record, told)) {
+    if (!mastra_commit(task, record, waits)) {
         mastra_json_unref(record);
         record = too_long_record(task);
-        store_record(task, record, told);
+        mastra_commit(task, record, waits);
     }
     return mastra_json_own(record, task->run->pool);
 }
@@ -184,12 +167,53 @@ static void die(mastra_task_t *task)
 
 /* ---- ends ---- */
 
-/* Stored first, told and taken further then. */
+static mastra_outcome_e outcome_of(const mastra_json_t *record)
+{
+    const char *status = mastra_json_get_str(record, "status");
+
+    return !strcmp(status, "success") ? MASTRA_TASK_SUCCESS
+           : !strcmp(status, "failed") ? MASTRA_TASK_FAILED
+                                       : MASTRA_TASK_SUSPENDED;
+}
+
+static void end(mastra_task_t *task)
+{
+    die(task);
+    mastra_task_end(task, outcome_of(task->record),
+                    mastra_json_ref(task->record),
+                    mastra_json_ref(mastra_json_get(task->record, "output")),
+                    mastra_json_ref(mastra_json_get(task->record, "error")));
+}
+
+/* Nothing comes after the task: the run ends with it. */
+static int is_last(const mastra_task_t *task, mastra_outcome_e outcome)
+{
+    const mastra_workflow_run_t *run = task->run;
+
+    return task->parent == run->root && run->live == task
+           && !task->next_live && !run->batch && !run->inside
+           && (outcome != MASTRA_TASK_SUCCESS
+               || run->root->at + 1 == run->workflow->nnodes);
+}
+
+/* Stored first, told and taken further then; the last one is stored in the
+ * transaction of the run's end, and told after that. */
+static void settle(mastra_task_t *task)
+{
+    if (is_last(task, outcome_of(task->record))) {
+        end(task);
+        mastra_run_pump(task->run);
+    }
+    else {
+        mastra_commit_flush(task->run);
+    }
+}
+
 static void finish(mastra_task_t *task, const mastra_json_t *output,
                    const mastra_json_t *error)
 {
-    task->record = keep_record(task, final_record(task, output, error), task);
-    mastra_commit_flush(task->run);
+    task->record = keep_record(task, final_record(task, output, error), 1);
+    settle(task);
 }
 
 void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
@@ -206,10 +230,10 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
         mastra_json_set_str(waits, "stepId", mastra_task_name(task));
         mastra_json_set(record, "waitsFor", waits);
     }
-    task->record = keep_record(task, record, task);
+    task->record = keep_record(task, record, 1);
     mastra_json_set(task->run->rows, task->place,
                     mastra_json_ref(task->record));
-    mastra_commit_flush(task->run);
+    settle(task);
 }
 
 static void begin_now(mastra_task_t *task);
@@ -226,7 +250,7 @@ static int try_again(mastra_task_t *task)
     task->attempt++;
     record = mastra_json_pack("{s:s, s:I}", "status", "retry", "startedAt",
                               task->started_at);
-    task->record = keep_record(task, record, task);
+    task->record = keep_record(task, record, 1);
     mastra_commit_flush(task->run);
     return 1;
 }
@@ -274,16 +298,8 @@ static void doze(mastra_task_t *task)
 /* Its record is told, and the run goes on. */
 static void over(mastra_task_t *task)
 {
-    const char *status = mastra_json_get_str(task->record, "status");
-
-    die(task);
     mastra_say_result(task, task->record);
-    mastra_task_end(task, !strcmp(status, "success") ? MASTRA_TASK_SUCCESS
-                          : !strcmp(status, "failed") ? MASTRA_TASK_FAILED
-                                                      : MASTRA_TASK_SUSPENDED,
-                    mastra_json_ref(task->record),
-                    mastra_json_ref(mastra_json_get(task->record, "output")),
-                    mastra_json_ref(mastra_json_get(task->record, "error")));
+    end(task);
 }
 
 /* What was to be stored is. */
@@ -409,6 +425,18 @@ static int runs_inside(const mastra_task_t *task)
     return tool->kind->inside && env->tools->store == env->store;
 }
 
+static int knows_all(const mastra_json_t *known, const mastra_json_t *input)
+{
+    void *at;
+
+    for (at = mastra_json_iter(input); at; at = mastra_json_next(input, at)) {
+        if (!mastra_json_get(known, mastra_json_key(at))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
 /* What the tool does not know of is not passed on to it. */
 static mastra_json_t *known_members(const mastra_tool_t *tool,
                                     const mastra_json_t *input)
@@ -421,7 +449,7 @@ static mastra_json_t *known_members(const mastra_tool_t *tool,
     void *at;
 
     if (!mastra_json_is_object(input) || !mastra_json_is_bool(more)
-        || mastra_json_is_true(more)) {
+        || mastra_json_is_true(more) || knows_all(known, input)) {
         return mastra_json_ref((mastra_json_t *)input);
     }
     made = mastra_json_object();
@@ -501,7 +529,7 @@ static void begin_sleep(mastra_task_t *task)
     }
     kept = mastra_json_copy_flat(task->record);
     mastra_json_set_int(kept, "wake", task->wake);
-    store_record(task, kept, task);
+    mastra_commit(task, kept, 1);
     mastra_json_unref(kept);
     mastra_commit_flush(run);
 }
@@ -520,7 +548,7 @@ static void run_mapping(mastra_task_t *task)
 
     mastra_json_own(output, pool);
     mastra_json_own(error, pool);
-    task->record = keep_record(task, final_record(task, output, error), NULL);
+    task->record = keep_record(task, final_record(task, output, error), 0);
     over(task);
 }
 

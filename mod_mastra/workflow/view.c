@@ -216,7 +216,7 @@ static mastra_json_t *short_steps(const mastra_json_t *snapshot)
 
         if (payload && before
             && mastra_json_get_int(last, id, -1) == (apr_int64_t)i
-            && mastra_json_equal(payload, before)) {
+            && (payload == before || mastra_json_equal(payload, before))) {
             step = mastra_json_copy_flat(step);
             mastra_json_del(step, "payload");
             mastra_json_set(steps, id, step);

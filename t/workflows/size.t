@@ -14,7 +14,8 @@ my $object = { type => 'object' };
 my $httpd  = Served->start(name => 'size', conf => "MastraRunSize 4M\n",
     limits => "StartServers 1\nServerLimit 1\nThreadsPerChild 8\nMinSpareThreads 1\n"
         . "MaxSpareThreads 8\nMaxRequestWorkers 8\n");
-my @pids = $httpd->children;
+my @pids;
+wait_for(sub { @pids = $httpd->children });
 my $text = 'x' x 5000;
 my $before;
 
