@@ -327,59 +327,89 @@ static int is_plain(const char *text, apr_size_t len)
     return 1;
 }
 
-static apr_status_t add_escaped(mastra_buf_t *buf, const char *text,
-                                apr_size_t len)
+/* How many bytes text has with its escapes. */
+static apr_size_t escaped_len(const char *text, apr_size_t len)
 {
-    const unsigned char *s = (const unsigned char *)text, *end = s + len, *run;
-    apr_size_t start = buf->len, n;
-    char escaped[6];
-    apr_status_t rv;
+    apr_size_t n = len, i = 0, stop;
+    char c;
 
-    rv = mastra_buf_add(buf, "\"", 1);
-    for (run = s; rv == APR_SUCCESS; run = ++s) {
-        while (s < end && !escapes[*s]) {
-            s++;
+    while (i < len) {
+        stop = len - i < 8 ? len : i + 8;
+        if (stop == i + 8 && !has_special(text + i)) {
+            i = stop;
         }
-        if (s > run) {
-            rv = mastra_buf_add(buf, (const char *)run, s - run);
+        for (; i < stop; i++) {
+            c = escapes[(unsigned char)text[i]];
+            n += c == 'u' ? 5 : c != 0;
         }
-        if (s == end || rv != APR_SUCCESS) {
-            break;
-        }
-        n = escape_one(escaped, *s);
-        rv = mastra_buf_add(buf, escaped, n);
     }
-    if (rv == APR_SUCCESS) {
-        rv = mastra_buf_add(buf, "\"", 1);
+    return n;
+}
+
+static char *put_escaped(char *out, const char *text, apr_size_t len)
+{
+    const char *end = text + len, *stop;
+
+    while (text < end) {
+        stop = end - text < 8 ? end : text + 8;
+        if (stop == text + 8 && !has_special(text)) {
+            memcpy(out, text, 8);
+            out += 8;
+            text = stop;
+        }
+        for (; text < stop; text++) {
+            if (escapes[(unsigned char)*text]) {
+                out += escape_one(out, (unsigned char)*text);
+            }
+            else {
+                *out++ = *text;
+            }
+        }
     }
+    return out;
+}
+
+/* text in quotes, between two other characters (NUL: none). */
+static apr_status_t add_quoted(mastra_buf_t *buf, char before,
+                               const char *text, apr_size_t len, char after)
+{
+    int plain = is_plain(text, len);
+    apr_size_t need = plain ? len : escaped_len(text, len);
+    apr_status_t rv = grow(buf, need + 2 + (before != 0) + (after != 0));
+    char *end;
+
     if (rv != APR_SUCCESS) {
-        buf->len = start;
+        return rv;
     }
-    return rv;
+    end = buf->data + buf->len;
+    *end = before;
+    end += before != 0;
+    *end++ = '"';
+    if (!plain) {
+        end = put_escaped(end, text, len);
+    }
+    else if (len) {
+        memcpy(end, text, len);
+        end += len;
+    }
+    *end++ = '"';
+    *end = after;
+    end += after != 0;
+    *end = '\0';
+    buf->len = end - buf->data;
+    return APR_SUCCESS;
 }
 
 apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
                                    apr_size_t len)
 {
-    apr_status_t rv;
-    char *end;
+    return add_quoted(buf, '\0', text, len, '\0');
+}
 
-    if (!is_plain(text, len)) {
-        return add_escaped(buf, text, len);
-    }
-    rv = grow(buf, len + 2);
-    if (rv == APR_SUCCESS) {
-        end = buf->data + buf->len;
-        *end++ = '"';
-        if (len) {
-            memcpy(end, text, len);
-        }
-        end += len;
-        *end++ = '"';
-        *end = '\0';
-        buf->len += len + 2;
-    }
-    return rv;
+apr_status_t mastra_buf_json_name(mastra_buf_t *buf, char before,
+                                  const char *name, apr_size_t len)
+{
+    return add_quoted(buf, before, name, len, ':');
 }
 
 apr_status_t mastra_buf_json_string(mastra_buf_t *buf, const char *text,

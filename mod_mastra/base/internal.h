@@ -18,6 +18,10 @@ apr_size_t mastra_json_keylen(void *iter);
 apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,
                                    apr_size_t len);
 
+/* The same as the name of a member, behind the character before it. */
+apr_status_t mastra_buf_json_name(mastra_buf_t *buf, char before,
+                                  const char *name, apr_size_t len);
+
 /* strtod as in the "C" locale, whatever the process has set. */
 double mastra_text_to_double(const char *text);
 

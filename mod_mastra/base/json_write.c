@@ -183,29 +183,21 @@ typedef struct {
 
 static apr_status_t write_value(writer_t *writer, const mastra_json_t *json);
 
-static apr_status_t write_key(mastra_buf_t *buf, void *i)
-{
-    apr_status_t rv = mastra_buf_json_valid(buf, mastra_json_key(i),
-                                            mastra_json_keylen(i));
-
-    return rv == APR_SUCCESS ? mastra_buf_add(buf, ":", 1) : rv;
-}
-
 static apr_status_t write_object(writer_t *writer, const mastra_json_t *json)
 {
     mastra_buf_t *buf = writer->buf;
-    apr_status_t rv = mastra_buf_add(buf, "{", 1);
     void *i = mastra_json_iter(json);
+    apr_status_t rv = i ? APR_SUCCESS : mastra_buf_add(buf, "{", 1);
+    char before = '{';
 
     while (i && rv == APR_SUCCESS) {
-        rv = write_key(buf, i);
+        rv = mastra_buf_json_name(buf, before, mastra_json_key(i),
+                                  mastra_json_keylen(i));
         if (rv == APR_SUCCESS) {
             rv = write_value(writer, mastra_json_value(i));
         }
         i = mastra_json_next(json, i);
-        if (i && rv == APR_SUCCESS) {
-            rv = mastra_buf_add(buf, ",", 1);
-        }
+        before = ',';
     }
     return rv == APR_SUCCESS ? mastra_buf_add(buf, "}", 1) : rv;
 }

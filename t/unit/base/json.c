@@ -260,7 +260,6 @@ static void raws(void)
        "texts are texts");
     mastra_json_unref(list);
     mastra_json_unref(raw);
-    mastra_json_unref(json);
 }
 
 int main(void)
