@@ -312,6 +312,7 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
                                ? host->server->server_hostname : "_default_";
     host->agent_env.loop = shared->loop;
     host->agent_env.store = host->store;
+    host->agent_env.recalled = mastra_database_of(shared, host)->recalled;
     host->agent_env.tools = &host->tool_env;
     host->agent_env.agents = host->agents;
     host->agent_env.models = host->models;
@@ -351,21 +352,6 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     host->loop = shared->loop;
 }
 
-static apr_status_t start_stores(const mastra_shared_t *shared,
-                                 apr_pool_t *pool)
-{
-    apr_status_t rv = APR_SUCCESS;
-    int i;
-
-    for (i = 0; i < shared->databases->nelts && rv == APR_SUCCESS; i++) {
-        mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
-                                                    mastra_database_t *);
-
-        rv = mastra_store_open(&database->store, &database->conf, pool);
-    }
-    return rv;
-}
-
 /* Children can do without it: they find each other's work in storage then. */
 static mastra_bus_t *open_bus(const mastra_shared_t *shared, server_rec *s,
                               apr_pool_t *pool)
@@ -399,7 +385,7 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
                                shared->job_threads, MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = start_stores(shared, pool);
+        rv = mastra_database_open_all(shared, pool);
     }
     for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {
         rv = mastra_auth_child_init(&APR_ARRAY_IDX(shared->hosts, i,

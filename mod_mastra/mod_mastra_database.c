@@ -19,6 +19,7 @@
 #include "mod_mastra_database.h"
 
 #define TEMPORARY "temporary-"
+#define RECALL_CACHE ((apr_size_t)8 * 1024 * 1024)
 
 /* --- choosing -------------------------------------------------------------- */
 
@@ -324,4 +325,20 @@ int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
         }
     }
     return 1;
+}
+
+apr_status_t mastra_database_open_all(const mastra_shared_t *shared,
+                                      apr_pool_t *pool)
+{
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < shared->databases->nelts && rv == APR_SUCCESS; i++) {
+        mastra_database_t *database = APR_ARRAY_IDX(shared->databases, i,
+                                                    mastra_database_t *);
+
+        database->recalled = mastra_recall_cache_make(RECALL_CACHE, pool);
+        rv = mastra_store_open(&database->store, &database->conf, pool);
+    }
+    return rv;
 }

@@ -20,6 +20,10 @@ int mastra_database_migrate(const mastra_shared_t *shared, server_rec *s,
  * alone may enter it. 0: it could not, and the log says why. */
 int mastra_directory_make(const char *path, server_rec *s, apr_pool_t *pool);
 
+/* Child: opens them, before anybody else is started. */
+apr_status_t mastra_database_open_all(const mastra_shared_t *shared,
+                                      apr_pool_t *pool);
+
 /* The database of host in shared. */
 mastra_database_t *mastra_database_of(const mastra_shared_t *shared,
                                       const mastra_host_t *host);

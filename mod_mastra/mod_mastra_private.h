@@ -18,7 +18,8 @@ APLOG_USE_MODULE(mastra);
 typedef struct {
     mastra_store_conf_t conf;
     int temporary;           /* 1: made because no DBDriver is there */
-    mastra_store_t *store;   /* in a child */
+    mastra_store_t *store;   /* in a child, */
+    mastra_recall_cache_t *recalled;    /* and what was read from it lately */
 } mastra_database_t;
 
 /* Calls of other modules into this one. */

@@ -69,11 +69,18 @@ struct mastra_agent_t {
     mastra_json_t *definition;
 };
 
+/* What conversations remembered at their last turns, up to limit bytes: one for
+ * each database in a child. NULL when memory is short. */
+typedef struct mastra_recall_cache_t mastra_recall_cache_t;
+mastra_recall_cache_t *mastra_recall_cache_make(apr_size_t limit,
+                                                apr_pool_t *pool);
+
 /* What agents of one host run with, in one child. */
 typedef struct {
     const char *host;                /* name of the virtual host in storage */
     mastra_loop_t *loop;
     mastra_store_t *store;
+    mastra_recall_cache_t *recalled; /* of the store, or NULL */
     mastra_tool_env_t *tools;
     const mastra_agents_t *agents;
     const mastra_models_t *models;

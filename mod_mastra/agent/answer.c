@@ -389,7 +389,7 @@ static mastra_json_t *make_all_messages(mastra_agent_run_t *run)
     mastra_json_t *other = step_messages(run);
 
     mastra_message_to_model(user, run->input);
-    mastra_message_to_model(all, run->remembered);
+    mastra_run_remembered_model(run, all);
     mastra_message_to_model(all, run->background);
     mastra_json_extend(all, user);
     mastra_json_extend(all, other);

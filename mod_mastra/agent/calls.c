@@ -102,6 +102,8 @@ static void set_place(mastra_tool_args_t *args, mastra_agent_run_t *run)
 
     args->owned = run->above;
     if (run->epoch) {
+        /* ids of runs may come again, those of answers do not */
+        place = apr_pstrcat(run->pool, place, "/", run->message_id, NULL);
         args->owned.host = run->env->host;
         args->owned.id = run->id;
         args->owned.epoch = run->epoch;

@@ -192,7 +192,7 @@ static mastra_json_t *make_prompt(mastra_agent_run_t *run)
 
     mastra_run_system(run, prompt);
     mastra_run_describe_output(run, prompt);
-    mastra_message_to_prompt(prompt, run->remembered);
+    mastra_run_remembered_prompt(run, prompt);
     mastra_message_to_prompt(prompt, run->background);
     mastra_message_to_prompt(prompt, run->input);
     mastra_message_to_prompt(prompt, run->prior);

@@ -68,6 +68,9 @@ void mastra_message_to_prompt(mastra_json_t *prompt,
 /* ... which come first. */
 void mastra_message_systems(mastra_json_t *prompt,
                             const mastra_json_t *messages);
+/* Appends messages of a prompt to another one. */
+void mastra_message_join_prompt(mastra_json_t *prompt,
+                                const mastra_json_t *more);
 /* A conversation begins with its user: says "." for one that is silent. */
 void mastra_message_end_prompt(mastra_json_t *prompt);
 /* The same in the form that the API shows. */
@@ -86,6 +89,15 @@ mastra_json_t *mastra_message_text(const mastra_json_t *message);
 mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
                                         apr_size_t from);
 
+/* ---- recalled.c: what is remembered, in the forms that it is needed in ---- */
+
+/* New array of messages. */
+mastra_json_t *mastra_run_remembered(const mastra_agent_run_t *run);
+void mastra_run_remembered_prompt(mastra_agent_run_t *run,
+                                  mastra_json_t *prompt);
+void mastra_run_remembered_model(mastra_agent_run_t *run, mastra_json_t *made);
+void mastra_run_forget(mastra_agent_run_t *run);
+
 /* ---- view.c ---- */
 
 /* agent with such models: value as in a definition. pool is the view's; NULL
@@ -101,6 +113,8 @@ void mastra_agent_model_describe(mastra_agent_model_t *model,
                                  apr_pool_t *pool);
 
 /* ---- the run ---- */
+
+typedef struct mastra_recalled_t mastra_recalled_t;
 
 typedef enum {
     MASTRA_RUN_NEW,
@@ -264,7 +278,10 @@ struct mastra_agent_run_t {
     mastra_json_t *background;       /* "context": before them, not stored */
     mastra_json_t *prior;            /* messages that were completed before the
                                         run was taken up, or NULL */
-    mastra_json_t *remembered;       /* from storage */
+    mastra_json_t *remembered;       /* from storage: messages, ... */
+    mastra_recalled_t **recalled;    /* ... or, where there are these, their
+                                        texts: recalled.h */
+    int nrecalled;
     mastra_json_t *parts;            /* of the assistant's message */
     mastra_json_t *metadata;         /* of the message that this goes on, or
                                         NULL */

@@ -120,11 +120,8 @@ void mastra_run_add_notes(mastra_agent_run_t *run, mastra_json_t *prompt)
 
 static mastra_json_t *all_messages(mastra_agent_run_t *run)
 {
-    mastra_json_t *messages = mastra_json_array();
+    mastra_json_t *messages = mastra_run_remembered(run);
 
-    if (run->remembered) {
-        mastra_json_extend(messages, run->remembered);
-    }
     if (run->input) {
         mastra_json_extend(messages, run->input);
     }

@@ -324,7 +324,8 @@ static mastra_json_t *reasoning_part(const mastra_json_t *part)
         return mastra_json_copy(part);
     }
     return detail ? mastra_json_pack("{s:s, s:s, s:[o]}", "type", "reasoning",
-                                     "reasoning", "", "details", detail)
+                                     "reasoning", text && !hidden ? text : "",
+                                     "details", detail)
                   : NULL;
 }
 

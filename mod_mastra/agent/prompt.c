@@ -165,20 +165,42 @@ typedef struct {
     int for_client;
 } unfold_t;
 
+static int is_assistant(const mastra_json_t *message)
+{
+    const char *role = mastra_json_get_str(message, "role");
+
+    return role && !strcmp(role, "assistant");
+}
+
 /* Models take messages of the two sides in turns: what follows an assistant's
- * message without a result between them continues it. */
+ * message without a result between them continues it. The content of the last
+ * message when it is such a one, else NULL; of one that others have, too, a
+ * copy takes its place. */
+static mastra_json_t *continued(mastra_json_t *messages)
+{
+    apr_size_t n = mastra_json_size(messages);
+    mastra_json_t *last = mastra_json_at(messages, n - 1), *content;
+
+    if (!is_assistant(last)) {
+        return NULL;
+    }
+    content = mastra_json_get(last, "content");
+    if (mastra_json_is_shared(last)) {
+        last = mastra_json_copy_flat(last);
+        content = mastra_json_copy_flat(content);
+        mastra_json_set(last, "content", content);
+        mastra_json_put_at(messages, n - 1, last);
+    }
+    return content;
+}
+
 static void open_assistant(unfold_t *u)
 {
-    const mastra_json_t *last =
-        mastra_json_at(u->messages, mastra_json_size(u->messages) - 1);
-    const char *role = mastra_json_get_str(last, "role");
-
     u->results = NULL;
-    if (!u->for_client && role && !strcmp(role, "assistant")) {
-        u->assistant = mastra_json_get(last, "content");
-        return;
+    u->assistant = u->for_client ? NULL : continued(u->messages);
+    if (!u->assistant) {
+        u->assistant = open_message(u->messages, "assistant");
     }
-    u->assistant = open_message(u->messages, "assistant");
 }
 
 static void unfold_tool(unfold_t *u, const mastra_json_t *part)
@@ -379,6 +401,22 @@ void mastra_message_to_prompt(mastra_json_t *prompt,
                               const mastra_json_t *messages)
 {
     convert(prompt, messages, 0);
+}
+
+void mastra_message_join_prompt(mastra_json_t *prompt,
+                                const mastra_json_t *more)
+{
+    mastra_json_t *first = mastra_json_at(more, 0), *content;
+    apr_size_t i = 0;
+
+    content = is_assistant(first) ? continued(prompt) : NULL;
+    if (content) {
+        mastra_json_extend(content, mastra_json_get(first, "content"));
+        i = 1;
+    }
+    for (; i < mastra_json_size(more); i++) {
+        mastra_json_append(prompt, mastra_json_ref(mastra_json_at(more, i)));
+    }
 }
 
 void mastra_message_to_model(mastra_json_t *made,

@@ -4,7 +4,7 @@
 
 #include <apr_strings.h>
 
-#include "internal.h"
+#include "recalled.h"
 #include "signal.h"
 
 /* ---- store thread: the run is the job's alone until done is posted ---- */
@@ -126,29 +126,48 @@ static int has_id(const mastra_json_t *messages, const char *id)
     return 0;
 }
 
-/* History without what the request brings itself; *prepeated: see above. */
-static mastra_json_t *history(const mastra_json_t *stored,
-                              const mastra_json_t *input, int keep,
-                              mastra_json_t **prepeated)
+/* 1 when the request asks again what is the newest message. */
+static int asks_again(const mastra_recalled_t *newest,
+                      const mastra_json_t *input)
 {
-    mastra_json_t *made = mastra_json_array();
-    apr_size_t n = mastra_json_size(stored), i;
-    mastra_json_t *last = n ? mastra_json_at(stored, n - 1) : NULL;
+    const char *role = mastra_recalled_column(newest, MASTRA_MESSAGE_ROLE);
+    mastra_json_t *last;
+    int again;
 
-    *prepeated = NULL;
-    if (last && mastra_json_size(input) == 1
-        && is_repeated(last, mastra_json_at(input, 0))) {
-        *prepeated = last;
-        n--;
+    if (mastra_json_size(input) != 1 || !role || strcmp(role, "user")) {
+        return 0;
     }
-    for (i = n > (apr_size_t)keep ? n - keep : 0; i < n; i++) {
-        mastra_json_t *message = mastra_json_at(stored, i);
+    last = mastra_json_raw_open(mastra_recalled_raw(newest));
+    again = is_repeated(last, mastra_json_at(input, 0));
+    mastra_json_unref(last);
+    return again;
+}
 
-        if (!has_id(input, mastra_json_get_str(message, "id"))) {
-            mastra_json_append(made, mastra_json_ref(message));
+/* The run remembers what is in storage, without what the request brings
+ * itself. Returns 1 when that is the newest message. */
+static int remember(mastra_agent_run_t *run, const mastra_rows_t *rows,
+                    const mastra_json_t *input)
+{
+    mastra_recalled_t **list;
+    int n = mastra_recall(&list, run->env->recalled, run->thread_id, rows,
+                          run->pool);
+    int again = n && asks_again(list[n - 1], input), i;
+    int first = n - again - run->last_messages;
+
+    run->remembered = mastra_json_array();
+    run->recalled = list;
+    for (i = 0; i < n; i++) {
+        if (i < first || i >= n - again
+            || has_id(input, mastra_recalled_column(list[i],
+                                                    MASTRA_MESSAGE_ID))) {
+            mastra_recalled_unref(list[i]);
+            continue;
         }
+        list[run->nrecalled++] = list[i];
+        mastra_json_append(run->remembered,
+                           mastra_json_ref(mastra_recalled_raw(list[i])));
     }
-    return made;
+    return again;
 }
 
 /* What the prompt has beside the history, in tokens. */
@@ -192,14 +211,14 @@ static apr_status_t fit_history(mastra_agent_run_t *run, mastra_json_t *thread,
                                 mastra_db_t *db, apr_pool_t *pool)
 {
     mastra_json_t *metadata = mastra_json_get(thread, "metadata");
+    mastra_json_t *all = mastra_json_own(mastra_run_remembered(run), pool);
     mastra_json_t *boundary = NULL, *fitting;
 
     fitting = mastra_budget_fit(&boundary, &run->memory.budget,
                                 mastra_json_get(metadata,
                                                 MASTRA_BUDGET_MEMBER),
-                                run->remembered, fixed_tokens(run, pool),
-                                pool);
-    mastra_json_unref(run->remembered);
+                                all, fixed_tokens(run, pool), pool);
+    mastra_run_forget(run);
     run->remembered = fitting;
     mastra_json_own(boundary, pool);
     return boundary && !run->read_only ? note_boundary(run, boundary, db, pool)
@@ -209,8 +228,9 @@ static apr_status_t fit_history(mastra_agent_run_t *run, mastra_json_t *thread,
 static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
                                   apr_pool_t *pool)
 {
-    mastra_json_t *stored = NULL, *mine = storable(run, pool), *repeated;
-    mastra_json_t *thread = NULL;
+    mastra_json_t *thread = NULL, *mine = storable(run, pool);
+    mastra_rows_t *rows = NULL;
+    int again = 0;
     apr_status_t rv = open_thread(&thread, run, db, pool);
 
     if (!rv && run->memory.working) {
@@ -218,19 +238,23 @@ static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
                                 run->thread_id, run->resource_id, run->pool);
     }
     if (!rv && run->last_messages) {
-        rv = mastra_messages_last(&stored, db, run->thread_id,
+        rv = mastra_messages_rows(&rows, db, run->thread_id,
                                   run->last_messages + 1, pool);
     }
     if (rv) {
         return rv;
     }
-    mastra_json_own(stored, pool);
-    mastra_json_unref(run->remembered);
-    run->remembered = history(stored, mine, run->last_messages, &repeated);
+    mastra_run_forget(run);
+    if (rows) {
+        again = remember(run, rows, mine);
+    }
+    else {
+        run->remembered = mastra_json_array();
+    }
     if (run->memory.budget.max) {
         rv = fit_history(run, thread, db, pool);
     }
-    if (rv || run->read_only || !mastra_json_size(mine) || repeated) {
+    if (rv || run->read_only || !mastra_json_size(mine) || again) {
         return rv;
     }
     return mastra_messages_save(db, mine, pool);

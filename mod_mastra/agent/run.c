@@ -45,7 +45,7 @@ void mastra_agent_run_discard(mastra_agent_run_t *run)
     mastra_json_unref(run->options);
     mastra_json_unref(run->context);
     mastra_json_unref(run->input);
-    mastra_json_unref(run->remembered);
+    mastra_run_forget(run);
     mastra_json_unref(run->parts);
     mastra_json_unref(run->steps);
     mastra_json_unref(run->usage);

@@ -13,8 +13,6 @@ int mastra_json_put(mastra_json_t *object, const char *key, apr_size_t len,
 int mastra_json_has(const mastra_json_t *object, const char *key,
                     apr_size_t len);
 apr_size_t mastra_json_keylen(void *iter);
-/* 1 when there is more than one reference to the value. */
-int mastra_json_is_shared(const mastra_json_t *json);
 
 /* Appends valid UTF-8 as a JSON string with its quotes. */
 apr_status_t mastra_buf_json_valid(mastra_buf_t *buf, const char *text,

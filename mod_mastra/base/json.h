@@ -63,6 +63,16 @@ apr_status_t mastra_json_parse_mended(mastra_json_t **pjson, const char *text,
  * prints them. APR_ENOSPC when the ceiling of buf is met. */
 apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);
 
+/*
+ * The text of a value in place of the value, where that is only to be written:
+ * mastra_json_write copies it. It is a string that no other string can be, as
+ * it begins with a byte that UTF-8 does not know; whoever looks for members
+ * finds none. Threads may share it. NULL when memory is short.
+ */
+mastra_json_t *mastra_json_raw(const mastra_json_t *json);
+/* What it is the text of, parsed; of another value a new reference. */
+mastra_json_t *mastra_json_raw_open(mastra_json_t *json);
+
 /* As text in pool; NULL for NULL. */
 const char *mastra_json_text(const mastra_json_t *json, apr_pool_t *pool);
 /* The same; NULL when it has more than limit bytes. */
@@ -100,6 +110,9 @@ mastra_json_t *mastra_json_pack(const char *fmt, ...);
 
 mastra_json_type_e mastra_json_type(const mastra_json_t *json);
 int mastra_json_is_object(const mastra_json_t *json);   /* NULL: 0, as all */
+int mastra_json_is_raw(const mastra_json_t *json);
+/* 1 when there is more than one reference to the value. */
+int mastra_json_is_shared(const mastra_json_t *json);
 int mastra_json_is_array(const mastra_json_t *json);
 int mastra_json_is_string(const mastra_json_t *json);
 int mastra_json_is_integer(const mastra_json_t *json);

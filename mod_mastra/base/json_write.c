@@ -9,6 +9,12 @@
 
 #include "internal.h"
 
+/* begins the strings that are texts of values; no UTF-8 has it */
+#define RAW ((char)0xFF)
+#define RAW_LIMIT ((apr_size_t)256 * 1024 * 1024)
+/* what made a raw text was no deeper than what storage is read with */
+#define RAW_DEPTH 1024
+
 /* 17 digits tell any double from its neighbours */
 #define DIGITS_MAX 17
 
@@ -254,6 +260,15 @@ static apr_status_t write_shared(writer_t *writer, const mastra_json_t *json)
     return rv;
 }
 
+static apr_status_t write_string(mastra_buf_t *buf, const mastra_json_t *json)
+{
+    const char *text = mastra_json_str(json);
+    apr_size_t len = mastra_json_len(json);
+
+    return *text == RAW ? mastra_buf_add(buf, text + 1, len - 1)
+                        : mastra_buf_json_valid(buf, text, len);
+}
+
 static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
 {
     mastra_buf_t *buf = writer->buf;
@@ -266,8 +281,7 @@ static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
         return mastra_json_is_shared(json) ? write_shared(writer, json)
                                            : write_array(writer, json);
     case MASTRA_JSON_STRING:
-        return mastra_buf_json_valid(buf, mastra_json_str(json),
-                                     mastra_json_len(json));
+        return write_string(buf, json);
     case MASTRA_JSON_INTEGER:
         return write_integer(buf, mastra_json_int(json));
     case MASTRA_JSON_REAL:
@@ -288,4 +302,40 @@ apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json)
     writer.buf = buf;
     writer.n = 0;
     return write_value(&writer, json);
+}
+
+/* ---- texts in place of values ---- */
+
+mastra_json_t *mastra_json_raw(const mastra_json_t *json)
+{
+    static const char mark = RAW;
+    mastra_json_t *raw = NULL;
+    mastra_buf_t buf;
+
+    mastra_buf_init(&buf, RAW_LIMIT);
+    if (mastra_buf_add(&buf, &mark, 1) == APR_SUCCESS
+        && mastra_json_write(&buf, json) == APR_SUCCESS) {
+        raw = mastra_json_string_valid(buf.data, buf.len);
+    }
+    mastra_buf_free(&buf);
+    return raw;
+}
+
+int mastra_json_is_raw(const mastra_json_t *json)
+{
+    const char *text = mastra_json_str(json);
+
+    return text && *text == RAW;
+}
+
+mastra_json_t *mastra_json_raw_open(mastra_json_t *json)
+{
+    mastra_json_t *made = NULL;
+
+    if (!mastra_json_is_raw(json)) {
+        return mastra_json_ref(json);
+    }
+    mastra_json_parse(&made, mastra_json_str(json) + 1,
+                      mastra_json_len(json) - 1, RAW_DEPTH, NULL);
+    return made;
 }

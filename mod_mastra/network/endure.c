@@ -279,10 +279,12 @@ static void left(mastra_network_t *network)
 }
 
 /* Its client has left, or this process is about to: the run ends, or others go
- * on with it. */
+ * on with it, also with what a person has decided. */
 void mastra_network_leave(mastra_network_t *network)
 {
-    network->leaving = 1;
+    network->leaves = network->decision || mastra_network_endures(network)
+                      || mastra_hub_leaves(network->env->hub);
+    network->leaving = network->finished = 1;
     network->stored = left;
     mastra_network_submit(network, network->leaves ? hand_back : retire);
 }

@@ -192,7 +192,7 @@ void mastra_network_store(mastra_network_t *network,
 void mastra_network_retire(mastra_network_t *network);
 /* Another process has it. */
 void mastra_network_lost(mastra_network_t *network);
-/* Nobody hears it any more: it ends, or (leaves) others go on. */
+/* Nobody hears it any more: it ends, or others go on. */
 void mastra_network_leave(mastra_network_t *network);
 
 #endif

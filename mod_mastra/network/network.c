@@ -473,9 +473,6 @@ void mastra_network_cancel(void *baton)
         mastra_network_free(network);
         return;
     }
-    network->leaves = mastra_network_endures(network)
-                      || mastra_hub_leaves(network->env->hub);
-    network->finished = 1;
     if (!network->busy) {
         mastra_network_leave(network);
     }

@@ -333,6 +333,9 @@ mastra_json_t *mastra_schedule_create(mastra_schedule_ask_t *ask,
     }
     row->cron = mastra_json_get_str(body, "cron");
     row->timezone = mastra_json_get_str(body, "timezone");
+    if (row->timezone && !*row->timezone) {
+        row->timezone = NULL;
+    }
     row->status = "active";
     row->host = ask->env->host;
     row->metadata = mastra_json_get(body, "metadata");

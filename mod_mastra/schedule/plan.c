@@ -21,8 +21,10 @@ const char *mastra_plan_check(const char **pfield, const char *cron,
 
     *pfield = "cron";
     if (!cron || !cron[strspn(cron, " \t")]) {
-        return "Invalid cron expression: expected a non-empty cron string "
-               "(e.g. \"0 * * * *\")";
+        return apr_psprintf(pool, "Invalid cron expression: expected a "
+                            "non-empty cron string (e.g. \"0 * * * *\")%s%s%s",
+                            cron ? ", but received \"" : "", cron ? cron : "",
+                            cron ? "\"." : "");
     }
     wrong = mastra_cron_parse(&parsed, cron, pool);
     if (wrong) {

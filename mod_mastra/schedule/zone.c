@@ -359,6 +359,30 @@ static int is_name(const char *name)
     return !strstr(name, "//");
 }
 
+static int read_two(const char *p)
+{
+    return apr_isdigit(p[0]) && apr_isdigit(p[1])
+               ? (p[0] - '0') * 10 + p[1] - '0' : 60;
+}
+
+/* "+02", "+0200", "+02:00": seconds east of Greenwich. 0: it is none. */
+static int read_offset(int *pseconds, const char *name)
+{
+    apr_size_t len = strlen(name);
+    int sign = *name == '-' ? -1 : 1, hours, minutes = 0;
+
+    if ((*name != '+' && *name != '-')
+        || (len != 3 && len != 5 && (len != 6 || name[3] != ':'))) {
+        return 0;
+    }
+    hours = read_two(name + 1);
+    if (len > 3) {
+        minutes = read_two(name + len - 2);
+    }
+    *pseconds = sign * (hours * HOUR + minutes * 60);
+    return hours < 24 && minutes < 60;
+}
+
 const char *mastra_zone_open(mastra_zone_t **pzone, const char *name,
                              apr_pool_t *pool)
 {
@@ -368,6 +392,11 @@ const char *mastra_zone_open(mastra_zone_t **pzone, const char *name,
     apr_status_t rv;
     char *data;
 
+    if (name && read_offset(&zone->standard, name)) {
+        zone->has_rule = 1;
+        *pzone = zone;
+        return NULL;
+    }
     if (name && !is_name(name)) {
         return apr_psprintf(pool, "Invalid time zone specified: %s", name);
     }

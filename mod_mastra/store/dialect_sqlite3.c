@@ -437,7 +437,7 @@ static int is_due(mastra_db_t *db)
 /*
  * Most of the work, while others write: SQLite syncs the log, then copies its
  * pages. What was added meanwhile is the next round's, so that little is left
- * for the time in which nobody may write. 0: somebody else is at it.
+ * for the time in which nobody may write. 0: somebody else is at it, or was.
  */
 static int fold_most(state_t *state, const apr_uint32_t *stopping)
 {
@@ -447,6 +447,9 @@ static int fold_most(state_t *state, const apr_uint32_t *stopping)
         if (*(const volatile apr_uint32_t *)stopping
             || mastra_sqlite_fold(state->native, &pages) != APR_SUCCESS) {
             return 0;
+        }
+        if (pages < CHECKPOINT_PAGES / 2) {
+            return 0;            /* somebody else was: it has begun anew */
         }
         mastra_sqlite_sync(state->native);
         if (pages - before < REST_PAGES) {

@@ -525,6 +525,8 @@ apr_status_t mastra_flows_due(mastra_flows_due_t *due, mastra_db_t *db,
     due->ids = ids;
     due->graphs = graphs;
     due->nids = (int)(graphs - ids);
+    due->more = mastra_rows_count(lapsed) == DUE_AT_ONCE
+                || mastra_rows_count(slept) == DUE_AT_ONCE;
     due->owners = all;
     due->nowners = (int)(texts(owners, 0, all) - all);
     due->next = mastra_rows_int(next, 0, 0);

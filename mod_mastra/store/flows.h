@@ -106,6 +106,7 @@ typedef struct {
     const char *const *ids;      /* of runs to go on with, nids of them */
     const char *const *graphs;   /* and theirs */
     int nids;
+    int more;                    /* there may be others */
     const char *const *owners;   /* of all that are running */
     int nowners;
     apr_int64_t next;            /* when the next sleep is over; 0: none */

@@ -7,7 +7,7 @@
 #include <apr_dbd.h>
 #include <apr_hash.h>
 
-#include "store.h"
+#include "threads.h"
 #include "dialect.h"
 
 #define MASTRA_STORE_LOST APR_ECONNRESET  /* the connection is gone */
@@ -129,13 +129,8 @@ int mastra_record_has(const mastra_json_t *object,
     "SELECT id, content, role, type, \"createdAt\", thread_id, " \
     "\"resourceId\" FROM mastra_messages"
 
-enum { MASTRA_MESSAGE_ID, MASTRA_MESSAGE_CONTENT, MASTRA_MESSAGE_ROLE,
-       MASTRA_MESSAGE_TYPE, MASTRA_MESSAGE_CREATED, MASTRA_MESSAGE_THREAD,
-       MASTRA_MESSAGE_RESOURCE };
-
 /* The content column as format 2. New reference. */
 mastra_json_t *mastra_message_content(const char *text);
-mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row);
 /* backwards: the last row first. */
 void mastra_message_append(mastra_json_t *messages, const mastra_rows_t *rows,
                            int backwards);

@@ -399,16 +399,23 @@ apr_status_t mastra_messages_list(mastra_json_t **pmessages,
     return APR_SUCCESS;
 }
 
+apr_status_t mastra_messages_rows(mastra_rows_t **prows, mastra_db_t *db,
+                                  const char *thread_id, int n,
+                                  apr_pool_t *pool)
+{
+    query_t query;
+
+    query_make(&query, thread_id, 0, 0, NULL, NULL);
+    return query_rows(prows, &query, 0, n, 0, db, pool);
+}
+
 apr_status_t mastra_messages_last(mastra_json_t **pmessages, mastra_db_t *db,
                                   const char *thread_id, int n,
                                   apr_pool_t *pool)
 {
     mastra_rows_t *rows;
-    query_t query;
-    apr_status_t rv;
+    apr_status_t rv = mastra_messages_rows(&rows, db, thread_id, n, pool);
 
-    query_make(&query, thread_id, 0, 0, NULL, NULL);
-    rv = query_rows(&rows, &query, 0, n, 0, db, pool);
     if (rv == APR_SUCCESS) {
         *pmessages = mastra_json_array();
         mastra_message_append(*pmessages, rows, 1);

@@ -199,6 +199,7 @@ static void fill_row(mastra_run_row_t *row, const mastra_rows_t *rows,
     row->status = mastra_rows_text(rows, 0, 4);
     row->owner = mastra_rows_text(rows, 0, 7);
     row->taken = (int)mastra_rows_int(rows, 0, 9);
+    row->epoch = (int)mastra_rows_int(rows, 0, 5);
 }
 
 apr_status_t mastra_runs_get(mastra_run_row_t *row, mastra_db_t *db,

@@ -29,6 +29,7 @@ typedef struct mastra_run_row_t {
     const char *status, *owner;  /* as read: owner "" where none is known */
     int lapsed;                  /* running, and its lease has ended */
     int taken;                   /* changes of hands since it was last kept */
+    int epoch;
 } mastra_run_row_t;
 
 /* Suspends a run: epoch 0 for one that was never stored, else the owner's.

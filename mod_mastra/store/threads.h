@@ -81,6 +81,16 @@ apr_status_t mastra_messages_last(mastra_json_t **pmessages, mastra_db_t *db,
                                   const char *thread_id, int n,
                                   apr_pool_t *pool);
 
+/* The same as rows, the newest first, and a message of one of them. What its
+ * columns hold is all that a message is made of. */
+enum { MASTRA_MESSAGE_ID, MASTRA_MESSAGE_CONTENT, MASTRA_MESSAGE_ROLE,
+       MASTRA_MESSAGE_TYPE, MASTRA_MESSAGE_CREATED, MASTRA_MESSAGE_THREAD,
+       MASTRA_MESSAGE_RESOURCE, MASTRA_MESSAGE_WIDTH };
+apr_status_t mastra_messages_rows(mastra_rows_t **prows, mastra_db_t *db,
+                                  const char *thread_id, int n,
+                                  apr_pool_t *pool);
+mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row);
+
 /* All messages of a thread are of this resource from now on. */
 apr_status_t mastra_messages_own(mastra_db_t *db, const char *thread_id,
                                  const char *resource_id, apr_pool_t *pool);

@@ -249,7 +249,7 @@ static apr_status_t start_job(mastra_db_t *db, void *baton, apr_pool_t *pool)
             return rv;
         }
     }
-    rv = asking->ask->run_id && !asking->ask->also
+    rv = asking->ask->run_id && !asking->ask->also && !asking->ask->only_new
              ? mastra_flows_get(&row, db, asking->env->host, NULL,
                                 asking->row.id, 0, pool)
              : MASTRA_STORE_NOT_FOUND;

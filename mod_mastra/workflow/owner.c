@@ -333,10 +333,40 @@ static int is_for_others(struct mastra_owner_t *owner, mastra_launch_t *launch)
     return 1;
 }
 
+static void search(struct mastra_owner_t *owner, const char *dead);
+
+/* What was found is claimed: the rest does not wait for the next tick, unless
+ * nothing of it could be had. */
+static void claimed(struct mastra_owner_t *owner)
+{
+    char *dead = owner->more_of;
+
+    if (--owner->claiming > 0) {
+        return;
+    }
+    if (owner->more && owner->won) {
+        search(owner, dead);
+    }
+    owner->more = owner->won = 0;
+    owner->more_of = NULL;
+    free(dead);
+}
+
+static void note_more(struct mastra_owner_t *owner, const char *dead)
+{
+    if (owner->claiming > 0) {
+        owner->more = 1;
+        free(owner->more_of);
+        owner->more_of = dead ? strdup(dead) : NULL;
+    }
+}
+
 static void after_claim(op_t *op)
 {
     mastra_launch_t *launch = op->launch;
 
+    op->owner->won |= launch && !op->rv;
+    claimed(op->owner);
     if (!launch) {
         return;
     }
@@ -370,6 +400,7 @@ static void take_over(struct mastra_owner_t *owner, const char *id,
     op = make_op(owner);
     op->id = apr_pstrdup(op->pool, id);
     op->dead = apr_pstrdup(op->pool, dead);
+    owner->claiming++;
     submit(op, MASTRA_STORE_WRITE, claim, after_claim);
 }
 
@@ -401,8 +432,6 @@ static apr_status_t find_due(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return rv;
 }
 
-static void search(struct mastra_owner_t *owner, const char *dead);
-
 static void on_alarm(void *baton)
 {
     search(baton, NULL);
@@ -430,6 +459,9 @@ static void after_search(op_t *op)
     }
     for (i = 0; i < op->due.nids; i++) {
         take_over(op->owner, op->due.ids[i], op->due.graphs[i], op->dead);
+    }
+    if (op->due.more) {
+        note_more(op->owner, op->dead);
     }
     if (op->due.next > op->due.now) {
         set_alarm(op->owner, (op->due.next - op->due.now) * 1000);

@@ -29,6 +29,10 @@ struct mastra_owner_t {
     mastra_timer_t tick, alarm;
     unsigned ticks;
     int searching;
+    int claiming;                    /* what a search has found, under way */
+    int won;                         /* some of it is this child's now */
+    int more;                        /* there were others: it goes on then */
+    char *more_of;                   /* of this one, who is dead; or NULL */
     int stopping;                    /* 1: nothing is claimed any more, 2: no
                                         step is begun */
     mastra_msg_t msg;

@@ -27,6 +27,9 @@ typedef struct {
     const char *name, *owner;
     mastra_workflow_ask_t ask;
     mastra_principal_t principal;
+    int again;                       /* the call may have been made before */
+    mastra_owned_t owned;            /* the run that it belongs to, or none */
+    int taken;                       /* that is another process's by now */
 
     /* what came of it */
     const char *run_id;
@@ -100,6 +103,23 @@ static const char *schema_of(const flow_t *flow,
     return "{}";
 }
 
+/* The run was begun, or resumed, by the same call before: what it says is heard
+ * from its beginning. */
+static void join_run(flow_t *flow, const mastra_held_t *held)
+{
+    static const mastra_workflow_observe_t all = { 0 };
+    mastra_result_t *error = NULL;
+    mastra_wait_t *wait = mastra_workflow_observe(flow->env, held->workflow,
+                                                  flow->ask.run_id, &all,
+                                                  &error, flow->pool);
+
+    if (wait) {
+        flow->run_id = flow->ask.run_id;
+        flow->wait = wait;
+        flow->error = NULL;
+    }
+}
+
 static void ask_run(mastra_job_t *job)
 {
     flow_t *flow = (flow_t *)job;
@@ -116,14 +136,45 @@ static void ask_run(mastra_job_t *job)
         flow->wait = asked.wait;
         flow->answer = mastra_json_own(asked.answer, flow->pool);
     }
+    else if (flow->again && flow->error->status == 409) {
+        join_run(flow, held);
+    }
     mastra_held_unref(held);
+}
+
+/* Store thread. Whose the caller's run is now. */
+static apr_status_t look_above(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    flow_t *flow = baton;
+    mastra_run_row_t row;
+    apr_status_t rv = mastra_runs_get(&row, db, flow->owned.host,
+                                      flow->owned.id, pool);
+
+    flow->taken = rv == APR_SUCCESS && row.epoch != flow->owned.epoch;
+    return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
+}
+
+/* 1: another process makes the same call, and goes on with the run. */
+static int is_anothers(flow_t *flow)
+{
+    apr_status_t rv;
+
+    if (!flow->again || !flow->owned.id) {
+        return 0;
+    }
+    rv = mastra_store_call(flow->env->store, MASTRA_STORE_READ, look_above,
+                           flow);
+    return rv || flow->taken;
 }
 
 static void cancel_run(mastra_job_t *job)
 {
     flow_t *flow = (flow_t *)job;
-    mastra_held_t *held = mastra_workflow_find(flow->env, flow->name,
-                                               &flow->error, flow->pool);
+    mastra_held_t *held = is_anothers(flow)
+                              ? NULL : mastra_workflow_find(flow->env,
+                                                            flow->name,
+                                                            &flow->error,
+                                                            flow->pool);
 
     if (held) {
         mastra_workflow_cancel(flow->env, held->workflow, flow->run_id,
@@ -167,7 +218,8 @@ static void cancelled(mastra_job_t *job)
     free_flow((flow_t *)job);
 }
 
-/* The call is gone: the run is to go as well. */
+/* The call is gone: the run is to go as well, unless others make the call
+ * again. */
 static void leave(flow_t *flow)
 {
     if (flow->wait) {
@@ -176,7 +228,9 @@ static void leave(flow_t *flow)
     }
     flow->job.run = cancel_run;
     flow->job.done = cancelled;
-    if (!flow->run_id || mastra_jobs_push(flow->env->tools->jobs,
+    if (!flow->run_id
+        || (flow->again && mastra_hub_leaves(flow->env->hub))
+        || mastra_jobs_push(flow->env->tools->jobs,
                                           &flow->job)) {
         free_flow(flow);
     }
@@ -367,6 +421,20 @@ static mastra_json_t *body_of(const mastra_tool_args_t *args)
                             args->resource_id);
 }
 
+/* The id of the run that a call begins: the same each time for one that may be
+ * made again. */
+static const char *id_of(const mastra_tool_args_t *args, apr_pool_t *pool)
+{
+    const char *hash;
+
+    if (args->child_run_id || !args->at_least_once || !args->place) {
+        return apr_pstrdup(pool, args->child_run_id);
+    }
+    hash = mastra_text_sha256(args->place, strlen(args->place), pool);
+    return apr_psprintf(pool, "%.8s-%.4s-%.4s-%.4s-%.12s", hash, hash + 8,
+                        hash + 12, hash + 16, hash + 20);
+}
+
 static void fill(flow_t *flow)
 {
     const mastra_tool_args_t *args = &flow->call->args;
@@ -382,7 +450,12 @@ static void fill(flow_t *flow)
     flow->principal.depth = args->depth + 1;
     flow->ask.what = args->waited ? MASTRA_WORKFLOW_RESUME
                                   : MASTRA_WORKFLOW_START;
-    flow->ask.run_id = apr_pstrdup(pool, again ? again : args->child_run_id);
+    flow->again = args->at_least_once;
+    flow->owned.host = apr_pstrdup(pool, args->owned.host);
+    flow->owned.id = apr_pstrdup(pool, args->owned.id);
+    flow->owned.epoch = args->owned.epoch;
+    flow->ask.run_id = again ? apr_pstrdup(pool, again) : id_of(args, pool);
+    flow->ask.only_new = flow->again && !args->waited;
     flow->ask.body = mastra_json_own(mastra_json_copy(body), pool);
     flow->ask.principal = &flow->principal;
     flow->ask.lenient = 1;

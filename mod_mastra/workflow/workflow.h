@@ -113,6 +113,7 @@ typedef struct {
     const mastra_json_t *body;       /* the options; or NULL */
     const mastra_principal_t *principal;
     int must_exist;                  /* START: no new run is made */
+    int only_new;                    /* START: no other, 409 RUN_EXISTS */
     int lenient;                     /* START: what is wrong with the input is
                                         told by the run */
     int old;                         /* the answer has steps as "results" */

@@ -14,7 +14,7 @@ use Upstream;
 # CRASH=1 (make crash): ROUNDS times at random points
 my $rounds = $ENV{CRASH} ? $ENV{ROUNDS} || 20 : 1;
 
-plan tests => 3 * 3 + 3 + 3 + 2 * $rounds;
+plan tests => 4 * 3 + 3 + 3 + 2 * $rounds;
 
 my $up    = Upstream->start(port => 0);
 my $id    = "once-$$";
@@ -37,7 +37,13 @@ my $httpd = Ledger->start(name => 'once', steps => 1, env => { MASTRA_TEST_KEY =
             'row', inputSchema => $Ledger::step_in, requireApproval => JSON::PP::true);
         $self->sql('notes', 'SELECT run, place FROM mastra_x_calls', [], 'rows');
         $self->agent('helper', %agent);
-        $self->agent('keeper', %agent, durable => { maxSteps => 30 }, agents => ['helper']);
+        Ledger::write_file("$self->{project}/workflows/both.json", $json->encode({ id => 'both',
+            inputSchema => { type => 'object', properties => { run => { type => 'string' } } },
+            outputSchema => { type => 'object' }, graph => [map { my $tool = $_;
+                ({ type => 'mapping', id => "m-$tool", mapConfig => $json->encode({
+                    run => { template => '${initData.run}' }, step => { value => 1 } }) },
+                { type => 'tool', id => $tool, toolId => $tool }) } qw(write hold)] }));
+        $self->agent('keeper', %agent, durable => { maxSteps => 30 }, agents => ['helper'], workflows => ['both']);
         $self->agent('asker', %agent, tools => ['asked']);
         $self->workflow('flow', { type => 'mapping', id => 'm', mapConfig => $json->encode({
             prompt => { template => '${initData.prompt}' } }) }, { type => 'agent', id => 'a', agentId => 'helper' });
@@ -88,6 +94,9 @@ after_commit('a durable agent', $run, sub { begin("$id-own", steps([['write', at
 $run = "$id-sub";
 after_commit('an agent\'s agent', $run, sub { begin($run, steps([['agent-helper', { prompt =>
     steps([['write', at($run, 1)], ['hold', at($run, 1)]]) }]])) }, sub { answered($run) });
+$run = "$id-both";
+after_commit('an agent\'s workflow', $run, sub { begin($run, steps([['workflow-both', { inputData => { run => $run } }]])) },
+    sub { answered($run) });
 $run = "$id-flow";
 after_commit('an agent in a workflow', $run, sub {
     $httpd->api_post("/workflows/flow/create-run?runId=$run", {});

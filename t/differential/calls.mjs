@@ -4,7 +4,7 @@ import { results } from './kit.mjs';
 
 const parts = process.argv.slice(2);
 const all = ['agents', 'requests', 'memory', 'threads', 'workflows', 'networks', 'schedules',
-  'system', 'edges', 'graphs'];
+  'system', 'edges', 'graphs', 'times'];
 
 for (const part of parts.length ? parts : all) {
   await import(`./calls/${part}.mjs`);

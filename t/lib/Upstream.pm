@@ -159,11 +159,21 @@ sub instance {
 }
 
 # What the leader of a network is asked: ROUTE:NAME:KIND:PROMPT; in the task says who is next, NOTYET
-# that the task is never complete, and PLAIN that the last result says it all.
+# that the task is never complete, and PLAIN that the last result says it all. ROUTES:[[NAME, KIND,
+# PROMPT], ...]! names one after the other, then it is complete.
 sub network {
-    my ($said, $format) = @_;
+    my ($said, $format, @messages) = @_;
     my $asked = $format->{json_schema} || {};
     my $wants = ($asked->{schema} || {})->{properties} || {};
+    if ($said =~ /ROUTES:(\[.*?\])!/s) {
+        my $routes = JSON::PP->new->decode($1);
+        my $n = () = join(' ', map { text_of($_->{content}) } grep { $_->{role} eq 'assistant' } @messages)
+            =~ /"isNetwork":true/g;
+        return { text => $json->encode({ selectionReason => 'told',
+            map { (qw(primitiveId primitiveType prompt))[$_] => $routes->[$n][$_] // 'none' } 0 .. 2 }) }
+            if $wants->{primitiveId};
+        $said = $n < @$routes ? 'NOTYET' : 'over';
+    }
     if ($wants->{primitiveId}) {
         my ($id, $type, $prompt) = $said =~ /ROUTE:([\w-]+):(\w+):(.*?);/s;
         return { text => $json->encode({ primitiveId => $id // 'none',
@@ -195,7 +205,7 @@ sub plan {
     my @tools    = map { $_->{function}{name} } @{ $request->{tools} || [] };
     my $last     = $messages[-1] || {};
 
-    return steps($1, @messages) if $said =~ /STEPS:(\[.*\])/s;
+    return steps($1, @messages) if $said !~ /ROUTES:/ && $said =~ /STEPS:(\[.*\])/s;
     return { text => 'Tool result: ' . text_of($last->{content}) }
         if ($last->{role} // '') eq 'tool';
     if ($said =~ /CALL:([\w.-]+):(\{.*\})/s && grep { $_ eq $1 } @tools) {
@@ -217,7 +227,7 @@ sub plan {
         if $said =~ /remember/i && grep { $_ eq 'updateWorkingMemory' } @tools;
 
     my $format = $request->{response_format} || {};
-    my $network = network($said, $format);
+    my $network = network($said, $format, @messages);
     return $network if $network;
     return { text => $json->encode(instance($format->{json_schema}{schema})) }
         if ($format->{type} // '') eq 'json_schema';

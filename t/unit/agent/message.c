@@ -321,6 +321,19 @@ static void shown(void)
            "... also as UI messages");
 }
 
+static void thoughts(void)
+{
+    mastra_json_t *parts = mastra_json_own(mastra_message_parts(parse(
+        "{\"role\":\"assistant\",\"parts\":[{\"type\":\"reasoning\",\"text\":\"hm\"}]}"),
+        pool), pool);
+    mastra_json_t *part = mastra_json_at(parts, 0);
+
+    is_str(mastra_json_get_str(part, "reasoning"), "hm",
+           "a thought is kept where older clients look");
+    is_str(mastra_json_text(mastra_json_get(part, "details"), pool),
+           "[{\"type\":\"text\",\"text\":\"hm\"}]", "... and newer ones");
+}
+
 static void times(void)
 {
     mastra_result_t *error = NULL;
@@ -388,6 +401,7 @@ int main(void)
     RUN(tools);
     RUN(refused);
     shown();
+    thoughts();
     times();
     templates();
     apr_pool_destroy(pool);

@@ -234,6 +234,35 @@ static void ceilings(void)
        != APR_SUCCESS && err.line == 0, "a file that is not there");
 }
 
+/* A text in place of its value. */
+static void raws(void)
+{
+    mastra_json_t *json = parse("{\"a\":[1.5,\"\\u00ff\\n\"],\"b\":{}}");
+    mastra_json_t *raw = mastra_json_raw(json), *list, *opened;
+
+    list = mastra_json_pack("[O, s, O]", raw, "x", json);
+    is_str(mastra_json_text(list, pool),
+           "[{\"a\":[1.5,\"\xC3\xBF\\n\"],\"b\":{}},\"x\","
+           "{\"a\":[1.5,\"\xC3\xBF\\n\"],\"b\":{}}]",
+           "a text in place of a value is copied");
+    ok(mastra_json_is_raw(raw) && !mastra_json_is_raw(json)
+       && !mastra_json_is_raw(mastra_json_at(list, 1))
+       && !mastra_json_is_raw(NULL), "and is no other value");
+    ok(!mastra_json_get(raw, "a"), "it has no members");
+    opened = mastra_json_raw_open(raw);
+    ok(mastra_json_equal(opened, json), "but becomes the value again");
+    mastra_json_unref(opened);
+    opened = mastra_json_raw_open(json);
+    ok(opened == json, "as which another value is taken");
+    mastra_json_unref(opened);
+    ok(mastra_json_size(mastra_json_at(list, 1)) == 0
+       && !strcmp(mastra_json_str(mastra_json_at(list, 1)), "x"),
+       "texts are texts");
+    mastra_json_unref(list);
+    mastra_json_unref(raw);
+    mastra_json_unref(json);
+}
+
 int main(void)
 {
     apr_size_t i;
@@ -248,6 +277,7 @@ int main(void)
     equality();
     members();
     ceilings();
+    raws();
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_done();
