@@ -147,29 +147,6 @@ static mastra_result_t *check_begin(mastra_asking_t *asking)
     return why;
 }
 
-/* The snapshot of a run that has done nothing yet. */
-static mastra_json_t *first_snapshot(const mastra_asking_t *asking, const char *status)
-{
-    mastra_json_t *context = mastra_json_get(asking->begin, "requestContext");
-    mastra_json_t *made = mastra_json_pack(
-        "{s:s, s:s, s:{}, s:{}, s:[], s:[], s:{}, s:O, s:{}, s:{}, s:{}, s:O*, "
-        "s:I}", "runId", asking->row.id, "status", status, "value", "context",
-        "activePaths", "stepExecutionPath", "activeStepsPath",
-        "serializedStepGraph", asking->workflow->graph, "suspendedPaths",
-        "waitingPaths", "resumeLabels", "requestContext", context,
-        "timestamp", mastra_text_now_ms());
-    mastra_json_t *input = mastra_json_get(asking->begin, "input");
-
-    if (!strcmp(status, "pending")) {
-        mastra_json_del(made, "stepExecutionPath");
-    }
-    if (input) {
-        mastra_json_set(mastra_json_get(made, "context"), "input",
-                        mastra_json_ref(input));
-    }
-    return mastra_json_own(made, asking->pool);
-}
-
 /* ---- store thread: the claim ---- */
 
 static apr_status_t put_changes(mastra_asking_t *asking, mastra_db_t *db, apr_pool_t *pool)
@@ -442,7 +419,9 @@ static mastra_result_t *start(mastra_asking_t *asking, mastra_workflow_asked_t *
     if (error) {
         return error;
     }
-    asking->snapshot = first_snapshot(asking, create ? "pending" : "running");
+    asking->snapshot = mastra_json_own(mastra_snapshot_first(
+        asking->workflow, asking->row.id, asking->begin,
+        create ? "pending" : "running"), asking->pool);
     asking->snapshot_text = mastra_text_snapshot(asking->snapshot,
                                                  asking->workflow,
                                                  asking->env->run_size,

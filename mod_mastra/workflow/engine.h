@@ -150,6 +150,9 @@ void mastra_step_suspend(mastra_task_t *task, const mastra_json_t *payload,
                          const mastra_json_t *more);
 /* Nobody wants it any more: no callback comes. */
 void mastra_step_cancel(mastra_task_t *task);
+
+/* ---- invalid.c ---- */
+
 /* What is wrong with value: NULL or an error like the contract's; what:
  * "Step input validation failed". New reference. */
 mastra_json_t *mastra_step_invalid(const mastra_schema_t *schema,
@@ -231,6 +234,11 @@ void mastra_run_free(mastra_workflow_run_t *run);
 /* The snapshot; status: of the run now. New reference. */
 mastra_json_t *mastra_run_snapshot(mastra_workflow_run_t *run,
                                    const char *status);
+/* Of a run that has done nothing yet; new reference. */
+mastra_json_t *mastra_snapshot_first(const mastra_workflow_t *workflow,
+                                     const char *run_id,
+                                     const mastra_json_t *begin,
+                                     const char *status);
 /* What start-async answers; new reference. */
 mastra_json_t *mastra_snapshot_result(const mastra_json_t *snapshot,
                                       const mastra_json_t *begin,

@@ -183,6 +183,31 @@ mastra_json_t *mastra_run_snapshot(mastra_workflow_run_t *run,
     return made;
 }
 
+mastra_json_t *mastra_snapshot_first(const mastra_workflow_t *workflow,
+                                     const char *run_id,
+                                     const mastra_json_t *begin,
+                                     const char *status)
+{
+    mastra_json_t *context = mastra_json_get(begin, "requestContext");
+    mastra_json_t *made = mastra_json_pack(
+        "{s:s, s:s, s:{}, s:{}, s:[], s:[], s:{}, s:O, s:{}, s:{}, s:{}, s:O*, "
+        "s:I}", "runId", run_id, "status", status, "value", "context",
+        "activePaths", "stepExecutionPath", "activeStepsPath",
+        "serializedStepGraph", workflow->graph, "suspendedPaths",
+        "waitingPaths", "resumeLabels", "requestContext", context,
+        "timestamp", mastra_text_now_ms());
+    mastra_json_t *input = mastra_json_get(begin, "input");
+
+    if (!strcmp(status, "pending")) {
+        mastra_json_del(made, "stepExecutionPath");
+    }
+    if (input) {
+        mastra_json_set(mastra_json_get(made, "context"), "input",
+                        mastra_json_ref(input));
+    }
+    return made;
+}
+
 /* ---- results ---- */
 
 /* Where each step stands in the path for the last time; new reference. */
