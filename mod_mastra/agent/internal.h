@@ -54,6 +54,16 @@ mastra_json_t *mastra_message_parts(const mastra_json_t *message,
 mastra_json_t *mastra_message_make(const mastra_json_t *message,
                                    const char *role, mastra_json_t *parts,
                                    apr_time_t at, apr_pool_t *pool);
+
+/* ---- message_form.c ---- */
+
+/* Beside its parts, what storage has of a message that came in this form; its
+ * calls only when they are listed. */
+void mastra_message_form(mastra_json_t *made, const mastra_json_t *message);
+void mastra_message_list_calls(mastra_json_t *message);
+int mastra_message_is_by(const mastra_json_t *message, const char *role);
+/* Goes on with the first message. */
+void mastra_message_merge(mastra_json_t *first, const mastra_json_t *next);
 /* Messages of a request body as an array of format 2 messages {id, role,
  * createdAt, content}; system messages stay as {role:"system", content:"…"}.
  * NULL and *perror for what is no message: an issue below field. now:
