@@ -257,7 +257,8 @@ static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
     if (rv || run->read_only || !mastra_json_size(mine) || again) {
         return rv;
     }
-    return mastra_messages_save(db, mine, pool);
+    return mastra_messages_save_told(db, mine, mastra_recall_saved,
+                                     run->env->recalled, pool);
 }
 
 static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -301,8 +302,9 @@ apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
         return rv;
     }
-    return mastra_messages_save(
-        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
+    return mastra_messages_save_told(
+        db, mastra_json_own(mastra_memory_kept(messages), pool),
+        mastra_recall_saved, run->env->recalled, pool);
 }
 
 static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
