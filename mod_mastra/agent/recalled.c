@@ -32,6 +32,7 @@ struct mastra_recalled_t {
     mastra_json_t *raw;              /* the message, as text */
     mastra_json_t *prompt;           /* array of prompt messages */
     mastra_json_t *shown;            /* loop: of model messages, raw, or NULL */
+    mastra_json_t *chat;             /* loop: of the prompt, raw, or NULL */
     apr_size_t size;                 /* with all that hangs on it */
     apr_size_t len[MASTRA_MESSAGE_WIDTH];
     char row[];                      /* the columns, each ended by NUL */
@@ -64,6 +65,7 @@ void mastra_recalled_unref(mastra_recalled_t *one)
         mastra_json_unref(one->raw);
         mastra_json_unref(one->prompt);
         mastra_json_unref(one->shown);
+        mastra_json_unref(one->chat);
         free(one);
     }
 }
@@ -141,8 +143,8 @@ static mastra_recalled_t *make_of(const char *const *columns,
     one->refs = 1;
     one->raw = raw;
     one->prompt = prompt;
-    /* text and prompt, and model messages once they are asked for */
-    one->size += PROMPT_WEIGHT + 3 * mastra_json_len(one->raw);
+    /* text and prompt, and what is made of them once it is asked for */
+    one->size += PROMPT_WEIGHT + 4 * mastra_json_len(one->raw);
     return one;
 }
 
@@ -484,6 +486,28 @@ void mastra_run_remembered_prompt(mastra_agent_run_t *run,
     }
     for (i = 0; i < run->nrecalled; i++) {
         mastra_message_join_prompt(prompt, run->recalled[i]->prompt);
+    }
+}
+
+void mastra_run_keeps(mastra_model_request_t *request,
+                      mastra_agent_run_t *run)
+{
+    mastra_model_kept_t *kept;
+    mastra_recalled_t *one;
+    int i;
+
+    if (!run->nrecalled) {
+        return;
+    }
+    kept = apr_palloc(run->step.pool, sizeof(*kept) * run->nrecalled);
+    request->kept = kept;
+    for (i = 0; i < run->nrecalled; i++) {
+        one = run->recalled[i];
+        /* results of tools are messages of their own */
+        if (mastra_json_size(one->prompt) == 1) {
+            kept[request->nkept].message = mastra_json_at(one->prompt, 0);
+            kept[request->nkept++].chat = &one->chat;
+        }
     }
 }
 
