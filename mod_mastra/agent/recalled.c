@@ -23,6 +23,8 @@
 #define AHEAD 16
 /* messages that may be added to those of a turn before the next one */
 #define SPARE 4
+/* of a text, beside the content */
+#define RAW_HEAD 480
 #define TEXT_LIMIT ((apr_size_t)256 * 1024 * 1024)
 /* of the values of a prompt, beside their text */
 #define PROMPT_WEIGHT 1024
@@ -219,6 +221,8 @@ static mastra_json_t *raw_of(const char *const *columns)
     apr_size_t i;
 
     mastra_buf_init(&buf, TEXT_LIMIT);
+    mastra_buf_reserve(&buf, strlen(columns[MASTRA_MESSAGE_CONTENT])
+                             + RAW_HEAD);
     for (i = 0; i < sizeof(members) / sizeof(members[0]) && !rv; i++) {
         const char *text = columns[members[i].column];
 
