@@ -88,15 +88,51 @@ apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,
     return rv;
 }
 
+/* It has its log to itself, and its last words are all that is missing. */
+static int is_at_end(const mastra_agent_run_t *run)
+{
+    return run->own && run->epoch && !strcmp(run->stage, MASTRA_STAGE_END);
+}
+
+void mastra_durable_put_end(mastra_json_t *state,
+                            const mastra_agent_run_t *run)
+{
+    if (!is_at_end(run)) {
+        return;
+    }
+    mastra_json_set_int(state, "logged", run->after);
+    if (run->object) {
+        mastra_json_set(state, "object", mastra_json_ref(run->object));
+    }
+    if (run->error) {
+        mastra_json_set(state, "error", mastra_json_pack(
+            "{s:i, s:s, s:s}", "status", run->error->status, "code",
+            run->error->code, "message", run->error->message));
+    }
+}
+
 apr_status_t mastra_durable_end(mastra_agent_run_t *run, mastra_db_t *db,
                                 apr_pool_t *pool)
 {
     mastra_run_row_t row = { .host = run->env->host, .id = run->id,
                              .kind = MASTRA_RUN_DURABLE };
+    apr_status_t rv;
 
-    return run->durable ? mastra_runs_retire(db, &row, run->epoch, pool)
-                        : mastra_runs_finish(db, run->env->host, run->id,
-                                             run->epoch, pool);
+    if (!run->durable) {
+        return mastra_runs_finish(db, run->env->host, run->id, run->epoch,
+                                  pool);
+    }
+    if (is_at_end(run)) {
+        fill_row(&row, run, pool);
+        return mastra_runs_keep(db, &row, run->epoch, run->env->lease, pool);
+    }
+    rv = mastra_runs_retire(db, &row, run->epoch, pool);
+    /* a channel marks the end of its log itself */
+    if (rv == APR_SUCCESS && run->own) {
+        rv = mastra_events_end(db, mastra_durable_log(run->id, pool),
+                               run->epoch, !run->stream, pool);
+    }
+    return rv;
 }
 
 apr_status_t mastra_durable_take(mastra_json_t **psnapshot, int *pepoch,
@@ -306,6 +342,88 @@ void mastra_durable_adopt(mastra_agent_run_t *run)
     run->sink = &durable->sink;
 }
 
+/* ---- loop: the end ---- */
+
+static void on_all_but_last(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    run->after = mastra_log_last(run->own->log);
+    run->after_keep(run);
+}
+
+void mastra_durable_finish(mastra_agent_run_t *run,
+                           void (*next)(mastra_agent_run_t *run))
+{
+    if (!run->own || !run->epoch || !run->stream) {
+        next(run);
+        return;
+    }
+    run->stage = MASTRA_STAGE_END;
+    run->after_keep = next;
+    /* it is too late for an abort */
+    run->state = MASTRA_RUN_SAVE;
+    if (!mastra_log_sync(run->own->log, on_all_but_last, run)) {
+        on_all_but_last(run);
+    }
+}
+
+static apr_status_t retire(mastra_db_t *db, void *baton, apr_pool_t *pool)
+{
+    const mastra_agent_run_t *run = baton;
+    mastra_run_row_t row = { .host = run->env->host, .id = run->id,
+                             .kind = MASTRA_RUN_DURABLE };
+    apr_status_t rv = mastra_runs_retire(db, &row, run->epoch, pool);
+
+    return rv ? rv : mastra_events_end(db, mastra_durable_log(run->id, pool),
+                                       run->epoch, 1, pool);
+}
+
+static void after_retire(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    /* else, where that failed, others retire it when its lease has ended */
+    run->taken_over |= run->job_rv == MASTRA_STORE_STALE;
+    mastra_run_end(run);
+}
+
+static void on_all_said(void *baton)
+{
+    mastra_run_submit(baton, MASTRA_STORE_WRITE, retire, after_retire);
+}
+
+void mastra_durable_over(mastra_agent_run_t *run)
+{
+    if (!run->durable || !is_at_end(run)) {
+        mastra_run_end(run);
+    }
+    else if (!mastra_log_sync(run->own->log, on_all_said, run)) {
+        on_all_said(run);
+    }
+}
+
+/* The answer is stored, and so may be the last words. */
+static void end_again(mastra_agent_run_t *run)
+{
+    const mastra_json_t *error = mastra_json_get(run->stored, "error");
+
+    run->object = mastra_json_ref(mastra_json_get(run->stored, "object"));
+    if (error) {
+        run->error = mastra_result_make(
+            run->pool, (int)mastra_json_get_int(error, "status", 500),
+            mastra_json_get_str(error, "code"), "%s",
+            mastra_json_get_str(error, "message"));
+    }
+    run->state = MASTRA_RUN_LAST;
+    if (run->after > mastra_json_get_int(run->stored, "logged", 0)) {
+        mastra_durable_over(run);
+    }
+    else {
+        mastra_run_last_words(run);
+    }
+}
+
 /* ---- loop: taking over and letting go ---- */
 
 void mastra_durable_go_on(mastra_agent_run_t *run, void (*decide)(
@@ -313,6 +431,10 @@ void mastra_durable_go_on(mastra_agent_run_t *run, void (*decide)(
 {
     mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3012) "the process that run %s "
                "was in has gone: this one goes on with it", run->id);
+    if (!strcmp(run->stage, MASTRA_STAGE_END)) {
+        end_again(run);
+        return;
+    }
     if (run->taken > TAKEN_MAX) {
         run->state = MASTRA_RUN_TOOLS;
         mastra_run_fail(run, mastra_result_make(
@@ -371,8 +493,8 @@ int mastra_durable_cancel(mastra_agent_run_t *run)
     if (run->own) {
         run->own->client = NULL;
     }
-    run->held = NULL;
     if (!run->cancelled && mastra_run_is_at_work(run)) {
+        run->held = NULL;
         run->leaves = run->cancelled = 1;
         mastra_durable_let_go(run);
     }

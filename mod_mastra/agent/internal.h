@@ -54,6 +54,16 @@ mastra_json_t *mastra_message_parts(const mastra_json_t *message,
 mastra_json_t *mastra_message_make(const mastra_json_t *message,
                                    const char *role, mastra_json_t *parts,
                                    apr_time_t at, apr_pool_t *pool);
+
+/* ---- message_form.c ---- */
+
+/* Beside its parts, what storage has of a message that came in this form; its
+ * calls only when they are listed. */
+void mastra_message_form(mastra_json_t *made, const mastra_json_t *message);
+void mastra_message_list_calls(mastra_json_t *message);
+int mastra_message_is_by(const mastra_json_t *message, const char *role);
+/* Goes on with the first message. */
+void mastra_message_merge(mastra_json_t *first, const mastra_json_t *next);
 /* Messages of a request body as an array of format 2 messages {id, role,
  * createdAt, content}; system messages stay as {role:"system", content:"…"}.
  * NULL and *perror for what is no message: an issue below field. now:
@@ -272,7 +282,8 @@ struct mastra_agent_run_t {
     int taken;                       /* so often since it was last kept */
     const char *dead;                /* whose it was; NULL: a lease ended */
     const char *stage;               /* what it was kept before */
-    apr_int64_t after;               /* the newest frame in storage */
+    apr_int64_t after;               /* the newest frame in storage; at its
+                                        end, the one before the last words */
     struct mastra_durable_t *own;    /* its log, where no channel has one */
     void (*after_keep)(struct mastra_agent_run_t *run);
 
@@ -464,6 +475,8 @@ void mastra_run_end(mastra_agent_run_t *run);
 /* Begins the next step. */
 void mastra_run_start_step(mastra_agent_run_t *run);
 void mastra_run_finish(mastra_agent_run_t *run);
+/* What is to be stored is: finish is said, and it ends. */
+void mastra_run_last_words(mastra_agent_run_t *run);
 
 /* ---- steps.c ---- */
 
@@ -542,6 +555,7 @@ void mastra_channel_client_gone(mastra_channel_t *channel);
 #define MASTRA_STAGE_MODEL "model"
 #define MASTRA_STAGE_TOOLS "tools"
 #define MASTRA_STAGE_DECIDED "decided"
+#define MASTRA_STAGE_END "end"
 
 /* What persons decide about calls, as JSON Schema. */
 extern const char mastra_run_approval_schema[];
@@ -592,6 +606,9 @@ apr_status_t mastra_durable_decided(mastra_agent_run_t *run,
                                     mastra_json_t *snapshot,
                                     mastra_json_t *state, int epoch,
                                     mastra_db_t *db, apr_pool_t *pool);
+/* What only the last words of a run need, where it has come to them. */
+void mastra_durable_put_end(mastra_json_t *state,
+                            const mastra_agent_run_t *run);
 /* Loop. Keeps the run, then goes on with next; at once with one that is not
  * durable. */
 void mastra_durable_keep(mastra_agent_run_t *run, const char *stage,
@@ -602,6 +619,13 @@ void mastra_durable_adopt(mastra_agent_run_t *run);
 void mastra_durable_go_on(mastra_agent_run_t *run,
                           void (*decide)(mastra_agent_run_t *run));
 void mastra_durable_let_go(mastra_agent_run_t *run);
+/* What it has said up to its last words is stored, then next: it is kept with
+ * its answer, as others may have to say those. */
+void mastra_durable_finish(mastra_agent_run_t *run,
+                           void (*next)(mastra_agent_run_t *run));
+/* The last words are said: they, and the end of the run and of its log, are
+ * stored before it ends. */
+void mastra_durable_over(mastra_agent_run_t *run);
 /* Its client, and this process, have left: others go on. 0: it is none that is
  * kept. */
 int mastra_durable_cancel(mastra_agent_run_t *run);

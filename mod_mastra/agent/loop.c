@@ -76,10 +76,10 @@ static void say_last(mastra_agent_run_t *run)
     if (run->stream && run->started) {
         mastra_run_say_finish(run);
     }
-    mastra_run_end(run);
+    mastra_durable_over(run);
 }
 
-static void last_words(mastra_agent_run_t *run)
+void mastra_run_last_words(mastra_agent_run_t *run)
 {
     run->state = MASTRA_RUN_LAST;
     say_last(run);
@@ -103,10 +103,17 @@ static void after_save(void *baton)
             run->step.reason = "error";
             mastra_run_say_error(run, run->error);
         }
+        /* nor was it that the last words are still to come */
+        run->stage = MASTRA_STAGE_MODEL;
     }
-    if (!mastra_run_give_title(run, last_words)) {
-        last_words(run);
+    if (!mastra_run_give_title(run, mastra_run_last_words)) {
+        mastra_run_last_words(run);
     }
+}
+
+static void save(mastra_agent_run_t *run)
+{
+    mastra_run_save(run, after_save);
 }
 
 void mastra_run_finish(mastra_agent_run_t *run)
@@ -115,7 +122,7 @@ void mastra_run_finish(mastra_agent_run_t *run)
         || (run->channel && !mastra_channel_is_lost(run->channel))) {
         mastra_run_date_answer(run);
         if (!run->saved) {
-            mastra_run_save(run, after_save);
+            mastra_durable_finish(run, save);
             return;
         }
     }

@@ -315,8 +315,14 @@ mastra_json_t *mastra_message_make(const mastra_json_t *message,
                             content);
 }
 
+static mastra_json_t *last_message(const convert_t *c)
+{
+    return mastra_json_at(c->messages, mastra_json_size(c->messages) - 1);
+}
+
 /* Of two messages with one id the later one counts, in the place of the
- * first. made is taken over; id: what the client gave it, or NULL. */
+ * first; what an assistant says in a row is one message. made is taken over;
+ * id: what the client gave it, or NULL. */
 static void put_message(convert_t *c, mastra_json_t *made, const char *id)
 {
     apr_size_t place = id ? (apr_size_t)apr_hash_get(c->ids, id,
@@ -325,6 +331,12 @@ static void put_message(convert_t *c, mastra_json_t *made, const char *id)
     if (place) {
         mastra_json_remove(c->messages, place - 1);
         mastra_json_insert(c->messages, place - 1, made);
+        return;
+    }
+    if (mastra_message_is_by(made, "assistant")
+        && mastra_message_is_by(last_message(c), "assistant")) {
+        mastra_message_merge(last_message(c), made);
+        mastra_json_unref(made);
         return;
     }
     mastra_json_append(c->messages, made);
@@ -337,15 +349,16 @@ static void put_message(convert_t *c, mastra_json_t *made, const char *id)
 static int add_content(convert_t *c, const mastra_json_t *message,
                        const char *role, const char *where, apr_time_t at)
 {
-    mastra_json_t *parts = parts_of(c, message, at / 1000);
+    mastra_json_t *parts = parts_of(c, message, at / 1000), *made;
 
     if (!parts) {
         return bad(c, below(c, where, "content"), "Invalid input: expected text "
                    "or parts, received %s",
                    type_name(mastra_json_get(message, "content")));
     }
-    put_message(c, mastra_message_make(message, role, parts, at, c->pool),
-                given_id(message));
+    made = mastra_message_make(message, role, parts, at, c->pool);
+    mastra_message_form(made, message);
+    put_message(c, made, given_id(message));
     return 1;
 }
 
@@ -357,8 +370,11 @@ static void add_results(convert_t *c, const mastra_json_t *message,
 
     add_parts(c, parts, mastra_json_get(message, "content"), at / 1000);
     if (mastra_json_size(parts)) {
-        put_message(c, mastra_message_make(message, "assistant", parts, at, c->pool),
-                    given_id(message));
+        mastra_json_t *made = mastra_message_make(message, "assistant", parts,
+                                                  at, c->pool);
+
+        mastra_message_form(made, message);
+        put_message(c, made, given_id(message));
         return;
     }
     mastra_json_unref(parts);
@@ -486,6 +502,7 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
                                         apr_pool_t *pool)
 {
     convert_t c;
+    apr_size_t i;
 
     init(&c, now, pool);
     if (!add_any(&c, input, field)) {
@@ -495,6 +512,9 @@ mastra_json_t *mastra_message_normalize(const mastra_json_t *input,
     }
     if (apr_hash_count(c.calls)) {
         drop_repeated(&c);
+    }
+    for (i = 0; i < mastra_json_size(c.messages); i++) {
+        mastra_message_list_calls(mastra_json_at(c.messages, i));
     }
     return c.messages;
 }

@@ -214,6 +214,7 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
         mastra_json_set_str(state, "stage", run->stage);
         mastra_json_set_str(state, "owner", run->owner);
         mastra_json_set(state, "calls", step_calls(run));
+        mastra_durable_put_end(state, run);
     }
     mastra_json_set(state, "pending", all_pending(run));
     return state;

@@ -236,6 +236,14 @@ static mastra_json_t *schema_of(const mastra_json_t *schema, const char *name)
     return mastra_json_path(schema, "properties", name, NULL);
 }
 
+/* As databases write what JSON has no number for. */
+static int is_endless(const char *text)
+{
+    text += *text == '-' || *text == '+';
+    return !strcasecmp(text, "inf") || !strcasecmp(text, "infinity")
+           || !strcasecmp(text, "nan");
+}
+
 /* apr_dbd knows no column types: the output schema says what is a number. */
 static mastra_json_t *typed(const mastra_json_t *value,
                             const mastra_json_t *schema)
@@ -250,6 +258,9 @@ static mastra_json_t *typed(const mastra_json_t *value,
     if (!strcmp(type, "boolean")) {
         return mastra_json_bool(!strcmp(text, "1") || !strcmp(text, "t")
                                 || !strcmp(text, "true"));
+    }
+    if (is_endless(text)) {
+        return mastra_json_null();
     }
     mastra_json_parse(&json, text, strlen(text), 0, NULL);
     return json;

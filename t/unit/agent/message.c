@@ -149,12 +149,12 @@ static const case_t files[] = {
     { "an image in base64 is known by its first bytes",
       "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"" PNG
       "\"}]}]",
-      "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"" PNG
+      "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"data:image/png;base64," PNG
       "\",\"mediaType\":\"image/png\"}]}]" },
     { "... also when it is any kind of image",
       "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"data\":\"" PNG
       "\",\"mediaType\":\"image/*\"}]}]",
-      "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"" PNG
+      "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"data:image/png;base64," PNG
       "\",\"mediaType\":\"image/png\"}]}]" },
     { "... or by its data URL",
       "[{\"role\":\"user\",\"content\":[{\"type\":\"image\","
@@ -170,11 +170,11 @@ static const case_t files[] = {
       "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":{\"0\":137,"
       "\"1\":80,\"2\":78,\"3\":71,\"4\":13,\"5\":10,\"6\":26,\"7\":10,\"8\":0}}]}]",
       "[{\"role\":\"user\",\"content\":[{\"type\":\"image\","
-      "\"image\":\"iVBORw0KGgoA\",\"mediaType\":\"image/png\"}]}]" },
+      "\"image\":\"data:image/png;base64,iVBORw0KGgoA\",\"mediaType\":\"image/png\"}]}]" },
     { "bytes of a Buffer",
       "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"data\":{"
       "\"type\":\"Buffer\",\"data\":[104,105]},\"mediaType\":\"text/plain\"}]}]",
-      "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"data\":\"aGk=\","
+      "[{\"role\":\"user\",\"content\":[{\"type\":\"file\",\"data\":\"data:text/plain;base64,aGk=\","
       "\"mediaType\":\"text/plain\"}]}]" },
     { "numbers that are no bytes are nothing",
       "[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":[300]},"
