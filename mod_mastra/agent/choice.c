@@ -219,6 +219,7 @@ apr_status_t mastra_run_call_model(mastra_agent_run_t *run,
                                                         "providerOptions"),
                                       run->model->options);
     set_retries(&request, run);
+    mastra_run_keeps(&request, run);
     rv = mastra_model_start(&run->call, run->env->loop, run->model->provider,
                             &request, cbs, run);
     mastra_json_unref(request.prompt);

@@ -105,6 +105,9 @@ mastra_json_t *mastra_message_last_text(const mastra_json_t *parts,
 mastra_json_t *mastra_run_remembered(const mastra_agent_run_t *run);
 void mastra_run_remembered_prompt(mastra_agent_run_t *run,
                                   mastra_json_t *prompt);
+/* What of that kinds of models may keep the text of. */
+void mastra_run_keeps(mastra_model_request_t *request,
+                      mastra_agent_run_t *run);
 void mastra_run_remembered_model(mastra_agent_run_t *run, mastra_json_t *made);
 void mastra_run_forget(mastra_agent_run_t *run);
 

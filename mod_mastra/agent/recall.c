@@ -257,7 +257,8 @@ static apr_status_t recall_thread(mastra_agent_run_t *run, mastra_db_t *db,
     if (rv || run->read_only || !mastra_json_size(mine) || again) {
         return rv;
     }
-    return mastra_messages_save(db, mine, pool);
+    return mastra_messages_save_told(db, mine, mastra_recall_saved,
+                                     run->env->recalled, pool);
 }
 
 static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -277,13 +278,23 @@ static apr_status_t recall_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
     return rv ? rv : mastra_durable_begin(run, db, pool);
 }
 
+/* The answer as it is stored: the last step may have shown the same. */
+static mastra_json_t *answer_of(mastra_agent_run_t *run)
+{
+    mastra_json_t *shown = run->suspended ? NULL : run->step.message;
+
+    return shown && !mastra_json_path(shown, "content", "toolInvocations",
+                                      NULL)
+           ? mastra_json_ref(shown) : mastra_run_message(run, 0);
+}
+
 /* What the run has said, and, for one that was taken up, the end of its claim:
  * nothing is written when somebody else has the run by now. */
 apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
                                  apr_pool_t *pool)
 {
     mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
-    mastra_json_t *message = mastra_run_message(run, 0);
+    mastra_json_t *message = answer_of(run);
     apr_status_t rv = APR_SUCCESS;
 
     if (run->channel) {
@@ -301,8 +312,9 @@ apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
     if (rv || !run->thread_id || run->read_only || !mastra_json_size(messages)) {
         return rv;
     }
-    return mastra_messages_save(
-        db, mastra_json_own(mastra_memory_kept(messages), pool), pool);
+    return mastra_messages_save_told(
+        db, mastra_json_own(mastra_memory_kept(messages), pool),
+        mastra_recall_saved, run->env->recalled, pool);
 }
 
 static apr_status_t save_run(mastra_db_t *db, void *baton, apr_pool_t *pool)

@@ -21,6 +21,11 @@
 #define SHARE 16
 /* messages that may have gone from among those of the last turn */
 #define AHEAD 16
+/* messages that may be added to those of a turn before the next one */
+#define SPARE 4
+/* of a text, beside the content */
+#define RAW_HEAD 480
+#define TEXT_LIMIT ((apr_size_t)256 * 1024 * 1024)
 /* of the values of a prompt, beside their text */
 #define PROMPT_WEIGHT 1024
 
@@ -29,6 +34,7 @@ struct mastra_recalled_t {
     mastra_json_t *raw;              /* the message, as text */
     mastra_json_t *prompt;           /* array of prompt messages */
     mastra_json_t *shown;            /* loop: of model messages, raw, or NULL */
+    mastra_json_t *chat;             /* loop: of the prompt, raw, or NULL */
     apr_size_t size;                 /* with all that hangs on it */
     apr_size_t len[MASTRA_MESSAGE_WIDTH];
     char row[];                      /* the columns, each ended by NUL */
@@ -39,7 +45,7 @@ typedef struct window_t {
     APR_RING_ENTRY(window_t) link;
     const char *thread_id;           /* in the same memory */
     apr_size_t size;
-    int n;
+    int n, room;
     mastra_recalled_t *list[];
 } window_t;
 
@@ -61,6 +67,7 @@ void mastra_recalled_unref(mastra_recalled_t *one)
         mastra_json_unref(one->raw);
         mastra_json_unref(one->prompt);
         mastra_json_unref(one->shown);
+        mastra_json_unref(one->chat);
         free(one);
     }
 }
@@ -93,18 +100,16 @@ static int is_same(const mastra_recalled_t *one, const mastra_rows_t *rows,
     return 1;
 }
 
-static mastra_recalled_t *copy_row(const mastra_rows_t *rows, int row)
+static mastra_recalled_t *copy_row(const char *const *columns)
 {
     apr_size_t len[MASTRA_MESSAGE_WIDTH], size = 0;
     mastra_recalled_t *one;
-    const char *text;
     char *end;
     int i;
 
     for (i = 0; i < MASTRA_MESSAGE_WIDTH; i++) {
-        text = mastra_rows_text(rows, row, i);
-        len[i] = text ? strlen(text) : IS_NULL;
-        size += text ? len[i] + 1 : 0;
+        len[i] = columns[i] ? strlen(columns[i]) : IS_NULL;
+        size += columns[i] ? len[i] + 1 : 0;
     }
     one = calloc(1, sizeof(*one) + size);
     if (!one) {
@@ -114,7 +119,7 @@ static mastra_recalled_t *copy_row(const mastra_rows_t *rows, int row)
     one->size = sizeof(*one) + size;
     for (end = one->row, i = 0; i < MASTRA_MESSAGE_WIDTH; i++) {
         if (len[i] != IS_NULL) {
-            memcpy(end, mastra_rows_text(rows, row, i), len[i] + 1);
+            memcpy(end, columns[i], len[i] + 1);
             end += len[i] + 1;
         }
     }
@@ -131,18 +136,130 @@ static mastra_json_t *prompt_of(mastra_json_t *message)
     return prompt;
 }
 
-static mastra_recalled_t *make(const mastra_rows_t *rows, int row)
+/* Takes over raw and prompt. */
+static mastra_recalled_t *make_of(const char *const *columns,
+                                  mastra_json_t *raw, mastra_json_t *prompt)
 {
-    mastra_recalled_t *one = copy_row(rows, row);
-    mastra_json_t *message = mastra_message_json(rows, row);
+    mastra_recalled_t *one = copy_row(columns);
 
     one->refs = 1;
-    one->raw = mastra_json_raw(message);
-    one->prompt = prompt_of(message);
-    /* text and prompt, and model messages once they are asked for */
-    one->size += PROMPT_WEIGHT + 3 * mastra_json_len(one->raw);
+    one->raw = raw;
+    one->prompt = prompt;
+    /* text and prompt, and what is made of them once it is asked for */
+    one->size += PROMPT_WEIGHT + 4 * mastra_json_len(one->raw);
+    return one;
+}
+
+static mastra_recalled_t *make(const mastra_rows_t *rows, int row)
+{
+    const char *columns[MASTRA_MESSAGE_WIDTH];
+    mastra_json_t *message = mastra_message_json(rows, row);
+    mastra_recalled_t *one;
+    int i;
+
+    for (i = 0; i < MASTRA_MESSAGE_WIDTH; i++) {
+        columns[i] = mastra_rows_text(rows, row, i);
+    }
+    one = make_of(columns, mastra_json_raw(message), prompt_of(message));
     mastra_json_unref(message);
     return one;
+}
+
+/* ---- a message that was just stored ---- */
+
+/* Values of the run's own documents may be shared when they are strings: these
+ * never change. */
+static int has_texts_alone(const mastra_json_t *object)
+{
+    void *i = mastra_json_iter(object);
+
+    for (; i; i = mastra_json_next(object, i)) {
+        if (!mastra_json_is_string(mastra_json_value(i))
+            || mastra_json_is_raw(mastra_json_value(i))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int is_plain(const mastra_json_t *prompt)
+{
+    const mastra_json_t *message = mastra_json_at(prompt, 0);
+    const mastra_json_t *content = mastra_json_get(message, "content");
+    apr_size_t i;
+
+    if (mastra_json_size(prompt) != 1 || mastra_json_size(message) != 2
+        || !mastra_json_size(content)) {
+        return 0;
+    }
+    for (i = 0; i < mastra_json_size(content); i++) {
+        if (!has_texts_alone(mastra_json_at(content, i))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The text of mastra_message_json, without the values: what the row has for
+ * content was written by this server. */
+static mastra_json_t *raw_of(const char *const *columns)
+{
+    static const struct {
+        const char *before;
+        int column;
+    } members[] = {
+        { "{\"id\":", MASTRA_MESSAGE_ID },
+        { ",\"content\":", MASTRA_MESSAGE_CONTENT },
+        { ",\"role\":", MASTRA_MESSAGE_ROLE },
+        { ",\"createdAt\":", MASTRA_MESSAGE_CREATED },
+        { ",\"threadId\":", MASTRA_MESSAGE_THREAD },
+        { ",\"resourceId\":", MASTRA_MESSAGE_RESOURCE }
+    };
+    mastra_json_t *raw = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    mastra_buf_t buf;
+    apr_size_t i;
+
+    mastra_buf_init(&buf, TEXT_LIMIT);
+    mastra_buf_reserve(&buf, strlen(columns[MASTRA_MESSAGE_CONTENT])
+                             + RAW_HEAD);
+    for (i = 0; i < sizeof(members) / sizeof(members[0]) && !rv; i++) {
+        const char *text = columns[members[i].column];
+
+        if (text) {
+            rv = mastra_buf_puts(&buf, members[i].before);
+            rv = rv ? rv
+                    : members[i].column == MASTRA_MESSAGE_CONTENT
+                          ? mastra_buf_puts(&buf, text)
+                          : mastra_buf_json_string(&buf, text, strlen(text));
+        }
+    }
+    if (!rv && !mastra_buf_puts(&buf, "}")) {
+        raw = mastra_json_raw_text(buf.data, buf.len);
+    }
+    mastra_buf_free(&buf);
+    return raw;
+}
+
+/* NULL for what is better read. */
+static mastra_recalled_t *make_saved(mastra_json_t *message,
+                                     const char *const *columns)
+{
+    const char *role = columns[MASTRA_MESSAGE_ROLE];
+    mastra_json_t *prompt, *raw;
+
+    if ((strcmp(role, "user") && strcmp(role, "assistant"))
+        || strcmp(columns[MASTRA_MESSAGE_TYPE], "v2")
+        || !mastra_json_is_object(mastra_json_get(message, "content"))) {
+        return NULL;
+    }
+    prompt = prompt_of(message);
+    raw = is_plain(prompt) ? raw_of(columns) : NULL;
+    if (!raw) {
+        mastra_json_unref(prompt);
+        return NULL;
+    }
+    return make_of(columns, raw, prompt);
 }
 
 mastra_json_t *mastra_recalled_raw(const mastra_recalled_t *one)
@@ -197,7 +314,8 @@ static void free_window(window_t *window)
 
 static window_t *make_window(const char *thread_id, int n)
 {
-    apr_size_t head = sizeof(window_t) + sizeof(mastra_recalled_t *) * n;
+    int room = n + SPARE;
+    apr_size_t head = sizeof(window_t) + sizeof(mastra_recalled_t *) * room;
     apr_size_t len = strlen(thread_id) + 1;
     window_t *window = calloc(1, head + len);
 
@@ -206,6 +324,7 @@ static window_t *make_window(const char *thread_id, int n)
     }
     window->thread_id = memcpy((char *)window + head, thread_id, len);
     window->size = head + len;
+    window->room = room;
     return window;
 }
 
@@ -326,6 +445,27 @@ int mastra_recall(mastra_recalled_t ***plist, mastra_recall_cache_t *cache,
     return n;
 }
 
+void mastra_recall_saved(void *baton, mastra_json_t *message,
+                         const char *const *columns)
+{
+    mastra_recall_cache_t *cache = baton;
+    window_t *window = take_window(cache, columns[MASTRA_MESSAGE_THREAD]);
+    mastra_recalled_t *one;
+
+    if (!window) {
+        return;
+    }
+    one = window->n < window->room ? make_saved(message, columns) : NULL;
+    if (one) {
+        memmove(window->list + 1, window->list,
+                sizeof(window->list[0]) * window->n);
+        window->list[0] = one;
+        window->n++;
+        window->size += one->size;
+    }
+    put_window(cache, window);
+}
+
 /* ---- of a run ---- */
 
 mastra_json_t *mastra_run_remembered(const mastra_agent_run_t *run)
@@ -350,6 +490,28 @@ void mastra_run_remembered_prompt(mastra_agent_run_t *run,
     }
     for (i = 0; i < run->nrecalled; i++) {
         mastra_message_join_prompt(prompt, run->recalled[i]->prompt);
+    }
+}
+
+void mastra_run_keeps(mastra_model_request_t *request,
+                      mastra_agent_run_t *run)
+{
+    mastra_model_kept_t *kept;
+    mastra_recalled_t *one;
+    int i;
+
+    if (!run->nrecalled) {
+        return;
+    }
+    kept = apr_palloc(run->step.pool, sizeof(*kept) * run->nrecalled);
+    request->kept = kept;
+    for (i = 0; i < run->nrecalled; i++) {
+        one = run->recalled[i];
+        /* results of tools are messages of their own */
+        if (mastra_json_size(one->prompt) == 1) {
+            kept[request->nkept].message = mastra_json_at(one->prompt, 0);
+            kept[request->nkept++].chat = &one->chat;
+        }
     }
 }
 

@@ -15,6 +15,11 @@ int mastra_recall(mastra_recalled_t ***plist, mastra_recall_cache_t *cache,
                   apr_pool_t *pool);
 void mastra_recalled_unref(mastra_recalled_t *one);
 
+/* A mastra_message_saved_cb; baton is the cache: what a thread got since its
+ * last turn need not be read for the next one. */
+void mastra_recall_saved(void *baton, mastra_json_t *message,
+                         const char *const *columns);
+
 /* The message as text (mastra_json_raw): lent. */
 mastra_json_t *mastra_recalled_raw(const mastra_recalled_t *one);
 /* MASTRA_MESSAGE_ID and so on. */

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "internal.h"
 
 #define BUF_FIRST 256
@@ -297,100 +301,120 @@ static apr_size_t escape_one(char *out, unsigned char c)
     (((word) - EACH_BYTE(n)) & ~(word) & EACH_BYTE(0x80))
 
 /* 1 when one of eight bytes does not stand for itself. */
-static inline int has_special(const char *text)
+static inline int has_special(apr_uint64_t word)
 {
-    apr_uint64_t word;
-
-    memcpy(&word, text, sizeof(word));
     return (ANY_BELOW(word, 0x20) | ANY_BELOW(word ^ EACH_BYTE('"'), 1)
             | ANY_BELOW(word ^ EACH_BYTE('\\'), 1)) != 0;
 }
 
-/* 1 when all bytes stand for themselves. */
-static int is_plain(const char *text, apr_size_t len)
+/* Copies STEP bytes and shows which do not stand for themselves, the first in
+ * the lowest bit. */
+#ifdef __SSE2__
+#define STEP 16
+static inline unsigned copy_step(char *out, const char *text)
 {
-    apr_size_t i;
+    __m128i chars = _mm_loadu_si128((const __m128i *)text), special;
+
+    _mm_storeu_si128((__m128i *)out, chars);
+    special = _mm_cmpeq_epi8(_mm_min_epu8(chars, _mm_set1_epi8(0x1F)), chars);
+    special = _mm_or_si128(special, _mm_cmpeq_epi8(chars, _mm_set1_epi8('"')));
+    special = _mm_or_si128(special,
+                           _mm_cmpeq_epi8(chars, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(special);
+}
+#else
+#define STEP 8
+static inline unsigned copy_step(char *out, const char *text)
+{
+    unsigned mask = 0, i;
+    apr_uint64_t word;
+
+    memcpy(&word, text, sizeof(word));
+    memcpy(out, &word, sizeof(word));
+    for (i = 0; has_special(word) && i < STEP; i++) {
+        mask |= (escapes[(unsigned char)text[i]] != 0) << i;
+    }
+    return mask;
+}
+#endif
+
+/* Copies 4 to 16 bytes, when all stand for themselves: both ends, which may
+ * overlap. */
+static inline int copy_ends(char *out, const char *text, apr_size_t len)
+{
+    apr_uint64_t first, last;
+    apr_uint32_t low, high;
 
     if (len >= 8) {
-        for (i = 0; i < len - 8; i += 8) {
-            if (has_special(text + i)) {
-                return 0;
-            }
-        }
-        return !has_special(text + len - 8);
+        memcpy(&first, text, 8);
+        memcpy(&last, text + len - 8, 8);
+        memcpy(out, &first, 8);
+        memcpy(out + len - 8, &last, 8);
+        return !has_special(first) && !has_special(last);
     }
-    for (i = 0; i < len; i++) {
-        if (escapes[(unsigned char)text[i]]) {
-            return 0;
-        }
-    }
-    return 1;
+    memcpy(&low, text, 4);
+    memcpy(&high, text + len - 4, 4);
+    memcpy(out, &low, 4);
+    memcpy(out + len - 4, &high, 4);
+    return !has_special((apr_uint64_t)high << 32 | low);
 }
 
-/* How many bytes text has with its escapes. */
-static apr_size_t escaped_len(const char *text, apr_size_t len)
+/* Copies what stands for itself up to the first byte that does not; returns
+ * how much that was. Up to len bytes of out are written to. */
+static inline apr_size_t copy_plain(char *out, const char *text,
+                                    apr_size_t len)
 {
-    apr_size_t n = len, i = 0, stop;
-    char c;
+    apr_size_t i = 0;
+    unsigned special;
 
-    while (i < len) {
-        stop = len - i < 8 ? len : i + 8;
-        if (stop == i + 8 && !has_special(text + i)) {
-            i = stop;
-        }
-        for (; i < stop; i++) {
-            c = escapes[(unsigned char)text[i]];
-            n += c == 'u' ? 5 : c != 0;
+    for (; len - i >= STEP; i += STEP) {
+        special = copy_step(out + i, text + i);
+        if (special) {
+            return i + __builtin_ctz(special);
         }
     }
-    return n;
-}
-
-static char *put_escaped(char *out, const char *text, apr_size_t len)
-{
-    const char *end = text + len, *stop;
-
-    while (text < end) {
-        stop = end - text < 8 ? end : text + 8;
-        if (stop == text + 8 && !has_special(text)) {
-            memcpy(out, text, 8);
-            out += 8;
-            text = stop;
-        }
-        for (; text < stop; text++) {
-            if (escapes[(unsigned char)*text]) {
-                out += escape_one(out, (unsigned char)*text);
-            }
-            else {
-                *out++ = *text;
-            }
-        }
+    if (len - i >= 4 && copy_ends(out + i, text + i, len - i)) {
+        return len;
     }
-    return out;
+    for (; i < len && !escapes[(unsigned char)text[i]]; i++) {
+        out[i] = text[i];
+    }
+    return i;
 }
 
 /* text in quotes, between two other characters (NUL: none). */
 static apr_status_t add_quoted(mastra_buf_t *buf, char before,
                                const char *text, apr_size_t len, char after)
 {
-    int plain = is_plain(text, len);
-    apr_size_t need = plain ? len : escaped_len(text, len);
-    apr_status_t rv = grow(buf, need + 2 + (before != 0) + (after != 0));
+    apr_size_t start = buf->len, closing = 1 + (after != 0), done;
+    apr_status_t rv = grow(buf, len + 1 + (before != 0) + closing);
+    unsigned char c;
     char *end;
 
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    end = buf->data + buf->len;
+    end = buf->data + start;
     *end = before;
     end += before != 0;
     *end++ = '"';
-    if (!plain) {
-        end = put_escaped(end, text, len);
-    }
-    else if (len) {
-        memcpy(end, text, len);
-        end += len;
+    done = copy_plain(end, text, len);
+    end += done;
+    while (done < len) {
+        c = (unsigned char)text[done++];
+        buf->len = end - buf->data;
+        rv = grow(buf, (escapes[c] == 'u' ? 6 : 2) + len - done + closing);
+        if (rv != APR_SUCCESS) {
+            buf->len = start;
+            buf->data[start] = '\0';
+            return rv;
+        }
+        end = buf->data + buf->len;
+        end += escape_one(end, c);
+        text += done;
+        len -= done;
+        done = copy_plain(end, text, len);
+        end += done;
     }
     *end++ = '"';
     *end = after;

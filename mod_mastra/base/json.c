@@ -14,6 +14,7 @@
 
 /* what mastra_json_text and mastra_json_dup_text may grow to */
 #define TEXT_LIMIT ((apr_size_t)256 * 1024 * 1024)
+#define TEXT_USUAL 1000
 
 _Static_assert((int)MASTRA_JSON_OBJECT == (int)JSON_OBJECT
                && (int)MASTRA_JSON_REAL == (int)JSON_REAL
@@ -459,6 +460,10 @@ const char *mastra_json_text_within(const mastra_json_t *json,
         return NULL;
     }
     mastra_buf_init(&buf, limit);
+    /* it goes at once, and need not grow by steps */
+    if (limit > TEXT_USUAL) {
+        mastra_buf_reserve(&buf, TEXT_USUAL);
+    }
     if (mastra_json_write(&buf, json) == APR_SUCCESS) {
         text = apr_pstrmemdup(pool, buf.data, buf.len);
     }

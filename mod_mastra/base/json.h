@@ -70,6 +70,8 @@ apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json);
  * finds none. Threads may share it. NULL when memory is short.
  */
 mastra_json_t *mastra_json_raw(const mastra_json_t *json);
+/* The same of a text that this writer made. */
+mastra_json_t *mastra_json_raw_text(const char *text, apr_size_t len);
 /* What it is the text of, parsed; of another value a new reference. */
 mastra_json_t *mastra_json_raw_open(mastra_json_t *json);
 

@@ -313,6 +313,20 @@ mastra_json_t *mastra_json_raw(const mastra_json_t *json)
     return raw;
 }
 
+mastra_json_t *mastra_json_raw_text(const char *text, apr_size_t len)
+{
+    mastra_json_t *raw = NULL;
+    char *marked = malloc(len + 1);
+
+    if (marked) {
+        *marked = RAW;
+        memcpy(marked + 1, text, len);
+        raw = mastra_json_string_valid(marked, len + 1);
+        free(marked);
+    }
+    return raw;
+}
+
 int mastra_json_is_raw(const mastra_json_t *json)
 {
     const char *text = mastra_json_str(json);

@@ -17,6 +17,7 @@
 #define BACKOFF_MAX apr_time_from_sec(8)
 #define RETRY_AFTER_MAX 3600             /* seconds that a client is told */
 #define BODY_MAX (64 * 1024 * 1024)
+#define BODY_USUAL 2000
 #define ERROR_KEPT (8 * 1024)            /* of the body of an error */
 #define ERROR_READ (64 * 1024)           /* then the connection is given up */
 
@@ -444,6 +445,7 @@ static void make_body(http_call_t *call,
     char *exact;
 
     mastra_buf_init(&buf, BODY_MAX);
+    mastra_buf_reserve(&buf, BODY_USUAL);
     call->fail = call->wire->body(&call->unsupported, &buf, call->provider,
                                   request);
     /* It lives as long as the call: what the buffer grew too much goes. */

@@ -47,6 +47,13 @@ struct mastra_model_provider_t {
     const struct mastra_model_native_t *native; /* kind provider:NAME */
 };
 
+/* A message, not of results, that many prompts have: a kind may leave its text
+ * (mastra_json_raw_text) here, which it uses in its next call. Loop. */
+typedef struct {
+    const mastra_json_t *message;
+    mastra_json_t **chat;        /* as chat completions have it, or NULL */
+} mastra_model_kept_t;
+
 /* All of it is read by mastra_model_start and not touched after it. */
 typedef struct {
     const char *model_id;        /* what follows the first slash */
@@ -63,6 +70,8 @@ typedef struct {
     int include_raw;             /* 1: RAW events too */
     int retries_set;             /* 1: retries counts, not maxRetries */
     int retries;
+    const mastra_model_kept_t *kept; /* of messages of the prompt, in order */
+    int nkept;
 } mastra_model_request_t;
 
 typedef enum {

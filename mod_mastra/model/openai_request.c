@@ -222,29 +222,63 @@ static void write_user(mastra_writer_t *out,
     mastra_write_puts(out, "}");
 }
 
-static void write_messages(mastra_writer_t *out,
-                           const mastra_json_t *prompt)
+static void write_message(mastra_writer_t *out, const mastra_json_t *message)
 {
-    apr_size_t i, n = mastra_json_size(prompt);
+    if (mastra_message_role(message, "tool")) {
+        mastra_openai_results(out, message);
+        return;
+    }
+    mastra_write_item(out);
+    if (mastra_message_role(message, "system")) {
+        write_system(out, message);
+    }
+    else if (mastra_message_role(message, "assistant")) {
+        mastra_openai_assistant(out, message);
+    }
+    else {
+        write_user(out, message);
+    }
+}
+
+/* Copies what was written before; else that is kept for the next time. */
+static void write_kept(mastra_writer_t *out, const mastra_model_kept_t *kept)
+{
+    apr_size_t at;
+
+    mastra_write_item(out);
+    if (*kept->chat) {
+        mastra_write_json(out, *kept->chat);
+        return;
+    }
+    at = out->buf->len;
+    write_message(out, kept->message);
+    if (out->fail == MASTRA_FAIL_NONE && out->buf->len > at) {
+        *kept->chat = mastra_json_raw_text(out->buf->data + at,
+                                           out->buf->len - at);
+    }
+}
+
+static void write_messages(mastra_writer_t *out,
+                           const mastra_model_request_t *request)
+{
+    apr_size_t i, n = mastra_json_size(request->prompt);
+    const mastra_json_t *message;
+    int next = 0, k;
 
     mastra_write_name(out, "messages");
     mastra_write_puts(out, "[");
     for (i = 0; i < n; i++) {
-        const mastra_json_t *message = mastra_json_at(prompt, i);
-
-        if (mastra_message_role(message, "tool")) {
-            mastra_openai_results(out, message);
-            continue;
+        message = mastra_json_at(request->prompt, i);
+        k = next;
+        while (k < request->nkept && request->kept[k].message != message) {
+            k++;
         }
-        mastra_write_item(out);
-        if (mastra_message_role(message, "system")) {
-            write_system(out, message);
-        }
-        else if (mastra_message_role(message, "assistant")) {
-            mastra_openai_assistant(out, message);
+        if (k < request->nkept) {
+            next = k + 1;
+            write_kept(out, &request->kept[k]);
         }
         else {
-            write_user(out, message);
+            write_message(out, message);
         }
     }
     mastra_write_puts(out, "]");
@@ -260,7 +294,7 @@ mastra_model_fail_e mastra_openai_body(const char **pwhy, mastra_buf_t *buf,
     mastra_write_puts(&out, "{\"model\":");
     mastra_write_text(&out, request->model_id, strlen(request->model_id));
     write_settings(&out, provider, request);
-    write_messages(&out, request->prompt);
+    write_messages(&out, request);
     write_tools(&out, request);
     if (request->stream) {
         mastra_write_puts(&out, ",\"stream\":true,"

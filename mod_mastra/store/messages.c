@@ -114,18 +114,45 @@ static apr_status_t touch_threads(mastra_db_t *db, apr_hash_t *threads,
     return rv;
 }
 
-static apr_status_t save_one(mastra_db_t *db, const mastra_json_t *message,
-                             apr_time_t created, apr_pool_t *pool)
+typedef struct {
+    mastra_db_t *db;
+    mastra_message_saved_cb *saved;
+    void *baton;
+    apr_pool_t *pool;
+} saver_t;
+
+static void tell(saver_t *saver, mastra_json_t *message,
+                 const mastra_bind_t *binds)
 {
+    const char *columns[MASTRA_MESSAGE_WIDTH] = {
+        [MASTRA_MESSAGE_ID] = binds[0].text,
+        [MASTRA_MESSAGE_THREAD] = binds[1].text,
+        [MASTRA_MESSAGE_CONTENT] = binds[2].text,
+        [MASTRA_MESSAGE_ROLE] = binds[3].text,
+        [MASTRA_MESSAGE_TYPE] = binds[4].text,
+        [MASTRA_MESSAGE_RESOURCE] = binds[6].text
+    };
+
+    if (saver->saved) {
+        columns[MASTRA_MESSAGE_CREATED] = mastra_text_iso_make(saver->pool,
+                                                               binds[5].time);
+        saver->saved(saver->baton, message, columns);
+    }
+}
+
+static apr_status_t save_one(saver_t *saver, mastra_json_t *message,
+                             apr_time_t created)
+{
+    apr_pool_t *pool = saver->pool;
     const mastra_json_t *content = mastra_json_get(message, "content");
     const char *type = mastra_json_get_str(message, "type");
     const mastra_bind_t binds[] = {
         MASTRA_TEXT(mastra_json_get_str(message, "id")),
         MASTRA_TEXT(mastra_json_get_str(message, "threadId")),
-        MASTRA_JSON(mastra_json_is_string(content)
-                    ? mastra_json_own(text_content(mastra_json_str(content)),
-                                      pool)
-                    : content),
+        MASTRA_TEXT(mastra_json_text(
+            mastra_json_is_string(content)
+                ? mastra_json_own(text_content(mastra_json_str(content)), pool)
+                : content, pool)),
         MASTRA_TEXT(mastra_json_get_str(message, "role")),
         MASTRA_TEXT(type ? type : "v2"),
         MASTRA_TIME(created),
@@ -134,11 +161,15 @@ static apr_status_t save_one(mastra_db_t *db, const mastra_json_t *message,
     apr_status_t rv;
     int saved = 0;
 
-    if (!binds[0].text || !binds[1].text || !binds[2].json || !binds[3].text) {
+    if (!binds[0].text || !binds[1].text || !binds[2].text || !binds[3].text) {
         return APR_EINVAL;
     }
-    rv = mastra_db_execute(&saved, db, message_save, binds, 7, pool);
-    return rv || saved ? rv : MASTRA_STORE_EXISTS;
+    rv = mastra_db_execute(&saved, saver->db, message_save, binds, 7, pool);
+    if (rv || !saved) {
+        return rv ? rv : MASTRA_STORE_EXISTS;
+    }
+    tell(saver, message, binds);
+    return APR_SUCCESS;
 }
 
 /* How many microseconds a message gets so that it stands behind those of its
@@ -167,10 +198,12 @@ static apr_status_t count_ties(int *pties, mastra_db_t *db,
     return rv;
 }
 
-apr_status_t mastra_messages_save(mastra_db_t *db,
-                                  const mastra_json_t *messages,
-                                  apr_pool_t *pool)
+apr_status_t mastra_messages_save_told(mastra_db_t *db,
+                                       const mastra_json_t *messages,
+                                       mastra_message_saved_cb *saved,
+                                       void *baton, apr_pool_t *pool)
 {
+    saver_t saver = { db, saved, baton, pool };
     apr_hash_t *threads = apr_hash_make(pool);
     apr_time_t created;
     apr_size_t i;
@@ -178,7 +211,7 @@ apr_status_t mastra_messages_save(mastra_db_t *db,
     int ties;
 
     for (i = 0; i < mastra_json_size(messages); i++) {
-        const mastra_json_t *message = mastra_json_at(messages, i);
+        mastra_json_t *message = mastra_json_at(messages, i);
 
         rv = mastra_record_time(&created, message, "createdAt");
         if (rv != APR_SUCCESS) {
@@ -187,8 +220,9 @@ apr_status_t mastra_messages_save(mastra_db_t *db,
         created -= created % MILLISECOND;
         rv = count_ties(&ties, db, message, created, pool);
         if (rv == APR_SUCCESS) {
-            rv = save_one(db, message, created + (ties < MILLISECOND ? ties
-                                                  : MILLISECOND - 1), pool);
+            rv = save_one(&saver, message,
+                          created + (ties < MILLISECOND ? ties
+                                                        : MILLISECOND - 1));
         }
         if (rv != APR_SUCCESS) {
             return rv;
@@ -197,6 +231,13 @@ apr_status_t mastra_messages_save(mastra_db_t *db,
                      APR_HASH_KEY_STRING, "");
     }
     return touch_threads(db, threads, pool);
+}
+
+apr_status_t mastra_messages_save(mastra_db_t *db,
+                                  const mastra_json_t *messages,
+                                  apr_pool_t *pool)
+{
+    return mastra_messages_save_told(db, messages, NULL, NULL, pool);
 }
 
 /* ---- by id ---- */

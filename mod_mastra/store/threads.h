@@ -91,6 +91,15 @@ apr_status_t mastra_messages_rows(mastra_rows_t **prows, mastra_db_t *db,
                                   apr_pool_t *pool);
 mastra_json_t *mastra_message_json(const mastra_rows_t *rows, int row);
 
+/* The same as mastra_messages_save, and tells of each message which columns its
+ * row has if nobody had a row of that id. They live as long as pool. */
+typedef void (mastra_message_saved_cb)(void *baton, mastra_json_t *message,
+                                       const char *const *columns);
+apr_status_t mastra_messages_save_told(mastra_db_t *db,
+                                       const mastra_json_t *messages,
+                                       mastra_message_saved_cb *saved,
+                                       void *baton, apr_pool_t *pool);
+
 /* All messages of a thread are of this resource from now on. */
 apr_status_t mastra_messages_own(mastra_db_t *db, const char *thread_id,
                                  const char *resource_id, apr_pool_t *pool);

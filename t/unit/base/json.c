@@ -252,6 +252,10 @@ static void raws(void)
     opened = mastra_json_raw_open(raw);
     ok(mastra_json_equal(opened, json), "but becomes the value again");
     mastra_json_unref(opened);
+    opened = mastra_json_raw_text(mastra_json_str(raw) + 1,
+                                  mastra_json_len(raw) - 1);
+    ok(mastra_json_equal(opened, raw), "a text that was there is the same");
+    mastra_json_unref(opened);
     opened = mastra_json_raw_open(json);
     ok(opened == json, "as which another value is taken");
     mastra_json_unref(opened);

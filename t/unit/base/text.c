@@ -48,6 +48,72 @@ static void buffers(void)
     mastra_buf_free(&buf);
 }
 
+/* What mastra_buf_json_string makes, letter by letter. */
+static apr_size_t quote(char *out, const char *text, apr_size_t len)
+{
+    apr_size_t n = 0, i;
+
+    out[n++] = '"';
+    for (i = 0; i < len; i++) {
+        if (text[i] == '"' || text[i] == '\\' || text[i] == '\n') {
+            out[n++] = '\\';
+            out[n++] = text[i] == '\n' ? 'n' : text[i];
+        }
+        else if (text[i] == '\x1F') {
+            memcpy(out + n, "\\u001f", 6);
+            n += 6;
+        }
+        else {
+            out[n++] = text[i];
+        }
+    }
+    out[n++] = '"';
+    return n;
+}
+
+/* Quotes text in a buffer that holds no more; and in one too small by one. */
+static int quotes(const char *text, apr_size_t len)
+{
+    char wanted[512];
+    apr_size_t n = quote(wanted, text, len);
+    mastra_buf_t exact, small;
+    int good;
+
+    mastra_buf_init(&exact, n);
+    mastra_buf_init(&small, n - 1);
+    good = !mastra_buf_json_string(&exact, text, len) && exact.len == n
+           && !memcmp(exact.data, wanted, n) && !exact.data[n]
+           && mastra_buf_json_string(&small, text, len) == APR_ENOSPC
+           && !small.len;
+    mastra_buf_free(&exact);
+    mastra_buf_free(&small);
+    return good;
+}
+
+static void quoting(void)
+{
+    static const char letters[] = "\"\\\n\x1F \x7F" "az";
+    char text[72], *exact;
+    int len, at, c, good = 1;
+
+    for (len = 0; len < (int)sizeof(text); len++) {
+        for (at = 0; at <= len; at++) {
+            for (c = 0; c < (int)sizeof(letters) - 1; c++) {
+                memset(text, 'x', sizeof(text));
+                if (at < len) {
+                    text[at] = letters[c];
+                    text[(at * 7 + c) % len] = letters[c];
+                }
+                exact = malloc(len ? len : 1);
+                memcpy(exact, text, len);
+                good &= quotes(exact, len);
+                free(exact);
+            }
+        }
+    }
+    ok(good, "strings of all lengths with special letters everywhere");
+}
+
 static void ids(void)
 {
     char a[MASTRA_UUID_LEN + 1], b[MASTRA_UUID_LEN + 1];
@@ -192,6 +258,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&pool, NULL);
     buffers();
+    quoting();
     ids();
     base64();
     times();
