@@ -11,7 +11,7 @@ use MastraTest;
 use Upstream;
 
 plan skip_all => 'several children with threads: event only' if mpm() ne 'event';
-plan tests => 5;
+plan tests => 6;
 
 my $up    = Upstream->start(port => 0);
 my $run   = "nested-$$";
@@ -42,8 +42,8 @@ sub ask {
 sub until_type {
     my ($client, $type) = @_;
     my @frames;
-    my $until = time + 10;
-    while (my $frame = time < $until && eval { $client->next_frame(10) }) {
+    my $until = time + 30;
+    while (my $frame = time < $until && eval { $client->next_frame(30) }) {
         push @frames, $frame->{json} if ref $frame->{json};
         last if ref $frame->{json} && $frame->{json}{type} eq $type;
     }
@@ -63,11 +63,13 @@ my $owner = MastraTest::child_with_port($client->socket->sockport, $httpd->child
 kill KILL => $owner;
 $httpd->open_gates($run);
 my @rest;
+my $asked = 0;
 wait_for(sub {
     my $one = ask('observe', runId => $run);
-    @rest = eval { $one->read_head->{status} == 200 } ? until_type($one, 'network-execution-event-finish') : ();
+    @rest = eval { $one->read_head->{status} == 200 } && ++$asked ? until_type($one, 'network-execution-event-finish') : ();
     @rest && $rest[-1]{type} eq 'network-execution-event-finish' }, 40);
 is $rest[-1]{type}, 'network-execution-event-finish', '... its process dies: another goes on';
+is $asked, 1, '... which who watches hears of, wherever the network was before';
 my ($end) = grep { $_->{type} eq 'agent-execution-end' } @rest;
 unlike $json->encode($end // {}), qr/resumed already/, '... also with the agent';
 is $httpd->effects($run)->{1}, 1, '... whose call takes effect once';
