@@ -138,10 +138,22 @@ void mastra_agent_run_cancel(mastra_agent_run_t *run)
     }
 }
 
-void mastra_agent_run_resume(mastra_agent_run_t *run)
+int mastra_run_heed(mastra_agent_run_t *run, int who, int go)
+{
+    if (!go) {
+        run->slow |= who;
+    }
+    return go;
+}
+
+void mastra_run_has_room(mastra_agent_run_t *run, int who)
 {
     void (*next)(mastra_agent_run_t *run) = run->held;
 
+    run->slow &= ~who;
+    if (run->slow) {
+        return;
+    }
     run->blocked = 0;
     if (next) {
         run->held = NULL;
@@ -153,4 +165,9 @@ void mastra_agent_run_resume(mastra_agent_run_t *run)
     else {
         mastra_run_resume_tools(run);
     }
+}
+
+void mastra_agent_run_resume(mastra_agent_run_t *run)
+{
+    mastra_run_has_room(run, MASTRA_SLOW_CLIENT);
 }

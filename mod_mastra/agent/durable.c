@@ -250,12 +250,15 @@ static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
     if (!durable->run->taken_over) {
         mastra_json_t *shown = mastra_chunk_brief(chunk);
 
-        go = mastra_log_chunk(durable->log, shown);
+        go = mastra_run_heed(durable->run, MASTRA_SLOW_LOG,
+                             mastra_log_chunk(durable->log, shown));
         mastra_json_unref(shown);
     }
     if (durable->client) {
         mark(durable);
-        go &= durable->client->vtable->chunk(durable->client, chunk);
+        go &= mastra_run_heed(durable->run, MASTRA_SLOW_CLIENT,
+                              durable->client->vtable->chunk(durable->client,
+                                                             chunk));
     }
     return go;
 }
@@ -265,12 +268,15 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 {
     mastra_durable_t *durable = (mastra_durable_t *)sink;
     int go = durable->run->taken_over
-                 ? 1 : mastra_log_text(durable->log, run_id, type, id, text,
-                                       len);
+             || mastra_run_heed(durable->run, MASTRA_SLOW_LOG,
+                                mastra_log_text(durable->log, run_id, type, id,
+                                                text, len));
 
     if (durable->client) {
         mark(durable);
-        go &= mastra_sink_text(durable->client, run_id, type, id, text, len);
+        go &= mastra_run_heed(durable->run, MASTRA_SLOW_CLIENT,
+                              mastra_sink_text(durable->client, run_id, type,
+                                               id, text, len));
     }
     return go;
 }
@@ -301,7 +307,7 @@ static const mastra_sink_vtable_t sink_vtable = {
 
 static void on_room(void *baton)
 {
-    mastra_agent_run_resume(((mastra_durable_t *)baton)->run);
+    mastra_run_has_room(((mastra_durable_t *)baton)->run, MASTRA_SLOW_LOG);
 }
 
 static void on_stale(void *baton)

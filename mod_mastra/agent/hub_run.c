@@ -63,11 +63,14 @@ static void mark(mastra_channel_t *channel)
 static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
 {
     mastra_channel_t *channel = (mastra_channel_t *)sink;
-    int go = log_chunk(channel, chunk);
+    int go = mastra_run_heed(channel->run, MASTRA_SLOW_LOG,
+                             log_chunk(channel, chunk));
 
     if (channel->client) {
         mark(channel);
-        go &= channel->client->vtable->chunk(channel->client, chunk);
+        go &= mastra_run_heed(channel->run, MASTRA_SLOW_CLIENT,
+                              channel->client->vtable->chunk(channel->client,
+                                                             chunk));
     }
     return go;
 }
@@ -77,12 +80,15 @@ static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
 {
     mastra_channel_t *channel = (mastra_channel_t *)sink;
     int go = channel->quiet || !channel->log
-                 ? 1 : mastra_log_text(channel->log, run_id, type, id, text,
-                                       len);
+             || mastra_run_heed(channel->run, MASTRA_SLOW_LOG,
+                                mastra_log_text(channel->log, run_id, type, id,
+                                                text, len));
 
     if (channel->client) {
         mark(channel);
-        go &= mastra_sink_text(channel->client, run_id, type, id, text, len);
+        go &= mastra_run_heed(channel->run, MASTRA_SLOW_CLIENT,
+                              mastra_sink_text(channel->client, run_id, type,
+                                               id, text, len));
     }
     return go;
 }
@@ -252,7 +258,7 @@ static void on_room(void *baton)
     mastra_channel_t *channel = baton;
 
     if (channel->run) {
-        mastra_agent_run_resume(channel->run);
+        mastra_run_has_room(channel->run, MASTRA_SLOW_LOG);
     }
 }
 

@@ -204,6 +204,9 @@ typedef struct {
     mastra_msg_t msg;
 } mastra_agent_lease_t;
 
+/* Who may ask a run to wait: it goes on when neither does any more. */
+enum { MASTRA_SLOW_CLIENT = 1, MASTRA_SLOW_LOG = 2 };
+
 #define MASTRA_RUN_MAX_STEPS 100     /* whatever maxSteps says */
 
 struct mastra_agent_run_t {
@@ -218,7 +221,8 @@ struct mastra_agent_run_t {
     int aborted;                     /* cancelled, and the sink is there */
     int started;                     /* "start" was sent */
     int tools_ran;                   /* a tool was called */
-    int blocked;                     /* the sink is slow */
+    int blocked;                     /* the sink is slow, ... */
+    int slow;                        /* ... and who of those behind it */
     int nested;                      /* a tool's: it cannot wait for a person */
     /* What comes next when it has taken what it was given; NULL: nothing */
     void (*held)(struct mastra_agent_run_t *run);
@@ -563,6 +567,10 @@ mastra_json_t *mastra_run_waits_for(mastra_agent_run_t *run);
 /* 1 for a call whose output a person gives. */
 int mastra_run_is_human(const mastra_run_tool_t *tool);
 void mastra_run_hold_lease(mastra_agent_run_t *run);
+/* Returns go, which is 0 when who (MASTRA_SLOW_…) is to be waited for, ... */
+int mastra_run_heed(mastra_agent_run_t *run, int who, int go);
+/* ... until this says otherwise. */
+void mastra_run_has_room(mastra_agent_run_t *run, int who);
 /* Somebody else has the run: it stops. */
 void mastra_run_lost(mastra_agent_run_t *run);
 

@@ -175,7 +175,10 @@ static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
 
 static void on_room(void *baton)
 {
-    mastra_network_resume(baton);
+    mastra_network_t *network = baton;
+
+    network->log_slow = 0;
+    mastra_network_has_room(network);
 }
 
 static void on_stale(void *baton)

@@ -35,7 +35,8 @@ struct mastra_network_t {
     int depth, max_steps;
     int started;                     /* something was said */
     int acted;                       /* something was carried out */
-    int blocked;                     /* the sink is slow */
+    int blocked;                     /* somebody who hears it is slow: */
+    int client_slow, log_slow;
     int cancelled, busy, over;
     void (*held)(mastra_network_t *network);
 
@@ -194,5 +195,7 @@ void mastra_network_retire(mastra_network_t *network);
 void mastra_network_lost(mastra_network_t *network);
 /* Nobody hears it any more: it ends, or others go on. */
 void mastra_network_leave(mastra_network_t *network);
+/* Neither the client nor the log is slow any more, perhaps. */
+void mastra_network_has_room(mastra_network_t *network);
 
 #endif

@@ -13,14 +13,20 @@
 static int tell(mastra_network_t *network, mastra_json_t *chunk)
 {
     mastra_sink_t *sink = network->sink;
-    int go = network->log ? mastra_log_chunk(network->log, chunk) : 1;
+
+    if (network->log && !mastra_log_chunk(network->log, chunk)) {
+        network->log_slow = 1;
+    }
 
     if (sink && network->log && sink->vtable->mark) {
         mastra_event_at_t at = { .seq = mastra_log_last(network->log) };
 
         sink->vtable->mark(sink, at);
     }
-    return sink ? sink->vtable->chunk(sink, chunk) && go : go;
+    if (sink && !sink->vtable->chunk(sink, chunk)) {
+        network->client_slow = 1;
+    }
+    return !network->log_slow && !network->client_slow;
 }
 
 void mastra_network_say(mastra_network_t *network, const char *type,
@@ -460,6 +466,7 @@ void mastra_network_cancel(void *baton)
     mastra_network_t *network = baton;
 
     network->sink = NULL;
+    network->client_slow = 0;
     if (network->over || network->leaving) {
         return;
     }
@@ -478,11 +485,13 @@ void mastra_network_cancel(void *baton)
     }
 }
 
-void mastra_network_resume(void *baton)
+void mastra_network_has_room(mastra_network_t *network)
 {
-    mastra_network_t *network = baton;
     void (*next)(mastra_network_t *) = NULL;
 
+    if (network->client_slow || network->log_slow) {
+        return;
+    }
     network->blocked = 0;
     if (network->run) {
         mastra_agent_run_resume(network->run);
@@ -497,6 +506,14 @@ void mastra_network_resume(void *baton)
     if (next) {
         next(network);
     }
+}
+
+void mastra_network_resume(void *baton)
+{
+    mastra_network_t *network = baton;
+
+    network->client_slow = 0;
+    mastra_network_has_room(network);
 }
 
 const char *mastra_network_id(const void *network)

@@ -211,7 +211,12 @@ static void advance(mastra_log_t *log, apr_int64_t newest)
          frame = mastra_ring_after(&log->ring, frame->seq)) {
         log->unwritten += frame->len;
     }
-    if (log->unwritten) {
+    if (log->unwritten && log->closed) {
+        /* more than fits into one row, and nothing comes that it could wait
+         * for */
+        mastra_log_hurry(log);
+    }
+    else if (log->unwritten) {
         mastra_log_dirty(log);
     }
     else if (log->closed) {

@@ -11,9 +11,12 @@ use Served;
 plan tests => 17;
 
 my $object = { type => 'object' };
+my $threads = mpm() ne 'prefork';
 my $httpd  = Served->start(name => 'size', conf => "MastraRunSize 4M\n",
-    limits => "StartServers 1\nServerLimit 1\nThreadsPerChild 8\nMinSpareThreads 1\n"
-        . "MaxSpareThreads 8\nMaxRequestWorkers 8\n");
+    limits => $threads ? "StartServers 1\nServerLimit 1\nThreadsPerChild 8\nMinSpareThreads 1\n"
+            . "MaxSpareThreads 8\nMaxRequestWorkers 8\n"
+        : "StartServers 1\nServerLimit 1\nMinSpareServers 1\nMaxSpareServers 1\n"
+            . "MaxRequestWorkers 1\n");
 my @pids;
 wait_for(sub { @pids = $httpd->children });
 my $text = 'x' x 5000;
@@ -104,4 +107,4 @@ wait_for(sub {
     return $was == $size;
 });
 $httpd->stop;
-unlike $httpd->log, qr/\[mastra:(?:error|warn)\](?!.*MA201)/, 'the log has no complaint';
+unlike $httpd->log, qr/\[mastra:(?:error|warn)\](?!.*MA(?:201|406))/, 'the log has no complaint';
