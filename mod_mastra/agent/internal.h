@@ -267,6 +267,8 @@ struct mastra_agent_run_t {
     mastra_json_t *decision;         /* {toolCallId?, approved, reason?,
                                         resumeData?}, NULL: a new run */
     mastra_json_t *stored;           /* the state that was claimed */
+    mastra_timer_t claim_again;      /* somebody else still has it: until */
+    apr_time_t claim_until;
     struct mastra_channel_t *channel;  /* the thread's, or NULL */
     struct mastra_claim_t *claim;    /* of a channel, on its way */
     int saved;                       /* the answer is stored already */

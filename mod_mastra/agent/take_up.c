@@ -9,6 +9,9 @@
 #include "../store/events.h"
 #include "../store/runs.h"
 
+#define CLAIM_AGAIN apr_time_from_msec(250)
+#define CLAIM_SPARE apr_time_from_sec(2)
+
 /* ---- store thread ---- */
 
 static apr_status_t refuse(mastra_agent_run_t *run, apr_status_t rv, int status,
@@ -392,10 +395,46 @@ static void decide(mastra_agent_run_t *run)
     mastra_run_tell_outcomes(run);
 }
 
+static void on_claim_again(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    if (run->cancelled) {
+        mastra_run_end_early(run, "resume the run");
+    }
+    else {
+        mastra_run_claim(run);
+    }
+}
+
+/* A part of a run that changes hands as soon as its process is known to be
+ * dead: the part's own claim ends a lease later, and is waited for. */
+static int claim_later(mastra_agent_run_t *run)
+{
+    apr_time_t now = mastra_loop_now(run->env->loop);
+
+    if (!run->again || run->cancelled || run->job_rv != MASTRA_STORE_EXISTS) {
+        return 0;
+    }
+    if (!run->claim_until) {
+        run->claim_until = now + run->env->lease + CLAIM_SPARE;
+    }
+    if (now >= run->claim_until) {
+        return 0;
+    }
+    run->job_error = NULL;
+    mastra_loop_timer_set(run->env->loop, &run->claim_again,
+                          CLAIM_AGAIN, on_claim_again, run);
+    return 1;
+}
+
 static void after_claim(void *baton)
 {
     mastra_agent_run_t *run = baton;
 
+    if (claim_later(run)) {
+        return;
+    }
     if (run->job_rv && run->recovers) {
         /* somebody was faster */
         mastra_run_end(run);

@@ -352,7 +352,8 @@ mastra_follower_t *mastra_log_follow(mastra_events_t *events,
         f->next->prev = f;
     }
     log->followers = f;
-    if (!log->owned && !log->lingers.slot
+    /* one that was let go of here, and is still in memory, may go on elsewhere */
+    if (!log->owned && (!log->lingers.slot || !log->ended)
         && (owner || (!log->tick.slot && !log->read))) {
         mastra_log_owner(events, key, owner);
     }

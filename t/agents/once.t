@@ -20,7 +20,7 @@ my $up    = Upstream->start(port => 0);
 my $id    = "once-$$";
 my $json  = JSON::PP->new->canonical;
 my $httpd = Ledger->start(name => 'once', steps => 1, env => { MASTRA_TEST_KEY => 'sk-test' },
-    conf => "MastraRunLease 2\nKeepAlive Off\n"
+    conf => "MastraRunLease 1\nKeepAlive Off\n"
         . "MastraModelProvider up openai @{[ $up->url ]} key=env:MASTRA_TEST_KEY retries=0\n",
     limits => mpm() eq 'prefork' ? "StartServers 8\nMinSpareServers 6\nMaxSpareServers 12\nMaxRequestWorkers 24\n"
         : "StartServers 3\nServerLimit 3\nMinSpareThreads 1\nMaxSpareThreads 90\nThreadsPerChild 30\n"
@@ -135,7 +135,7 @@ is_deeply [grep { $_->{run} !~ /-flow$/ } @$notes], [], '... and agents keep not
 for my $round (1 .. $rounds) {
     my $n     = mpm() eq 'prefork' ? 2 : 4;
     my @runs  = map { "$id-any-$round-$_" } 1 .. $n;
-    my $steps = 6;
+    my $steps = $ENV{CRASH} ? 6 : 4;
     for my $one (@runs) {
         begin($one, steps(map { [['write', at($one, $_)], ['slowly', at($one, 100 + $_)]] } 1 .. $steps));
     }

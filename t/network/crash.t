@@ -22,7 +22,7 @@ my $up    = Upstream->start(port => 0);
 my $id    = "netcrash-$$";
 my $json  = JSON::PP->new->canonical;
 my $httpd = Ledger->start(name => 'netcrash', steps => 1, env => { MASTRA_TEST_KEY => 'sk-test' },
-    conf => "MastraRunLease 2\nKeepAlive Off\nMastraStopLimit 1s\n"
+    conf => "MastraRunLease 1\nKeepAlive Off\nMastraStopLimit 1s\n"
         . "MastraModelProvider up openai @{[ $up->url ]} key=env:MASTRA_TEST_KEY retries=0\n",
     limits => !$event ? "StartServers 8\nMinSpareServers 6\nMaxSpareServers 12\nMaxRequestWorkers 24\n"
         : "StartServers 3\nServerLimit 6\nMinSpareThreads 1\nMaxSpareThreads 90\nThreadsPerChild 30\n"
