@@ -231,6 +231,7 @@ static void on_follow(mastra_events_t *events, const char *from,
         log->remotes = remote;
     }
     remote->sent = msg->after;
+    remote->over = 0;        /* it has left, and come back at once */
     remote->asked_at = mastra_loop_now(events->loop);
     mastra_remotes_pump(log);
 }
