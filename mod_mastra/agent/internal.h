@@ -61,6 +61,10 @@ mastra_json_t *mastra_message_make(const mastra_json_t *message,
  * calls only when they are listed. */
 void mastra_message_form(mastra_json_t *made, const mastra_json_t *message);
 void mastra_message_list_calls(mastra_json_t *message);
+/* The texts of all parts of a type, a separator between them: new reference,
+ * NULL: there are none. */
+mastra_json_t *mastra_message_joined(const mastra_json_t *parts,
+                                     const char *type, const char *between);
 int mastra_message_is_by(const mastra_json_t *message, const char *role);
 /* Goes on with the first message. */
 void mastra_message_merge(mastra_json_t *first, const mastra_json_t *next);

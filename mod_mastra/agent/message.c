@@ -8,7 +8,6 @@
 
 #include "internal.h"
 
-#define TEXT_LIMIT (64 * 1024 * 1024)
 
 /* Messages as they are being converted. */
 typedef struct {
@@ -64,34 +63,6 @@ static const char *type_name(const mastra_json_t *json)
 static const char *below(convert_t *c, const char *where, const char *name)
 {
     return apr_pstrcat(c->pool, where, ".", name, NULL);
-}
-
-/* ---- texts ---- */
-
-static mastra_json_t *joined_text(const mastra_json_t *parts)
-{
-    mastra_json_t *text;
-    mastra_buf_t buf;
-    apr_size_t i;
-    int any = 0;
-
-    mastra_buf_init(&buf, TEXT_LIMIT);
-    for (i = 0; i < mastra_json_size(parts); i++) {
-        const mastra_json_t *part = mastra_json_at(parts, i);
-
-        if (mastra_part_is(part, "text")) {
-            const mastra_json_t *value = mastra_json_get(part, "text");
-
-            if (any++) {
-                mastra_buf_puts(&buf, "\n");
-            }
-            mastra_buf_add(&buf, mastra_json_str(value),
-                           mastra_json_len(value));
-        }
-    }
-    text = any ? mastra_json_stringn(buf.data ? buf.data : "", buf.len) : NULL;
-    mastra_buf_free(&buf);
-    return text;
 }
 
 /* ---- results that stand apart from their calls ---- */
@@ -258,7 +229,7 @@ mastra_json_t *mastra_message_text(const mastra_json_t *message)
     if (!mastra_json_size(given) && mastra_json_is_array(content)) {
         given = content;
     }
-    text = joined_text(given);
+    text = mastra_message_joined(given, "text", "\n");
     if (!text && mastra_json_is_string(content)) {
         text = mastra_json_ref((mastra_json_t *)content);
     }
@@ -288,7 +259,8 @@ mastra_json_t *mastra_message_make(const mastra_json_t *message,
     const char *created = mastra_json_get_str(message, "createdAt");
     mastra_json_t *content = mastra_json_pack("{s:i, s:o}", "format", 2,
                                               "parts", parts);
-    mastra_json_t *text = joined_text(parts), *metadata, *provider;
+    mastra_json_t *text = mastra_message_joined(parts, "text", "\n");
+    mastra_json_t *metadata, *provider;
     apr_time_t when;
 
     if (text) {

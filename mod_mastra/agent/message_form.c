@@ -54,9 +54,8 @@ static int any_part(const mastra_json_t *parts,
 
 /* ---- what stands beside the parts ---- */
 
-/* One member of all parts of a type, a separator between them; NULL: none. */
-static mastra_json_t *joined(const mastra_json_t *parts, const char *type,
-                             const char *between)
+mastra_json_t *mastra_message_joined(const mastra_json_t *parts,
+                                     const char *type, const char *between)
 {
     mastra_json_t *text;
     mastra_buf_t buf;
@@ -152,8 +151,8 @@ static void repeat(mastra_json_t *content, const char *between)
     const mastra_json_t *parts = mastra_json_get(content, "parts");
 
     address_files(parts);
-    set(content, "content", joined(parts, "text", between));
-    set(content, "reasoning", joined(parts, "reasoning", ""));
+    set(content, "content", mastra_message_joined(parts, "text", between));
+    set(content, "reasoning", mastra_message_joined(parts, "reasoning", ""));
     set(content, FILES, files_of(parts));
     /* filled in when all results are there */
     mastra_json_set(content, CALLS, mastra_json_array());
