@@ -1,6 +1,7 @@
 // Graphs and runs at their odd ends: what is missing, fails together, waits several times over.
 import { call, client, get, post, remove, sleep } from '../kit.mjs';
 import { definition } from './definitions.mjs';
+import { at, ofRun, settled, until } from './runs.mjs';
 
 const stored = '/api/stored/workflows';
 const number = { type: 'number' };
@@ -15,24 +16,6 @@ const tool = (id, toolId, options) => ({ type: 'tool', id, toolId, ...(options &
 const mapping = (id, config) => ({ type: 'mapping', id, mapConfig: JSON.stringify(config) });
 const inner = (id, workflowId, more) => ({ type: 'workflow', id, workflowId, ...more });
 const compare = (op, left, right) => ({ op, left: { path: left }, right: { literal: right } });
-const at = (id, what, runId) => `/api/workflows/${id}/${what}${runId ? `?runId=${runId}` : ''}`;
-const ofRun = (id, runId, what = '') => `/api/workflows/${id}/runs/${runId}${what}`;
-
-// branches of equal length end in any order
-function settled(answer) {
-  const key = ({ type, payload }) => `${payload.stepName ?? payload.id ?? ''} ${type.replace('start', 'a')}`;
-  answer.body.separated?.sort((a, b) => key(a).localeCompare(key(b)));
-  return answer;
-}
-
-async function until(id, runId, ...states) {
-  for (let i = 0; i < 100; i++) {
-    const status = (await get(ofRun(id, runId, '?fields=result'))).body.status;
-    if (states.includes(status)) return status;
-    await sleep(50);
-  }
-  return 'too late';
-}
 
 const branch = (predicate, id = 'yes') => ({ type: 'conditional', steps: [tool(id, 'echo-tool')], predicates: [predicate] });
 const odd = object({ n: number, s: string, l: list(any), o: any, b: { type: 'boolean' }, z: {} });

@@ -1,29 +1,11 @@
 // Workflows: definitions, each kind of step, and what becomes of runs.
 import { call, client, get, post, raw, records, remove, sleep } from '../kit.mjs';
 import { definition, flows, invalid } from './definitions.mjs';
+import { at, ofRun, settled, until } from './runs.mjs';
 
 const stored = '/api/stored/workflows';
 const flow = id => client.getWorkflow(id);
 const run = async (id, runId, more) => flow(id).createRun({ runId, ...more });
-const at = (id, what, runId) => `/api/workflows/${id}/${what}${runId ? `?runId=${runId}` : ''}`;
-const ofRun = (id, runId, what = '') => `/api/workflows/${id}/runs/${runId}${what}`;
-
-// branches of equal length end in any order
-function settled(answer) {
-  const key = ({ type, payload }) => `${payload.stepName ?? ''} ${type.replace('start', 'a')}`;
-  answer.body.separated?.sort((a, b) => key(a).localeCompare(key(b)));
-  return answer;
-}
-
-// until a run has one of the states
-async function until(id, runId, ...states) {
-  for (let i = 0; i < 100; i++) {
-    const status = (await get(ofRun(id, runId, '?fields=result'))).body.status;
-    if (states.includes(status)) return status;
-    await sleep(50);
-  }
-  return 'too late';
-}
 
 // --- definitions
 await call('no stored workflows', () => get(stored));
