@@ -136,7 +136,8 @@ for my $pid (keys %watch) {
     is scalar(grep { $_->{json}{type} eq 'abort' } @end), 1, '... which each subscriber hears';
 }
 ok wait_for(sub { $httpd->model->stats->{busy} == 0 }), '... and the model is left alone';
-like +($httpd->stored($thread))[-1], qr/^assistant: Echo: SILENT seven/, '... what had come is stored';
+ok wait_for(sub { ($httpd->stored($thread))[-1] =~ /^assistant: Echo: SILENT seven/ }),
+    '... what had come is stored';
 $_->leave for values %watch;
 
 # --- much, and slowly read
