@@ -137,8 +137,13 @@ $run = "$id-bad";
 begin($run, steps([['write', at($run, 1)], ['write', at($run, 1)]], [['write', at($run, 2)]], [['write', at($run, 2)]]));
 ok wait_for(sub { answered($run) }, 30), 'a run writes the same more than once';
 is_deeply written($run), { 1 => 2, 2 => 2 }, '... each call counts';
-my $notes = $httpd->api_post('/tools/notes/execute', { data => {} })->{json};
-is_deeply [grep { $_->{run} !~ /-flow$/ } @$notes], [], '... and agents keep nothing of it when they are over';
+# an answer is stored before the run is over
+my @notes;
+wait_for(sub {
+    @notes = grep { $_->{run} !~ /-flow$/ } @{ $httpd->api_post('/tools/notes/execute', { data => {} })->{json} };
+    return !@notes;
+});
+is_deeply \@notes, [], '... and agents keep nothing of it when they are over';
 
 # --- any moment: one process, or all
 
