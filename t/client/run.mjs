@@ -255,8 +255,8 @@ await test('a message to a thread is answered to its subscribers', async () => {
 
 await test('... those that come while it runs, too', async () => {
   const watcher = await subscribed(channel);
-  // four seconds in which three more have to come
-  const first = await weather.sendMessage({ message: `SLOW ${'word '.repeat(8)}`, ...target });
+  // five seconds in which three more have to come
+  const first = await weather.sendMessage({ message: `SLOW ${'word '.repeat(11)}`, ...target });
   await watcher.until('text-start');
   const into = await weather.sendMessage({ message: 'into', ...target });
   const behind = await weather.queueMessage({ message: 'behind', ...target });
