@@ -17,7 +17,7 @@ for my $way (@ways) {
     # --- a graceful restart, answers shorter than the limit
     my $httpd  = Exchange->start(hold => $way, stop => 60);
     my @before = $httpd->children;
-    my @open   = map { $httpd->ask('/x?n=10&ms=300') } 1 .. 3;
+    my @open   = map { $httpd->ask('/x?n=10&ms=500') } 1 .. 3;
     $_->read_head for @open;
     $httpd->graceful;
     sleep 0.7;
@@ -59,6 +59,8 @@ for my $way (@ways) {
     is $httpd->request(GET => '/x?n=1&ms=10')->{status}, 200, $says->('and all goes on');
 
     # --- a graceful stop
+    $httpd->stop;
+    $httpd = Exchange->start(hold => $way, stop => 60);
     my $last = $httpd->ask('/x?n=5&ms=100');
     $last->read_head;
     $httpd->graceful_stop;
