@@ -17,7 +17,7 @@ for my $way (@ways) {
     # --- a graceful restart, answers shorter than the limit
     my $httpd  = Exchange->start(hold => $way, stop => 60);
     my @before = $httpd->children;
-    my @open   = map { $httpd->ask('/x?n=10&ms=300') } 1 .. 3;
+    my @open   = map { $httpd->ask('/x?n=10&ms=500') } 1 .. 3;
     $_->read_head for @open;
     $httpd->graceful;
     sleep 0.7;
