@@ -252,7 +252,8 @@ sub freeze {
             timeout => 2) };
         return if $answer && $answer->{status} == 200;
         kill CONT => $pid;
-        sleep 0.02;
+        # time to be done with what it had begun, and to begin something else
+        sleep 0.1 + rand 0.4;
     }
     die "process $pid always has the database's lock";
 }

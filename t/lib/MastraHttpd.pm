@@ -269,7 +269,8 @@ sub freeze {
             json => { threadId => "freeze-$$-$pid-$round", resourceId => 'freeze' }, timeout => 2) };
         return if $answer && $answer->{status} == 200;
         kill CONT => $pid;
-        sleep 0.02;
+        # time to be done with what it had begun, and to begin something else
+        sleep 0.1 + rand 0.4;
     }
     croak "process $pid always has the database's lock";
 }
