@@ -9,6 +9,7 @@
 #include "mod_mastra_form.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
+#include "mod_mastra_place.h"
 
 /* --- models and addresses -------------------------------------------------- */
 
@@ -46,8 +47,8 @@ static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
                                                     : silence,
                                   provider->retries);
         if (wrong) {
-            mastra_faults_add(faults, MASTRA_DIR_PROVIDER " %s: %s",
-                              provider->id, wrong);
+            mastra_place_fault(faults, host->server, MASTRA_DIR_PROVIDER,
+                               provider->id, wrong);
         }
     }
     mastra_models_add_defaults(host->models, silence);
@@ -219,7 +220,6 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
 {
     mastra_host_t *host = apr_pcalloc(pool, sizeof(*host));
     apr_array_header_t *documents;
-    const char *wrong;
 
     host->server = s;
     host->prefix = mastra_config_prefix(conf);
@@ -233,16 +233,18 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->schedule_history = mastra_config_schedule_history(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
-    wrong = mastra_access_fill(host, &conf->access, pool);
-    if (wrong) {
-        mastra_faults_add(faults, "%s", wrong);
-    }
+    mastra_access_fill(host, &conf->access, faults, pool);
 
     add_models(host, conf, shared, faults, pool);
     add_guard(host, conf, pool);
     documents = apr_array_copy(pool, conf->documents);
     if (conf->project) {
-        mastra_project_read(documents, conf->project, faults, pool);
+        if (!mastra_project_read(documents, conf->project, faults, pool)) {
+            mastra_place_fault(faults, s, MASTRA_DIR_PROJECT, NULL,
+                               apr_pstrcat(pool, conf->project, " is no "
+                                           "directory that can be read",
+                                           NULL));
+        }
     }
     host->tools = mastra_tools_make(pool);
     mastra_tools_add_kind(host->tools, mastra_native_tools(s, pool));
@@ -254,11 +256,8 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     add_documents(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
-    wrong = mastra_pages_fill(host, &conf->pages, shared->router, shared->node,
-                              pool);
-    if (wrong) {
-        mastra_faults_add(faults, "%s", wrong);
-    }
+    mastra_pages_fill(host, &conf->pages, shared->router, shared->node, faults,
+                      pool);
     return host;
 }
 
