@@ -4,6 +4,8 @@
 #include <apr_strings.h>
 
 #include <ap_listen.h>
+#include <http_main.h>
+#include <http_ssl.h>
 
 #include "mod_mastra_database.h"
 #include "mod_mastra_form.h"
@@ -278,6 +280,49 @@ static int serves_port(const server_rec *s, apr_port_t port)
     return 0;
 }
 
+/* A TLS module asks every server that has TLS; a Listen says so only where it
+ * has been told, or on port 443. */
+static int note_tls(server_rec *s, apr_pool_t *pool,
+                    apr_array_header_t *cert_files,
+                    apr_array_header_t *key_files)
+{
+    mastra_shared_t *shared = ap_server_conf
+        ? mastra_config_of(ap_server_conf)->shared : NULL;
+
+    if (shared) {
+        APR_ARRAY_PUSH(shared->tls, const server_rec *) = s;
+    }
+    return DECLINED;
+}
+
+void mastra_host_register_hooks(void)
+{
+    ap_hook_ssl_add_cert_files(note_tls, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* Whether TLS is spoken at port to who asks for server. */
+static int has_tls(const mastra_shared_t *shared, const server_rec *server,
+                   apr_port_t port)
+{
+    const server_addr_rec *addr;
+    int i;
+
+    for (i = 0; i < shared->tls->nelts; i++) {
+        const server_rec *s = APR_ARRAY_IDX(shared->tls, i,
+                                            const server_rec *);
+
+        if (s == server) {
+            return 1;
+        }
+        for (addr = s->is_virtual ? s->addrs : NULL; addr; addr = addr->next) {
+            if (addr->host_port == port) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 /* 2: over loopback, 1: over an address of the machine. */
 static int reach(char **phost, const apr_sockaddr_t *addr, apr_pool_t *pool)
 {
@@ -295,7 +340,9 @@ static int reach(char **phost, const apr_sockaddr_t *addr, apr_pool_t *pool)
     return !strncmp(ip, "127.", 4) || !strcmp(ip, "::1") ? 2 : 1;
 }
 
-const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
+const char *mastra_host_self_url(const mastra_host_t *host,
+                                 const mastra_shared_t *shared,
+                                 apr_pool_t *pool)
 {
     const ap_listen_rec *listener;
     const char *url = NULL;
@@ -307,7 +354,8 @@ const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
         int how;
 
         if ((listener->protocol && strcmp(listener->protocol, "http"))
-            || !serves_port(host->server, addr->port)) {
+            || !serves_port(host->server, addr->port)
+            || has_tls(shared, host->server, addr->port)) {
             continue;
         }
         how = reach(&name, addr, pool);
