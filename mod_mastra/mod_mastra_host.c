@@ -6,6 +6,7 @@
 #include <ap_listen.h>
 
 #include "mod_mastra_database.h"
+#include "mod_mastra_form.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
 
@@ -186,9 +187,15 @@ static void add_documents(mastra_host_t *host,
                           const apr_array_header_t *documents,
                           mastra_faults_t *faults, apr_pool_t *pool)
 {
+    const mastra_forms_t *forms = mastra_forms_make(pool);
     apr_size_t pass;
     int i;
 
+    for (i = 0; i < documents->nelts; i++) {
+        mastra_form_check(forms, APR_ARRAY_IDX(documents, i,
+                                               const mastra_document_t *),
+                          faults, pool);
+    }
     for (pass = 0; pass < sizeof(passes) / sizeof(passes[0]); pass++) {
         for (i = 0; i < documents->nelts; i++) {
             const mastra_document_t *document =

@@ -195,8 +195,8 @@ static const char *read_text(const char *path, apr_size_t *plen,
     return text;
 }
 
-static int line_of(const mastra_document_t *document, const char *field,
-                   apr_pool_t *pool)
+int mastra_project_line(const mastra_document_t *document, const char *field,
+                        apr_pool_t *pool)
 {
     mastra_faults_t *none = mastra_faults_make(pool);
     const char *text;
@@ -231,8 +231,9 @@ static void resolve_spec(mastra_json_t *holder, const char *field,
     if (!value) {
         mastra_faults_add(faults, "%s:%d: \"%s\": the environment has no "
                           "%s, and no other model follows a |",
-                          document->file, line_of(document, field, pool),
-                          field, name);
+                          document->file,
+                          mastra_project_line(document, field, pool), field,
+                          name);
         return;
     }
     mastra_json_set_str(holder, "model", value);
@@ -436,6 +437,6 @@ void mastra_project_fault(mastra_faults_t *faults,
         field = "";
     }
     mastra_faults_add(faults, "%s:%d: %s%s%s%s", document->file,
-                      line_of(document, field, pool), *field ? "\"" : "",
+                      mastra_project_line(document, field, pool), *field ? "\"" : "",
                       field, *field ? "\": " : "", result->message);
 }

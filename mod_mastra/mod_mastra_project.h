@@ -41,6 +41,11 @@ void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
 void mastra_project_read(apr_array_header_t *documents, const char *dir,
                          mastra_faults_t *faults, apr_pool_t *pool);
 
+/* The line of the member that field, a path with dots, names; that of the
+ * innermost one that is there when it is not. Reads the file again. */
+int mastra_project_line(const mastra_document_t *document, const char *field,
+                        apr_pool_t *pool);
+
 /* Notes what result says about document, at the line of its field. */
 void mastra_project_fault(mastra_faults_t *faults,
                           const mastra_document_t *document,
