@@ -3,6 +3,7 @@
 
 #include "hub.h"
 #include "internal.h"
+#include "last_words.h"
 #include "../base/log.h"
 
 /* Whoever listens is told of the end when what had come is stored, or so much
@@ -75,7 +76,7 @@ static void on_late(void *baton)
 static void tell(mastra_agent_run_t *run)
 {
     mastra_run_say_abort(run);
-    mastra_run_end(run);
+    mastra_durable_over(run);
 }
 
 static void after_cancel(void *baton)
@@ -89,8 +90,15 @@ static void after_cancel(void *baton)
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
                    "run %s: the part of the answer that had come could not be "
                    "stored", run->id);
+        /* nor was it that the last words are still to come */
+        run->stage = MASTRA_STAGE_MODEL;
     }
     tell(run);
+}
+
+static void save(mastra_agent_run_t *run)
+{
+    mastra_run_save(run, after_cancel);
 }
 
 /* Stops what is open, stores what has come, tells of it, and ends. */
@@ -102,7 +110,7 @@ static void abandon(mastra_agent_run_t *run)
         mastra_run_date_answer(run);
         mastra_loop_timer_set(run->env->loop, &run->deadline,
                               mastra_run_tells_after(run->env), on_late, run);
-        mastra_run_save(run, after_cancel);
+        mastra_durable_finish(run, save);
         return;
     }
     tell(run);

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "hub_internal.h"
+#include "last_words.h"
 #include "signal.h"
 #include "../base/log.h"
 #include "../store/events.h"
@@ -350,6 +351,10 @@ apr_status_t mastra_channel_release(mastra_channel_t *channel, mastra_db_t *db,
     rv = mastra_channels_release(&row, db, claim->id, claim->epoch,
                                  suspended ? MASTRA_CHANNEL_SUSPENDED
                                            : MASTRA_CHANNEL_IDLE, pool);
+    if (rv == APR_SUCCESS && !suspended
+        && !mastra_last_words_follow(channel->run)) {
+        rv = mastra_events_end(db, row.log, claim->epoch, 0, pool);
+    }
     if (rv == APR_SUCCESS && !suspended && !channel->hub->stopping) {
         rv = mastra_claim_next(&channel->next, channel->hub, channel->env,
                                &row, db, pool);
