@@ -508,7 +508,10 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 int mastra_run_is_at_work(const mastra_agent_run_t *run);
 /* A run that was cancelled while a job was under way ends. */
 void mastra_run_cancelled(mastra_agent_run_t *run);
-/* Tells the sink of one that was aborted. */
+/* Those who listen are told of an early end when what had come is stored, or,
+ * where storage is slow, after so long. */
+apr_interval_time_t mastra_run_tells_after(const mastra_agent_env_t *env);
+/* Tells the sink of one that was aborted, once. */
 void mastra_run_say_abort(mastra_agent_run_t *run);
 
 /* ---- drain.c ---- */

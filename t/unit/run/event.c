@@ -494,6 +494,34 @@ static void test_sync(child_t *a, child_t *b)
     IS_INT(sync.called, 1, "who closes a log is not told");
 }
 
+static void write_all_now(void *baton)
+{
+    sync_t *sync = baton;
+
+    mastra_events_write_all(sync->child->events, synced, sync);
+}
+
+static void test_write_all(child_t *a, child_t *b)
+{
+    sync_t sync = { .child = a };
+    reader_t *far;
+    int i;
+
+    open_log(a, "all", 1, 0);
+    write_frames(a, 1, 3, 500000);
+    close_log(a, 1);
+    on_loop(a->loop, write_all_now, &sync);
+    for (i = 0; i < 6000 && !sync.called; i++) {
+        apr_sleep(10000);
+        on_loop(a->loop, nothing, NULL);
+    }
+    IS_INT(sync.called, 1, "who ends waits until all is stored");
+    far = follow(b, "all", NULL, 0, 0);
+    IS_INT(wait_for(far, 3, 1), 3, "... more than a row, too");
+    on_loop(a->loop, write_all_now, &sync);
+    IS_INT(sync.called, 2, "... and not when nothing is left");
+}
+
 static void test_dead(child_t *a, child_t *b)
 {
     reader_t *far;
@@ -519,6 +547,7 @@ static void test(const mastra_store_conf_t *conf)
     test_moves(a, b);
     test_dead(a, b);
     test_sync(a, b);
+    test_write_all(a, b);
     test_lost(a, b, 0);
     test_lost(a, b, 1);
     test_alone(a, b);
