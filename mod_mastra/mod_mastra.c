@@ -225,6 +225,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
             host->tool_env.self_url = mastra_host_self_url(host, shared,
                                                            pconf);
         }
+        host->tool_env.self_host = mastra_host_self_header(
+            host, host->tool_env.self_url, pconf);
         mastra_host_announce(host, ptemp);
         mastra_access_announce(host);
         if (host->custom) {

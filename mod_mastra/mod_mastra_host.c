@@ -1,7 +1,9 @@
 /* Makes a virtual host's registries from its directives and files. */
 #include <string.h>
 
+#include <apr_network_io.h>
 #include <apr_strings.h>
+#include <apr_uri.h>
 
 #include <ap_listen.h>
 #include <http_main.h>
@@ -365,6 +367,24 @@ const char *mastra_host_self_url(const mastra_host_t *host,
         }
     }
     return url;
+}
+
+const char *mastra_host_self_header(const mastra_host_t *host,
+                                    const char *url, apr_pool_t *pool)
+{
+    const server_rec *s = host->server;
+    apr_uri_t uri;
+    apr_ipsubnet_t *address;
+
+    if (!url || !s->is_virtual || !s->server_hostname
+        || apr_uri_parse(pool, url, &uri) != APR_SUCCESS || !uri.hostname
+        || apr_ipsubnet_create(&address, uri.hostname, NULL, pool)
+               != APR_SUCCESS) {
+        return NULL;
+    }
+    return apr_pstrcat(pool, "Host: ", s->server_hostname,
+                       uri.port_str ? ":" : "",
+                       uri.port_str ? uri.port_str : "", NULL);
 }
 
 static int calls_itself(const mastra_host_t *host)

@@ -19,6 +19,12 @@ const char *mastra_host_self_url(const mastra_host_t *host,
                                  const mastra_shared_t *shared,
                                  apr_pool_t *pool);
 
+/* The header "Host: name:port" of calls to url, so that a virtual host that is
+ * known by its name is reached and not the first one of its address. NULL:
+ * host has no name, or url names one itself. */
+const char *mastra_host_self_header(const mastra_host_t *host,
+                                    const char *url, apr_pool_t *pool);
+
 /* A line about host for the log. */
 void mastra_host_announce(const mastra_host_t *host, apr_pool_t *pool);
 
