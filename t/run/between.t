@@ -76,6 +76,6 @@ my $stream = $httpd->stream('/agents/tool-agent/stream', $call);
 like types(@frames), qr/tool-result .*finish \[DONE\]$/, 'a large tool result through a limited rate';
 my ($result) = grep { ref $_->{json} && $_->{json}{type} eq 'tool-result' } @frames;
 like $result->{data}, qr/x{30000}/, '... is whole';
-my $answer = $httpd->api_post('/agents/tool-agent/generate', $call);
+my $answer = $httpd->api_post('/agents/tool-agent/generate', $call, timeout => 300);
 is $answer->{status}, 200, '... and in a whole answer';
 $httpd->stop;

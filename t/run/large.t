@@ -30,13 +30,15 @@ sub runs_of {
 # --- a large tool result
 
 my $call   = { messages => 'CALL:big-tool:{"bytes":' . 4 * $mb . '}' };
-my $answer = $httpd->api_post('/agents/tool-agent/generate', $call);
+# the model server reads what is large slowly, and all the more so on a busy machine
+my @patient = (timeout => 300);
+my $answer  = $httpd->api_post('/agents/tool-agent/generate', $call, @patient);
 is $answer->{status}, 200, 'generate: a tool result of 4 MB';
 ok runs_of('x', 4 * $mb, $answer->{body}), '... is in the answer';
 like $answer->{body}, qr/"text":"Tool result: long, and ends so: x+\\"\}"/, '... and with the model';
 
-my $stream = $httpd->stream('/agents/tool-agent/stream', $call);
-my @frames = $stream->frames;
+my $stream = $httpd->stream('/agents/tool-agent/stream', $call, @patient);
+my @frames = $stream->frames(300);
 ok !$stream->cut, 'stream: a tool result of 4 MB';
 like types(@frames), qr/tool-result step-finish step-start .*step-finish finish \[DONE\]$/,
     '... comes whole';
@@ -64,20 +66,20 @@ my %memory = (memory => { thread => 'large', resource => 'r' });
 # an event of the model's stream may have 4 MB
 my $size = 3 * $mb;
 my $text = 'q' x $size;
-$answer = $httpd->api_post('/agents/memory-agent/generate', { messages => $text, %memory });
+$answer = $httpd->api_post('/agents/memory-agent/generate', { messages => $text, %memory }, @patient);
 is $answer->{status}, 200, 'generate: a question of 3 MB';
 ok runs_of('q', $size, $answer->{body}), '... is echoed';
 $stream = $httpd->stream('/agents/memory-agent/stream', { messages => "s$text",
-    memory => { thread => 'large-stream', resource => 'r' } });
+    memory => { thread => 'large-stream', resource => 'r' } }, @patient);
 @frames = $stream->frames(300);
 ok !$stream->cut, 'stream: a question of 3 MB';
 my ($delta) = grep { ref $_->{json} && $_->{json}{type} eq 'text-delta'
     && length $_->{data} > $size } @frames;
 is runs_of('q', $size, $delta ? $delta->{data} : ''), 1, '... is echoed';
 like types(@frames), qr/finish \[DONE\]$/, '... to the end';
-my $stored = $httpd->api_get('/memory/threads/large-stream/messages?agentId=memory-agent')->{body};
+my $stored = $httpd->api_get('/memory/threads/large-stream/messages?agentId=memory-agent', @patient)->{body};
 cmp_ok runs_of('q', $size, $stored), '>=', 2, '... and stored with its answer';
-is $httpd->api_post('/agents/memory-agent/generate', { messages => 'small', %memory })->{status},
+is $httpd->api_post('/agents/memory-agent/generate', { messages => 'small', %memory }, @patient)->{status},
     200, 'the thread goes on';
 
 # --- many words
@@ -109,7 +111,7 @@ ok wait_for(sub { $httpd->model->stats->{busy} == 0 }, 5), '... and let go when 
 # --- no more than that
 
 $answer = $httpd->api_post('/agents/tool-agent/generate',
-    { messages => 'CALL:big-tool:{"bytes":' . 70 * $mb . '}' });
+    { messages => 'CALL:big-tool:{"bytes":' . 70 * $mb . '}' }, @patient);
 is $answer->{status}, 200, 'a tool result without measure';
 like $answer->{body}, qr/too large/, '... is refused, and the model told';
 is $httpd->api_post('/agents/mock-agent/generate', { messages => 'hi' })->{status}, 200,

@@ -26,6 +26,8 @@ for my $run (sort keys %at) {
     $httpd->begin($at{$run}{chain}, $run);
 }
 ok wait_for(sub { !grep { !$httpd->calls($_, $at{$_}{step}) } keys %at }, 30), 'runs are at their steps';
+# from here on who loses a run says so, also one that is held up before it is stopped
+my $log    = -s $httpd->log_file;
 my $before = $httpd->owners;
 my %owner  = map { $before->{$_} => 1 } keys %at;
 my @stopped = sort keys %owner;
@@ -39,7 +41,6 @@ $httpd->freeze($_) for @stopped;
 ok wait_for(sub { my $now = $httpd->owners; !grep { $now->{$_} == $before->{$_} } @meant }, 40),
     '... have another owner when the lease is over';
 ok wait_for(sub { !grep { $httpd->calls($_, $at{$_}{step}) < 2 } @meant }, 40), '... who does the step again';
-my $log = -s $httpd->log_file;
 # the late ones are let go before the others go on: both want to store the same step
 kill CONT => @stopped;
 $httpd->open_gates(keys %at);
