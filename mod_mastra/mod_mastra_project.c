@@ -399,8 +399,8 @@ static void read_agent(apr_array_header_t *documents, const char *dir,
     APR_ARRAY_PUSH(documents, mastra_document_t *) = document;
 }
 
-void mastra_project_read(apr_array_header_t *documents, const char *dir,
-                         mastra_faults_t *faults, apr_pool_t *pool)
+int mastra_project_read(apr_array_header_t *documents, const char *dir,
+                        mastra_faults_t *faults, apr_pool_t *pool)
 {
     apr_array_header_t *names;
     apr_finfo_t info;
@@ -408,9 +408,7 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
 
     if (apr_stat(&info, dir, APR_FINFO_TYPE, pool) != APR_SUCCESS
         || info.filetype != APR_DIR) {
-        mastra_faults_add(faults, "%s: is no directory that can be read "
-                          "(MastraProject)", dir);
-        return;
+        return 0;
     }
     read_folder(documents, dir, "tools", MASTRA_DOCUMENT_TOOL, faults, pool);
     read_folder(documents, dir, "workflows", MASTRA_DOCUMENT_WORKFLOW, faults,
@@ -423,6 +421,7 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
         read_agent(documents, dir, APR_ARRAY_IDX(names, i, const char *),
                    faults, pool);
     }
+    return 1;
 }
 
 /* --- telling --------------------------------------------------------------- */

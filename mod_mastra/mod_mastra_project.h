@@ -37,9 +37,9 @@ void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
 
 /* Reads dir/tools/<id>.json, dir/workflows/<id>.json, dir/schedules/<id>.json
  * and dir/agents/<id>/agent.json with its instructions.md, in the order of names,
- * onto documents. */
-void mastra_project_read(apr_array_header_t *documents, const char *dir,
-                         mastra_faults_t *faults, apr_pool_t *pool);
+ * onto documents. 0: dir is no directory that can be read. */
+int mastra_project_read(apr_array_header_t *documents, const char *dir,
+                        mastra_faults_t *faults, apr_pool_t *pool);
 
 /* The line of the member that field, a path with dots, names; that of the
  * innermost one that is there when it is not. Reads the file again. */
