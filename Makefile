@@ -173,9 +173,10 @@ asan: test-deps
 	REAL_HTTPD='$(HTTPD)' $(MAKE) -s -j$(JOBS) check BUILD=build-asan \
 	    HTTPD=$(CURDIR)/t/asan-httpd CFLAGS='$(SANITIZE)'
 
-# processes killed at every boundary between steps, and ROUNDS= times at random points
+# processes killed at every boundary between steps, and ROUNDS= times at random points; MPM= and DB= narrow it
 crash: test-deps
-	for db in sqlite3 pgsql; do CRASH=1 ROUNDS=$(or $(ROUNDS),20) $(MAKE) -s -j$(JOBS) check DB=$$db \
+	for db in $(if $(filter file,$(origin DB)),sqlite3 pgsql,$(DB)); do \
+	    CRASH=1 ROUNDS=$(or $(ROUNDS),20) $(MAKE) -s -j$(JOBS) check MPM=$(MPM) DB=$$db \
 	    TESTS='t/workflows/boundaries.t t/workflows/nodes.t t/workflows/late.t t/agents/crash.t t/agents/once.t t/network/crash.t' || exit 1; done
 
 # but for the one that measures time

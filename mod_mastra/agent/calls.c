@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "noted.h"
 #include "../base/log.h"
 
 static void tools_over(mastra_agent_run_t *run)
@@ -66,49 +67,16 @@ static void tool_done(void *baton, mastra_json_t *result,
     mastra_run_tool_over(tool, result, error);
 }
 
-static int is_alike(const mastra_run_tool_t *a, const mastra_run_tool_t *b)
-{
-    return !strcmp(a->name, b->name) && mastra_json_equal(a->args, b->args);
-}
-
-/* A run that is done again as a whole, as the step of a workflow, has calls
- * with other ids: they are the same when they stand in the same step and ask
- * for the same. */
-static const char *key_of(mastra_agent_run_t *run,
-                          const mastra_run_tool_t *tool)
-{
-    const mastra_run_tool_t *before;
-    const char *what;
-    int n = 0;
-
-    if (!run->again) {
-        return apr_psprintf(run->pool, "%s/%s/1", run->id, tool->id);
-    }
-    for (before = run->step.tools; before != tool; before = before->next) {
-        n += is_alike(before, tool);
-    }
-    what = apr_pstrcat(run->pool, tool->name, " ",
-                       mastra_json_text(tool->args, run->pool), NULL);
-    return apr_psprintf(run->pool, "%s/%d/%.16s/%d", run->again, run->nsteps,
-                        mastra_text_sha256(what, strlen(what), run->pool), n);
-}
-
 /* A run that is stored while it goes on, or that is part of one, makes its calls
- * in a row of that: ids of models need not differ from step to step. */
-static void set_place(mastra_tool_args_t *args, mastra_agent_run_t *run)
+ * in a row of that. */
+static void set_place(mastra_tool_args_t *args, mastra_agent_run_t *run,
+                      const mastra_run_tool_t *tool)
 {
-    const char *place = apr_psprintf(run->pool, "%d/%s", run->nsteps,
-                                     args->idempotency_key);
-
     args->owned = run->above;
     if (run->epoch) {
-        /* ids of runs may come again, those of answers do not */
-        place = apr_pstrcat(run->pool, place, "/", run->message_id, NULL);
-        args->owned.host = run->env->host;
-        args->owned.id = run->id;
-        args->owned.epoch = run->epoch;
+        args->owned = mastra_noted_owner(run);
     }
-    args->place = mastra_text_sha256(place, strlen(place), run->pool);
+    args->place = mastra_noted_place(run, tool);
 }
 
 void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
@@ -153,10 +121,10 @@ void mastra_run_start_tool(mastra_agent_run_t *run, mastra_run_tool_t *tool)
         args.waited = mastra_json_get(tool->waits, "state");
         args.decision = run->decision;
     }
-    args.idempotency_key = key_of(run, tool);
+    args.idempotency_key = mastra_noted_key(run, tool);
     /* so is a call of a run that others would take up */
     args.at_least_once = run->again || run->epoch;
-    set_place(&args, run);
+    set_place(&args, run, tool);
     rv = mastra_tool_start(&tool->call, run->env->tools, tool->tool, &args,
                            tool_done, tool);
     if (rv) {

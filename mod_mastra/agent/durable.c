@@ -325,6 +325,11 @@ void mastra_durable_go_on(mastra_agent_run_t *run, void (*decide)(
         mastra_last_words_again(run);
         return;
     }
+    if (run->halted) {
+        run->state = MASTRA_RUN_TOOLS;
+        mastra_agent_run_abort(run);
+        return;
+    }
     if (run->taken > TAKEN_MAX) {
         run->state = MASTRA_RUN_TOOLS;
         mastra_run_fail(run, mastra_result_make(

@@ -90,8 +90,8 @@ typedef struct {
 } rescue_t;
 
 /* A durable run takes its channel along, when it goes on. */
-static int endures(const mastra_channel_row_t *row, mastra_db_t *db,
-                   apr_pool_t *pool)
+int mastra_hub_endures(const mastra_channel_row_t *row, mastra_db_t *db,
+                       apr_pool_t *pool)
 {
     mastra_run_row_t run;
 
@@ -118,7 +118,7 @@ static apr_status_t rescue(mastra_db_t *db, void *baton, apr_pool_t *pool)
              || (work->dead && !strcmp(row.owner, work->dead)))) {
         return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
     }
-    if (endures(&row, db, pool)) {
+    if (mastra_hub_endures(&row, db, pool)) {
         return APR_SUCCESS;
     }
     rv = mastra_claim_over(&work->next, op->hub, op->env, &row, db, pool);

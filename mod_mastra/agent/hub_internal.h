@@ -176,7 +176,10 @@ void mastra_hub_op_submit(mastra_hub_op_t *op, mastra_store_mode_e mode,
  * that is known to be dead (NULL: none). */
 void mastra_hub_rescue(mastra_hub_t *hub, mastra_agent_env_t *env,
                        const char *id, const char *dead);
-/* The same for all channels of an owner that cannot be reached. */
+/* 1: the run of the channel is a durable one, which others go on with. */
+int mastra_hub_endures(const mastra_channel_row_t *row, mastra_db_t *db,
+                       apr_pool_t *pool);
+/* Takes over all channels of an owner that cannot be reached. */
 void mastra_hub_owner_dead(void *hub, const char *address);
 /* Tells the owner of a channel to look at its row. */
 void mastra_hub_wake(mastra_hub_t *hub, mastra_agent_env_t *env,

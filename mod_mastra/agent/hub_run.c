@@ -447,6 +447,7 @@ apr_status_t mastra_channel_join(mastra_agent_run_t *run,
     if (rv != APR_SUCCESS || !may_join(run, &row)) {
         return rv == MASTRA_STORE_NOT_FOUND ? APR_SUCCESS : rv;
     }
+    run->halted = run->recovers && row.halt && !strcmp(row.run, run->id);
     rv = mastra_channels_claim(&row, db, run->agent->id, run->id,
                                row.status == MASTRA_CHANNEL_IDLE
                                    ? log : row.log, hub->address,

@@ -501,7 +501,10 @@ static apr_status_t end_row(mastra_db_t *db, void *baton, apr_pool_t *pool)
         return rv;
     }
     ending->aborted = 1;
-    if (row.status == MASTRA_CHANNEL_SUSPENDED || mastra_channel_lapsed(&row)) {
+    /* a durable run's mark is found by whoever goes on with it */
+    if (row.status == MASTRA_CHANNEL_SUSPENDED
+        || (mastra_channel_lapsed(&row)
+            && !mastra_hub_endures(&row, db, pool))) {
         return end_here(ending, &row, db, pool);
     }
     ending->id = apr_pstrdup(ending->pool, row.id);

@@ -288,6 +288,7 @@ struct mastra_agent_run_t {
     /* A durable run. */
     int durable;
     int recovers;                    /* taken over: nobody has decided */
+    int halted;                      /* ... and its end was asked for */
     int leaves;                      /* others are to go on with it */
     int taken;                       /* so often since it was last kept */
     const char *dead;                /* whose it was; NULL: a lease ended */

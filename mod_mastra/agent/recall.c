@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "last_words.h"
+#include "noted.h"
 #include "recalled.h"
 #include "signal.h"
 
@@ -295,12 +296,16 @@ apr_status_t mastra_run_save_now(mastra_agent_run_t *run, mastra_db_t *db,
                                  apr_pool_t *pool)
 {
     mastra_json_t *messages = mastra_json_own(mastra_json_array(), pool);
-    mastra_json_t *message = answer_of(run);
+    mastra_json_t *message;
     apr_status_t rv = APR_SUCCESS;
 
     if (run->channel) {
         rv = mastra_channel_release(run->channel, db, 0, pool);
     }
+    if (!rv) {
+        rv = mastra_noted_take(run, db, pool);
+    }
+    message = answer_of(run);
     if (run->prior) {
         mastra_json_extend(messages, run->prior);
     }

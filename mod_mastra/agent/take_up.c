@@ -7,6 +7,7 @@
 #include "hub.h"
 #include "internal.h"
 #include "last_words.h"
+#include "noted.h"
 #include "../store/events.h"
 #include "../store/runs.h"
 
@@ -99,6 +100,9 @@ static apr_status_t admit(mastra_agent_run_t *run, mastra_json_t *snapshot,
                                                        "toolCallId")));
     }
     rv = check_answer(run, entry, pool);
+    if (rv == APR_SUCCESS) {
+        rv = mastra_noted_refuse(run, state, entry, epoch, db, pool);
+    }
     if (rv == APR_SUCCESS && run->durable) {
         rv = mastra_durable_decided(run, snapshot, state, epoch, db, pool);
     }

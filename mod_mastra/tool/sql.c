@@ -316,6 +316,12 @@ static mastra_json_t *shape(const mastra_tool_t *tool, mastra_json_t *rows)
     return value;
 }
 
+mastra_json_t *mastra_tool_sql_result(const mastra_tool_t *tool,
+                                      mastra_json_t *outcome)
+{
+    return shape(tool, outcome);
+}
+
 static void sql_over(void *baton)
 {
     mastra_tool_call_t *call = baton;

@@ -225,6 +225,9 @@ mastra_json_t *mastra_tool_waits(const mastra_result_t *error);
 extern const mastra_tool_kind_t mastra_tool_uri;
 extern const mastra_tool_kind_t mastra_tool_http;
 extern const mastra_tool_kind_t mastra_tool_sql;
+/* What a noted call of such a tool (args.place) gives: new reference. */
+mastra_json_t *mastra_tool_sql_result(const mastra_tool_t *tool,
+                                      mastra_json_t *outcome);
 extern const mastra_tool_kind_t mastra_tool_human;
 
 #endif
