@@ -32,6 +32,8 @@
 
 #define HANDLER "mastra"
 #define MAX_QUEUED_JOBS 1024
+/* that print, read and free what is large */
+#define LARGE_THREADS 2
 #define SECRET_BYTES 32
 /* what code of other modules has to come back when a child ends */
 #define NATIVE_LIMIT apr_time_from_sec(3)
@@ -283,6 +285,11 @@ static apr_status_t stop_child(void *baton)
             mastra_store_close(database->store);
         }
     }
+    /* all of the above may leave large values behind */
+    mastra_jobs_drop(NULL);
+    if (shared->large) {
+        mastra_jobs_stop(shared->large, 0);
+    }
     mastra_loop_stop(shared->loop);
     return APR_SUCCESS;
 }
@@ -301,9 +308,11 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     int workers = threads_per_child();
 
     host->jobs = shared->jobs;
+    host->large = shared->large;
     host->store = mastra_database_of(shared, host)->store;
     host->tool_env.loop = shared->loop;
     host->tool_env.jobs = shared->jobs;
+    host->tool_env.large = shared->large;
     host->tool_env.store = host->store;
     host->tool_env.guard = host->guard;
     host->tool_env.self_secret = shared->secret;
@@ -385,6 +394,11 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
                                shared->job_threads, MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
+        rv = mastra_jobs_start(&shared->large, shared->loop, LARGE_THREADS,
+                               MAX_QUEUED_JOBS, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        mastra_jobs_drop(shared->large);
         rv = mastra_database_open_all(shared, pool);
     }
     for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {

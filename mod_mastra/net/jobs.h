@@ -29,6 +29,9 @@ int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit);
 /* APR_EAGAIN when max_queued jobs wait: then neither callback comes. */
 apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job);
 
+/* mastra_json_drop is carried out there from now on; NULL: nowhere. */
+void mastra_jobs_drop(mastra_jobs_t *jobs);
+
 /* 1 on a job thread. */
 int mastra_jobs_is_current(void);
 /* A job is about to wait for something that may need a job thread itself:
