@@ -137,6 +137,7 @@ static mastra_shared_t *make_shared(const mastra_server_conf_t *conf,
     shared->router = router;
     shared->hosts = apr_array_make(pool, 2, sizeof(mastra_host_t *));
     shared->databases = apr_array_make(pool, 2, sizeof(mastra_database_t *));
+    shared->tls = apr_array_make(pool, 2, sizeof(const server_rec *));
     shared->secret = server_secret();
     shared->runtime_dir = mastra_config_runtime_dir(conf, pool);
     shared->bus_dir = apr_pstrcat(pool, shared->runtime_dir, "/bus", NULL);
@@ -223,8 +224,11 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         mastra_host_t *host = APR_ARRAY_IDX(shared->hosts, i, mastra_host_t *);
 
         if (!host->tool_env.self_url) {
-            host->tool_env.self_url = mastra_host_self_url(host, pconf);
+            host->tool_env.self_url = mastra_host_self_url(host, shared,
+                                                           pconf);
         }
+        host->tool_env.self_host = mastra_host_self_header(
+            host, host->tool_env.self_url, pconf);
         mastra_host_announce(host, ptemp);
         mastra_access_announce(host);
         if (host->custom) {
@@ -655,12 +659,15 @@ static void register_hooks(apr_pool_t *pool)
     static const char *const places[] = { "mod_proxy.c", "mod_alias.c",
                                           "mod_userdir.c",
                                           "mod_vhost_alias.c", NULL };
+    /* it tells which servers have TLS */
+    static const char *const tls[] = { "mod_ssl.c", NULL };
     /* a fallback resource is something that is there */
     static const char *const fallback[] = { "mod_dir.c", NULL };
 
     mastra_client_keep_loaded();
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    mastra_host_register_hooks();
+    ap_hook_post_config(post_config, tls, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(start_child, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_stopping(note_stop, NULL, NULL, APR_HOOK_MIDDLE);
     mastra_park_register_hooks(pool);

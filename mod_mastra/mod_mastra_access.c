@@ -15,6 +15,7 @@
 #include "mod_mastra_access.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_native.h"
+#include "mod_mastra_place.h"
 
 #define AUTH_TYPE "mastra"
 
@@ -183,9 +184,8 @@ static const char *check_paths(const mastra_host_t *host, apr_pool_t *pool)
             path = mastra_auth_judge_path(provider);
         }
         if (path && mastra_path_below(path, host->prefix)) {
-            return apr_psprintf(pool, MASTRA_DIR_AUTH ": %s is below %s, "
-                                "where it would ask itself", path,
-                                host->prefix);
+            return apr_psprintf(pool, "%s is below %s, where it would ask "
+                                "itself", path, host->prefix);
         }
     }
     return NULL;
@@ -194,15 +194,12 @@ static const char *check_paths(const mastra_host_t *host, apr_pool_t *pool)
 /* All modules are there by now, whatever their order. */
 static const char *find_code(const mastra_host_t *host, apr_pool_t *pool)
 {
-    const char *why = mastra_auth_find_code(&host->auth, mastra_native_auth,
-                                            host->server, pool);
-
-    return why ? apr_pstrcat(pool, MASTRA_DIR_AUTH " ", why, NULL) : NULL;
+    return mastra_auth_find_code(&host->auth, mastra_native_auth, host->server,
+                                 pool);
 }
 
-const char *mastra_access_fill(mastra_host_t *host,
-                               const mastra_access_conf_t *conf,
-                               apr_pool_t *pool)
+void mastra_access_fill(mastra_host_t *host, const mastra_access_conf_t *conf,
+                        mastra_faults_t *faults, apr_pool_t *pool)
 {
     mastra_auth_t *auth = &host->auth;
     const char *why;
@@ -217,18 +214,29 @@ const char *mastra_access_fill(mastra_host_t *host,
     /* MastraAuth None of a virtual host is a word about all of these */
     if (!conf->providers
         && (auth->owner || auth->roles || auth->shielded)) {
-        return MASTRA_DIR_OWNER ", " MASTRA_DIR_ROLE " and "
-               MASTRA_DIR_PROTECTED " are about users, whom only "
-               MASTRA_DIR_AUTH " knows";
+        mastra_place_fault(faults, host->server,
+                           auth->owner ? MASTRA_DIR_OWNER
+                           : auth->roles ? MASTRA_DIR_ROLE
+                                         : MASTRA_DIR_PROTECTED, NULL,
+                           "it is about users, whom only a line of "
+                           MASTRA_DIR_AUTH " knows");
+        return;
     }
     if (host->cors.any && conf->cors.credentials == 1
         && mastra_auth_is_ambient(auth)) {
-        return MASTRA_DIR_CORS_CREDENTIALS " On with any origin would let "
-               "every page act as the user whom httpd has authenticated: "
-               MASTRA_DIR_CORS_ORIGIN " must name origins";
+        mastra_place_fault(faults, host->server, MASTRA_DIR_CORS_CREDENTIALS,
+                           "On", "with any origin, every page could act as "
+                           "the user whom httpd has authenticated: "
+                           MASTRA_DIR_CORS_ORIGIN " must name origins");
+        return;
     }
     why = check_paths(host, pool);
-    return why ? why : find_code(host, pool);
+    if (!why) {
+        why = find_code(host, pool);
+    }
+    if (why) {
+        mastra_place_fault(faults, host->server, MASTRA_DIR_AUTH, NULL, why);
+    }
 }
 
 void mastra_access_announce(const mastra_host_t *host)

@@ -7,6 +7,7 @@
 #include <http_config.h>
 
 #include "http/host.h"
+#include "mod_mastra_project.h"
 
 #define MASTRA_DIR_AUTH "MastraAuth"
 #define MASTRA_DIR_PROTECTED "MastraAuthProtected"
@@ -69,11 +70,9 @@ const char *mastra_cors_of_route(const mastra_cors_t **pcors,
 void mastra_cors_fill(mastra_host_t *host, const mastra_cors_conf_t *conf,
                       apr_pool_t *pool);
 
-/* Fills in host's auth and cors. Returns NULL, or what is wrong with them
- * together. */
-const char *mastra_access_fill(mastra_host_t *host,
-                               const mastra_access_conf_t *conf,
-                               apr_pool_t *pool);
+/* Fills in host's auth and cors, and notes what is wrong with them together. */
+void mastra_access_fill(mastra_host_t *host, const mastra_access_conf_t *conf,
+                        mastra_faults_t *faults, apr_pool_t *pool);
 /* Says in the log what an administrator should know. */
 void mastra_access_announce(const mastra_host_t *host);
 

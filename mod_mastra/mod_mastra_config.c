@@ -342,10 +342,11 @@ static const char *set_prefix(cmd_parms *cmd, void *dir, const char *arg)
     apr_size_t len = strlen(arg);
 
     if (*arg != '/' || len < 2 || arg[len - 1] == '/' || strstr(arg, "//")
-        || arg[strcspn(arg, "%?#;* ")]) {
+        || strstr(arg, "/.") || arg[strcspn(arg, "%?#;* ")]) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a path such "
                            "as /api: a slash at its start, none at its end, "
-                           "and no escapes", NULL);
+                           "no escapes, and no segment that begins with a dot",
+                           NULL);
     }
     conf_of(cmd)->prefix = arg;
     return NULL;
@@ -383,7 +384,8 @@ static const char *set_self_url(cmd_parms *cmd, void *dir, const char *arg)
     if (apr_uri_parse(cmd->temp_pool, arg, &uri) != APR_SUCCESS || !uri.scheme
         || !uri.hostname || !*uri.hostname
         || (strcmp(uri.scheme, "http") && strcmp(uri.scheme, "https"))
-        || (uri.path && strcmp(uri.path, "/")) || uri.query || uri.user) {
+        || (uri.path && strcmp(uri.path, "/")) || uri.query || uri.user
+        || !mastra_text_url_port(arg)) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " must be a scheme, a "
                            "host and a port such as http://127.0.0.1:8080, "
                            "not ", arg, NULL);

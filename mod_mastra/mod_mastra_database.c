@@ -17,6 +17,7 @@
 #include <unixd.h>
 
 #include "mod_mastra_database.h"
+#include "mod_mastra_place.h"
 
 #define TEMPORARY "temporary-"
 #define RECALL_CACHE ((apr_size_t)8 * 1024 * 1024)
@@ -51,9 +52,9 @@ static const char *sqlite_file(const char *params, const mastra_host_t *host,
 {
     if (!*params || !strcmp(params, ":memory:")
         || !strncmp(params, "file:", 5)) {
-        mastra_faults_add(faults, "DBDParams of %s must name a file for "
-                          "sqlite3: children share it",
-                          host->server->server_hostname);
+        mastra_place_fault(faults, host->server, "DBDParams", NULL,
+                           "it must name a file for sqlite3: children share "
+                           "it");
         return NULL;
     }
     return ap_server_root_relative(pool, params);
@@ -84,9 +85,8 @@ void mastra_database_choose(mastra_host_t *host,
         }
     }
     else if (strcmp(store->driver, "pgsql")) {
-        mastra_faults_add(faults, "DBDriver of %s must be sqlite3 or pgsql "
-                          "for mod_mastra, not %s",
-                          host->server->server_hostname, store->driver);
+        mastra_place_fault(faults, host->server, "DBDriver", store->driver,
+                           "agents need sqlite3 or pgsql");
         return;
     }
     database = mastra_database_of(shared, host);

@@ -1,13 +1,19 @@
 /* Makes a virtual host's registries from its directives and files. */
 #include <string.h>
 
+#include <apr_network_io.h>
 #include <apr_strings.h>
+#include <apr_uri.h>
 
 #include <ap_listen.h>
+#include <http_main.h>
+#include <http_ssl.h>
 
 #include "mod_mastra_database.h"
+#include "mod_mastra_form.h"
 #include "mod_mastra_host.h"
 #include "mod_mastra_native.h"
+#include "mod_mastra_place.h"
 
 /* --- models and addresses -------------------------------------------------- */
 
@@ -45,8 +51,8 @@ static void add_models(mastra_host_t *host, const mastra_server_conf_t *conf,
                                                     : silence,
                                   provider->retries);
         if (wrong) {
-            mastra_faults_add(faults, MASTRA_DIR_PROVIDER " %s: %s",
-                              provider->id, wrong);
+            mastra_place_fault(faults, host->server, MASTRA_DIR_PROVIDER,
+                               provider->id, wrong);
         }
     }
     mastra_models_add_defaults(host->models, silence);
@@ -186,9 +192,15 @@ static void add_documents(mastra_host_t *host,
                           const apr_array_header_t *documents,
                           mastra_faults_t *faults, apr_pool_t *pool)
 {
+    const mastra_forms_t *forms = mastra_forms_make(pool);
     apr_size_t pass;
     int i;
 
+    for (i = 0; i < documents->nelts; i++) {
+        mastra_form_check(forms, APR_ARRAY_IDX(documents, i,
+                                               const mastra_document_t *),
+                          faults, pool);
+    }
     for (pass = 0; pass < sizeof(passes) / sizeof(passes[0]); pass++) {
         for (i = 0; i < documents->nelts; i++) {
             const mastra_document_t *document =
@@ -212,7 +224,6 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
 {
     mastra_host_t *host = apr_pcalloc(pool, sizeof(*host));
     apr_array_header_t *documents;
-    const char *wrong;
 
     host->server = s;
     host->prefix = mastra_config_prefix(conf);
@@ -226,16 +237,18 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     host->schedule_history = mastra_config_schedule_history(conf);
     host->project = conf->project;
     host->tool_env.self_url = conf->self_url;
-    wrong = mastra_access_fill(host, &conf->access, pool);
-    if (wrong) {
-        mastra_faults_add(faults, "%s", wrong);
-    }
+    mastra_access_fill(host, &conf->access, faults, pool);
 
     add_models(host, conf, shared, faults, pool);
     add_guard(host, conf, pool);
     documents = apr_array_copy(pool, conf->documents);
     if (conf->project) {
-        mastra_project_read(documents, conf->project, faults, pool);
+        if (!mastra_project_read(documents, conf->project, faults, pool)) {
+            mastra_place_fault(faults, s, MASTRA_DIR_PROJECT, NULL,
+                               apr_pstrcat(pool, conf->project, " is no "
+                                           "directory that can be read",
+                                           NULL));
+        }
     }
     host->tools = mastra_tools_make(pool);
     mastra_tools_add_kind(host->tools, mastra_native_tools(s, pool));
@@ -247,11 +260,8 @@ mastra_host_t *mastra_host_make(server_rec *s, mastra_server_conf_t *conf,
     add_documents(host, documents, faults, pool);
     mastra_routes_fill(host, &conf->custom, faults, pool);
     mastra_database_choose(host, conf, shared, faults, pool);
-    wrong = mastra_pages_fill(host, &conf->pages, shared->router, shared->node,
-                              pool);
-    if (wrong) {
-        mastra_faults_add(faults, "%s", wrong);
-    }
+    mastra_pages_fill(host, &conf->pages, shared->router, shared->node, faults,
+                      pool);
     return host;
 }
 
@@ -267,6 +277,49 @@ static int serves_port(const server_rec *s, apr_port_t port)
     for (addr = s->addrs; addr; addr = addr->next) {
         if (addr->host_port == 0 || addr->host_port == port) {
             return 1;
+        }
+    }
+    return 0;
+}
+
+/* A TLS module asks every server that has TLS; a Listen says so only where it
+ * has been told, or on port 443. */
+static int note_tls(server_rec *s, apr_pool_t *pool,
+                    apr_array_header_t *cert_files,
+                    apr_array_header_t *key_files)
+{
+    mastra_shared_t *shared = ap_server_conf
+        ? mastra_config_of(ap_server_conf)->shared : NULL;
+
+    if (shared) {
+        APR_ARRAY_PUSH(shared->tls, const server_rec *) = s;
+    }
+    return DECLINED;
+}
+
+void mastra_host_register_hooks(void)
+{
+    ap_hook_ssl_add_cert_files(note_tls, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* Whether TLS is spoken at port to who asks for server. */
+static int has_tls(const mastra_shared_t *shared, const server_rec *server,
+                   apr_port_t port)
+{
+    const server_addr_rec *addr;
+    int i;
+
+    for (i = 0; i < shared->tls->nelts; i++) {
+        const server_rec *s = APR_ARRAY_IDX(shared->tls, i,
+                                            const server_rec *);
+
+        if (s == server) {
+            return 1;
+        }
+        for (addr = s->is_virtual ? s->addrs : NULL; addr; addr = addr->next) {
+            if (addr->host_port == port) {
+                return 1;
+            }
         }
     }
     return 0;
@@ -289,7 +342,9 @@ static int reach(char **phost, const apr_sockaddr_t *addr, apr_pool_t *pool)
     return !strncmp(ip, "127.", 4) || !strcmp(ip, "::1") ? 2 : 1;
 }
 
-const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
+const char *mastra_host_self_url(const mastra_host_t *host,
+                                 const mastra_shared_t *shared,
+                                 apr_pool_t *pool)
 {
     const ap_listen_rec *listener;
     const char *url = NULL;
@@ -301,7 +356,8 @@ const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
         int how;
 
         if ((listener->protocol && strcmp(listener->protocol, "http"))
-            || !serves_port(host->server, addr->port)) {
+            || !serves_port(host->server, addr->port)
+            || has_tls(shared, host->server, addr->port)) {
             continue;
         }
         how = reach(&name, addr, pool);
@@ -311,6 +367,24 @@ const char *mastra_host_self_url(const mastra_host_t *host, apr_pool_t *pool)
         }
     }
     return url;
+}
+
+const char *mastra_host_self_header(const mastra_host_t *host,
+                                    const char *url, apr_pool_t *pool)
+{
+    const server_rec *s = host->server;
+    apr_uri_t uri;
+    apr_ipsubnet_t *address;
+
+    if (!url || !s->is_virtual || !s->server_hostname
+        || apr_uri_parse(pool, url, &uri) != APR_SUCCESS || !uri.hostname
+        || apr_ipsubnet_create(&address, uri.hostname, NULL, pool)
+               != APR_SUCCESS) {
+        return NULL;
+    }
+    return apr_pstrcat(pool, "Host: ", s->server_hostname,
+                       uri.port_str ? ":" : "",
+                       uri.port_str ? uri.port_str : "", NULL);
 }
 
 static int calls_itself(const mastra_host_t *host)

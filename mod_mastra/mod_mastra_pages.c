@@ -13,6 +13,7 @@
 #include "http/site.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_pages.h"
+#include "mod_mastra_place.h"
 #include "openapi/openapi.h"
 #include "studio/studio.h"
 
@@ -177,16 +178,16 @@ static const char *make_swagger(mastra_host_t *host, const char *root,
     const char *wrong;
 
     if (!is_folder(root, pool)) {
-        return apr_psprintf(pool, MASTRA_DIR_SWAGGER ": there is no directory "
-                            "%s; \"make swagger-ui\" installs it", root);
+        return apr_psprintf(pool, "there is no directory %s; "
+                            "\"make swagger-ui\" installs it", root);
     }
     if (!mastra_studio_path(host->prefix, pool)) {
-        return MASTRA_DIR_SWAGGER " needs a " MASTRA_DIR_PREFIX " of letters, "
-               "digits, dots, dashes, underscores and tildes";
+        return "it needs a " MASTRA_DIR_PREFIX " of letters, digits, dots, "
+               "dashes, underscores and tildes";
     }
     wrong = mastra_site_make(&host->swagger, SWAGGER_BASE, root, pool);
     if (wrong) {
-        return apr_pstrcat(pool, MASTRA_DIR_SWAGGER ": ", wrong, NULL);
+        return wrong;
     }
     add_swagger_page(host, SWAGGER_BASE, "", pool);
     add_swagger_page(host, SWAGGER_SHORT, "", pool);
@@ -224,27 +225,23 @@ static const char *make_studio(mastra_host_t *host,
         .generation = generation,
         .development = host->development
     };
-    const char *wrong;
 
     if (*conf->studio_base
         && mastra_path_below(conf->studio_base, host->prefix)) {
-        return apr_psprintf(pool, MASTRA_DIR_STUDIO_BASE " %s lies below "
-                            MASTRA_DIR_PREFIX " %s, where everything is the "
-                            "API's", conf->studio_base, host->prefix);
+        return apr_psprintf(pool, "%s lies below " MASTRA_DIR_PREFIX " %s, "
+                            "where everything is the API's", conf->studio_base,
+                            host->prefix);
     }
-    wrong = mastra_studio_make(&host->studio, &studio, pool);
-    return wrong ? apr_pstrcat(pool, MASTRA_DIR_STUDIO_BASE ": ", wrong, NULL)
-                 : NULL;
+    return mastra_studio_make(&host->studio, &studio, pool);
 }
 
-const char *mastra_pages_fill(mastra_host_t *host,
-                              const mastra_pages_conf_t *conf,
-                              const mastra_router_t *router,
-                              const char *generation, apr_pool_t *pool)
+void mastra_pages_fill(mastra_host_t *host, const mastra_pages_conf_t *conf,
+                       const mastra_router_t *router, const char *generation,
+                       mastra_faults_t *faults, apr_pool_t *pool)
 {
     const char *root = conf->swagger_root ? conf->swagger_root : SWAGGER_ROOT;
     int openapi = conf->openapi, swagger = conf->swagger;
-    const char *wrong = NULL;
+    const char *name = MASTRA_DIR_SWAGGER, *wrong = NULL;
 
     if (swagger == -1) {
         swagger = host->development && openapi && is_folder(root, pool);
@@ -253,19 +250,23 @@ const char *mastra_pages_fill(mastra_host_t *host,
         openapi = host->development || swagger;
     }
     if (swagger && !openapi) {
-        return MASTRA_DIR_SWAGGER " shows what " MASTRA_DIR_OPENAPI
-               " Off does not serve";
+        wrong = "it shows what " MASTRA_DIR_OPENAPI " Off does not serve";
     }
-    if (openapi && router) {
+    else if (openapi && router) {
+        name = MASTRA_DIR_OPENAPI;
         wrong = make_openapi(host, router, pool);
     }
     if (!wrong && swagger) {
+        name = MASTRA_DIR_SWAGGER;
         wrong = make_swagger(host, root, pool);
     }
     if (!wrong && conf->studio_base && strcmp(conf->studio_base, OFF)) {
+        name = MASTRA_DIR_STUDIO_BASE;
         wrong = make_studio(host, conf, generation, pool);
     }
-    return wrong;
+    if (wrong) {
+        mastra_place_fault(faults, host->server, name, NULL, wrong);
+    }
 }
 
 /* --- requests --------------------------------------------------------------- */

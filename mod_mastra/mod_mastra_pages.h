@@ -8,6 +8,7 @@
 #include <http_config.h>
 
 #include "http/router.h"
+#include "mod_mastra_project.h"
 
 #define MASTRA_DIR_OPENAPI "MastraOpenAPI"
 #define MASTRA_DIR_SWAGGER "MastraSwaggerUI"
@@ -30,12 +31,11 @@ void mastra_pages_merge(mastra_pages_conf_t *conf,
                         const mastra_pages_conf_t *add);
 
 /* Fills in host's openapi, swagger and studio, of host's other members.
- * generation tells this reading of the configuration from others. NULL or what
- * is wrong. */
-const char *mastra_pages_fill(mastra_host_t *host,
-                              const mastra_pages_conf_t *conf,
-                              const mastra_router_t *router,
-                              const char *generation, apr_pool_t *pool);
+ * generation tells this reading of the configuration from others. Notes what is
+ * wrong. */
+void mastra_pages_fill(mastra_host_t *host, const mastra_pages_conf_t *conf,
+                       const mastra_router_t *router, const char *generation,
+                       mastra_faults_t *faults, apr_pool_t *pool);
 
 /* fixups, last: 1 when r, which nothing else answers, asks for one of the
  * pages or for a route that has a switch. */

@@ -33,6 +33,7 @@ typedef struct {
     const char *secret;              /* of this server since its start */
     const char *runtime_dir;
     const char *bus_dir, *node;      /* of the sockets of children */
+    apr_array_header_t *tls;         /* const server_rec *: those with TLS */
     apr_interval_time_t stop_limit;
     int job_threads;
     /* in a child */

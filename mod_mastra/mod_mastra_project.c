@@ -195,8 +195,8 @@ static const char *read_text(const char *path, apr_size_t *plen,
     return text;
 }
 
-static int line_of(const mastra_document_t *document, const char *field,
-                   apr_pool_t *pool)
+int mastra_project_line(const mastra_document_t *document, const char *field,
+                        apr_pool_t *pool)
 {
     mastra_faults_t *none = mastra_faults_make(pool);
     const char *text;
@@ -231,8 +231,9 @@ static void resolve_spec(mastra_json_t *holder, const char *field,
     if (!value) {
         mastra_faults_add(faults, "%s:%d: \"%s\": the environment has no "
                           "%s, and no other model follows a |",
-                          document->file, line_of(document, field, pool),
-                          field, name);
+                          document->file,
+                          mastra_project_line(document, field, pool), field,
+                          name);
         return;
     }
     mastra_json_set_str(holder, "model", value);
@@ -398,8 +399,8 @@ static void read_agent(apr_array_header_t *documents, const char *dir,
     APR_ARRAY_PUSH(documents, mastra_document_t *) = document;
 }
 
-void mastra_project_read(apr_array_header_t *documents, const char *dir,
-                         mastra_faults_t *faults, apr_pool_t *pool)
+int mastra_project_read(apr_array_header_t *documents, const char *dir,
+                        mastra_faults_t *faults, apr_pool_t *pool)
 {
     apr_array_header_t *names;
     apr_finfo_t info;
@@ -407,9 +408,7 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
 
     if (apr_stat(&info, dir, APR_FINFO_TYPE, pool) != APR_SUCCESS
         || info.filetype != APR_DIR) {
-        mastra_faults_add(faults, "%s: is no directory that can be read "
-                          "(MastraProject)", dir);
-        return;
+        return 0;
     }
     read_folder(documents, dir, "tools", MASTRA_DOCUMENT_TOOL, faults, pool);
     read_folder(documents, dir, "workflows", MASTRA_DOCUMENT_WORKFLOW, faults,
@@ -422,6 +421,7 @@ void mastra_project_read(apr_array_header_t *documents, const char *dir,
         read_agent(documents, dir, APR_ARRAY_IDX(names, i, const char *),
                    faults, pool);
     }
+    return 1;
 }
 
 /* --- telling --------------------------------------------------------------- */
@@ -436,6 +436,6 @@ void mastra_project_fault(mastra_faults_t *faults,
         field = "";
     }
     mastra_faults_add(faults, "%s:%d: %s%s%s%s", document->file,
-                      line_of(document, field, pool), *field ? "\"" : "",
+                      mastra_project_line(document, field, pool), *field ? "\"" : "",
                       field, *field ? "\": " : "", result->message);
 }

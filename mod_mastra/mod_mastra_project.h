@@ -37,9 +37,14 @@ void mastra_faults_add(mastra_faults_t *faults, const char *fmt, ...)
 
 /* Reads dir/tools/<id>.json, dir/workflows/<id>.json, dir/schedules/<id>.json
  * and dir/agents/<id>/agent.json with its instructions.md, in the order of names,
- * onto documents. */
-void mastra_project_read(apr_array_header_t *documents, const char *dir,
-                         mastra_faults_t *faults, apr_pool_t *pool);
+ * onto documents. 0: dir is no directory that can be read. */
+int mastra_project_read(apr_array_header_t *documents, const char *dir,
+                        mastra_faults_t *faults, apr_pool_t *pool);
+
+/* The line of the member that field, a path with dots, names; that of the
+ * innermost one that is there when it is not. Reads the file again. */
+int mastra_project_line(const mastra_document_t *document, const char *field,
+                        apr_pool_t *pool);
 
 /* Notes what result says about document, at the line of its field. */
 void mastra_project_fault(mastra_faults_t *faults,

@@ -8,6 +8,7 @@
 #include "http/request.h"
 #include "mod_mastra_config.h"
 #include "mod_mastra_native.h"
+#include "mod_mastra_place.h"
 #include "mod_mastra_routes.h"
 
 #define MAX_OPENAPI ((apr_size_t)1024 * 1024)
@@ -535,8 +536,9 @@ static void add_routes(mastra_host_t *host, const apr_array_header_t *lines,
         const char *wrong = add_route(custom, line, router, host, pool);
 
         if (wrong) {
-            mastra_faults_add(faults, MASTRA_DIR_ROUTE " %s %s: %s",
-                              line->method, line->path, wrong);
+            mastra_place_fault(faults, host->server, MASTRA_DIR_ROUTE,
+                               apr_pstrcat(pool, line->method, " ",
+                                           line->path, NULL), wrong);
             continue;
         }
         host->custom_cors |= custom->cors != NULL;
@@ -560,8 +562,11 @@ void mastra_routes_fill(mastra_host_t *host, const mastra_routes_conf_t *conf,
                                            line->target, pool);
 
         if (wrong) {
-            mastra_faults_add(faults, MASTRA_DIR_MIDDLEWARE " %s: %s",
-                              line->target, wrong);
+            mastra_place_fault(faults, host->server, MASTRA_DIR_MIDDLEWARE,
+                               line->path
+                                   ? apr_pstrcat(pool, "path=", line->path,
+                                                 " ", line->target, NULL)
+                                   : line->target, wrong);
         }
     }
     host->middleware = middleware;
@@ -569,8 +574,9 @@ void mastra_routes_fill(mastra_host_t *host, const mastra_routes_conf_t *conf,
     host->request_log = conf->request_log == 1;
     if (host->on_error
         && mastra_path_below(path_of(host->on_error, pool), host->prefix)) {
-        mastra_faults_add(faults, MASTRA_DIR_ON_ERROR " %s: it is below the "
-                          "prefix of the API", host->on_error);
+        mastra_place_fault(faults, host->server, MASTRA_DIR_ON_ERROR,
+                           host->on_error, "it is below the prefix of the "
+                           "API");
     }
 }
 

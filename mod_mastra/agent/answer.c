@@ -449,18 +449,19 @@ void mastra_run_date_answer(mastra_agent_run_t *run)
     run->answered_at = at;
 }
 
-void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
+void mastra_run_add_step(mastra_agent_run_t *run)
 {
     mastra_run_date_answer(run);
     add_usage(run, run->step.usage);
-    if (!run->stream) {
-        mastra_json_append(run->steps, whole_step(run));
-        run->nsteps++;
-        return;
-    }
-    mastra_json_append(run->steps, stream_step(run));
+    mastra_json_append(run->steps, run->stream ? stream_step(run)
+                                               : whole_step(run));
     run->nsteps++;
-    if (!run->cancelled) {
+}
+
+void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued)
+{
+    mastra_run_add_step(run);
+    if (run->stream && !run->cancelled) {
         mastra_run_say(run, "step-finish",
                        finish_payload(run, continued, run->step.usage));
     }

@@ -1,8 +1,15 @@
 /* Runs that end before they are done: aborted, left by their client, taken over
  * by another process; and those that go on after a pause. */
 
+#include "hub.h"
 #include "internal.h"
+#include "last_words.h"
 #include "../base/log.h"
+
+/* Whoever listens is told of the end when what had come is stored, or so much
+ * later: a process that stops has less time (LAST_WORDS of hub_stop.c). */
+#define TELL_AFTER apr_time_from_sec(3)
+#define TELL_AFTER_STOPPING apr_time_from_sec(2)
 
 void mastra_run_cancel_work(mastra_agent_run_t *run)
 {
@@ -37,15 +44,39 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error)
     }
 }
 
+apr_interval_time_t mastra_run_tells_after(const mastra_agent_env_t *env)
+{
+    return env->hub && mastra_hub_leaves(env->hub) ? TELL_AFTER_STOPPING
+                                                   : TELL_AFTER;
+}
+
+/* Takes nothing from the run's pool: a store job may have that in hand. */
 void mastra_run_say_abort(mastra_agent_run_t *run)
 {
     mastra_json_t *chunk;
 
     if (run->aborted && run->stream && run->sink) {
+        run->aborted = 0;
         chunk = mastra_run_envelope(run, "abort", mastra_json_object());
         run->sink->vtable->chunk(run->sink, chunk);
         mastra_json_unref(chunk);
     }
+}
+
+static void on_late(void *baton)
+{
+    mastra_agent_run_t *run = baton;
+
+    mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3014) "run %s has ended, and "
+               "the part of the answer that had come is still to be stored: "
+               "who listens is told before it is", run->id);
+    mastra_run_say_abort(run);
+}
+
+static void tell(mastra_agent_run_t *run)
+{
+    mastra_run_say_abort(run);
+    mastra_durable_over(run);
 }
 
 static void after_cancel(void *baton)
@@ -59,21 +90,30 @@ static void after_cancel(void *baton)
         mastra_log(MASTRA_LOG_ERR, run->job_rv, MASTRA_ID(3004)
                    "run %s: the part of the answer that had come could not be "
                    "stored", run->id);
+        /* nor was it that the last words are still to come */
+        run->stage = MASTRA_STAGE_MODEL;
     }
-    mastra_run_end(run);
+    tell(run);
 }
 
-/* Stops what is open, stores what has come, and ends. */
+static void save(mastra_agent_run_t *run)
+{
+    mastra_run_save(run, after_cancel);
+}
+
+/* Stops what is open, stores what has come, tells of it, and ends. */
 static void abandon(mastra_agent_run_t *run)
 {
     mastra_run_cancel_work(run);
     mastra_run_close_text(run);
     if (mastra_run_has_answer(run) || run->epoch || run->channel) {
         mastra_run_date_answer(run);
-        mastra_run_save(run, after_cancel);
+        mastra_loop_timer_set(run->env->loop, &run->deadline,
+                              mastra_run_tells_after(run->env), on_late, run);
+        mastra_durable_finish(run, save);
         return;
     }
-    mastra_run_end(run);
+    tell(run);
 }
 
 void mastra_run_cancelled(mastra_agent_run_t *run)
@@ -82,7 +122,6 @@ void mastra_run_cancelled(mastra_agent_run_t *run)
         mastra_durable_let_go(run);
         return;
     }
-    mastra_run_say_abort(run);
     abandon(run);
 }
 
@@ -110,7 +149,6 @@ void mastra_agent_run_abort(mastra_agent_run_t *run)
         run->cancelled = 1;
         return;
     }
-    mastra_run_say_abort(run);
     run->cancelled = 1;
     abandon(run);
 }

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "last_words.h"
 #include "signal.h"
 #include "../base/log.h"
 #include "../store/channels.h"
@@ -37,6 +38,23 @@ static int has_step_left(const mastra_agent_run_t *run)
     return run->nsteps + 1 < MASTRA_RUN_MAX_STEPS;
 }
 
+static apr_status_t save_last(mastra_agent_run_t *run, mastra_db_t *db,
+                              apr_pool_t *pool)
+{
+    const char *stage = run->stage;
+    apr_status_t rv;
+
+    if (mastra_last_words_due(run)) {
+        run->stage = MASTRA_STAGE_END;
+    }
+    rv = mastra_run_save_now(run, db, pool);
+    run->saved = rv == APR_SUCCESS;
+    if (!run->saved) {
+        run->stage = stage;
+    }
+    return rv;
+}
+
 /* They leave the queue and are stored in one transaction, behind what the run
  * has said so far. */
 static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
@@ -59,8 +77,7 @@ static apr_status_t take(mastra_db_t *db, void *baton, apr_pool_t *pool)
     }
     if (rv == APR_SUCCESS && !mastra_json_size(came)
         && mastra_run_is_last_step(run)) {
-        rv = mastra_run_save_now(run, db, pool);
-        run->saved = rv == APR_SUCCESS;
+        rv = save_last(run, db, pool);
     }
     if (rv == APR_SUCCESS) {
         mastra_json_unref(run->came);
@@ -107,7 +124,7 @@ static void after_take(void *baton)
     }
     else if (run->saved) {
         /* an abort that came meanwhile came too late */
-        run->cancelled = run->aborted = 0;
+        run->cancelled = run->aborted = run->leaves = 0;
         mastra_run_step_done(run);
     }
     else if (run->cancelled) {
@@ -128,6 +145,11 @@ static void after_take(void *baton)
     mastra_json_unref(came);
 }
 
+static void start_take(mastra_agent_run_t *run)
+{
+    mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
+}
+
 int mastra_run_drain(mastra_agent_run_t *run)
 {
     if (!run->channel
@@ -137,6 +159,11 @@ int mastra_run_drain(mastra_agent_run_t *run)
     }
     run->state = MASTRA_RUN_DRAIN;
     mastra_run_date_answer(run);
-    mastra_run_submit(run, MASTRA_STORE_WRITE, take, after_take);
+    if (mastra_run_is_last_step(run)) {
+        mastra_last_words_come(run, start_take);
+    }
+    else {
+        start_take(run);
+    }
     return 1;
 }

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "hub_internal.h"
+#include "last_words.h"
 #include "../base/log.h"
 #include "../store/events.h"
 #include "../store/runs.h"
@@ -48,10 +49,22 @@ const char *mastra_durable_log(const char *run_id, apr_pool_t *pool)
                                        : run_id, NULL);
 }
 
+mastra_log_t *mastra_durable_log_of(const mastra_agent_run_t *run)
+{
+    return run->channel ? run->channel->log : run->own ? run->own->log : NULL;
+}
+
+/* Who takes a log over from a channel writes after its epochs. */
+int mastra_durable_log_epoch(const mastra_agent_run_t *run)
+{
+    return run->channel ? run->channel->claim->epoch
+                        : run->log_base + run->epoch;
+}
+
 /* ---- store thread ---- */
 
-static void fill_row(mastra_run_row_t *row, mastra_agent_run_t *run,
-                     apr_pool_t *pool)
+void mastra_durable_row(mastra_run_row_t *row, mastra_agent_run_t *run,
+                        apr_pool_t *pool)
 {
     memset(row, 0, sizeof(*row));
     row->host = run->env->host;
@@ -75,7 +88,7 @@ apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,
         return APR_SUCCESS;
     }
     run->stage = MASTRA_STAGE_MODEL;
-    fill_row(&row, run, pool);
+    mastra_durable_row(&row, run, pool);
     rv = mastra_runs_begin(&epoch, db, &row, run->env->lease, pool);
     if (rv == MASTRA_STORE_EXISTS) {
         run->job_error = mastra_result_make(run->pool, 409, "RUN_EXISTS",
@@ -84,53 +97,6 @@ apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,
     }
     if (rv == APR_SUCCESS) {
         run->epoch = epoch;
-    }
-    return rv;
-}
-
-/* It has its log to itself, and its last words are all that is missing. */
-static int is_at_end(const mastra_agent_run_t *run)
-{
-    return run->own && run->epoch && !strcmp(run->stage, MASTRA_STAGE_END);
-}
-
-void mastra_durable_put_end(mastra_json_t *state,
-                            const mastra_agent_run_t *run)
-{
-    if (!is_at_end(run)) {
-        return;
-    }
-    mastra_json_set_int(state, "logged", run->after);
-    if (run->object) {
-        mastra_json_set(state, "object", mastra_json_ref(run->object));
-    }
-    if (run->error) {
-        mastra_json_set(state, "error", mastra_json_pack(
-            "{s:i, s:s, s:s}", "status", run->error->status, "code",
-            run->error->code, "message", run->error->message));
-    }
-}
-
-apr_status_t mastra_durable_end(mastra_agent_run_t *run, mastra_db_t *db,
-                                apr_pool_t *pool)
-{
-    mastra_run_row_t row = { .host = run->env->host, .id = run->id,
-                             .kind = MASTRA_RUN_DURABLE };
-    apr_status_t rv;
-
-    if (!run->durable) {
-        return mastra_runs_finish(db, run->env->host, run->id, run->epoch,
-                                  pool);
-    }
-    if (is_at_end(run)) {
-        fill_row(&row, run, pool);
-        return mastra_runs_keep(db, &row, run->epoch, run->env->lease, pool);
-    }
-    rv = mastra_runs_retire(db, &row, run->epoch, pool);
-    /* a channel marks the end of its log itself */
-    if (rv == APR_SUCCESS && run->own) {
-        rv = mastra_events_end(db, mastra_durable_log(run->id, pool),
-                               run->epoch, !run->stream, pool);
     }
     return rv;
 }
@@ -173,7 +139,7 @@ static apr_status_t keep(mastra_db_t *db, void *baton, apr_pool_t *pool)
     mastra_agent_run_t *run = baton;
     mastra_run_row_t row;
 
-    fill_row(&row, run, pool);
+    mastra_durable_row(&row, run, pool);
     return mastra_runs_keep(db, &row, run->epoch, run->env->lease, pool);
 }
 
@@ -224,7 +190,7 @@ void mastra_durable_keep(mastra_agent_run_t *run, const char *stage,
     run->state = MASTRA_RUN_DRAIN;
     mastra_run_date_answer(run);
     /* what was said up to here is not said again: it is stored before */
-    log = run->channel ? run->channel->log : run->own->log;
+    log = mastra_durable_log_of(run);
     if (!log || !mastra_log_sync(log, on_synced, run)) {
         on_synced(run);
     }
@@ -339,95 +305,13 @@ void mastra_durable_adopt(mastra_agent_run_t *run)
     durable->client = run->sink;
     durable->log = mastra_log_open(run->env->hub->events, run->env->store,
                                    mastra_durable_log(run->id, run->pool),
-                                   run->epoch,
+                                   mastra_durable_log_epoch(run),
                                    run->recovers
                                        ? mastra_events_said(run->after)
                                        : run->after,
                                    &log_cbs, durable);
     run->own = durable;
     run->sink = &durable->sink;
-}
-
-/* ---- loop: the end ---- */
-
-static void on_all_but_last(void *baton)
-{
-    mastra_agent_run_t *run = baton;
-
-    run->after = mastra_log_last(run->own->log);
-    run->after_keep(run);
-}
-
-void mastra_durable_finish(mastra_agent_run_t *run,
-                           void (*next)(mastra_agent_run_t *run))
-{
-    if (!run->own || !run->epoch || !run->stream) {
-        next(run);
-        return;
-    }
-    run->stage = MASTRA_STAGE_END;
-    run->after_keep = next;
-    /* it is too late for an abort */
-    run->state = MASTRA_RUN_SAVE;
-    if (!mastra_log_sync(run->own->log, on_all_but_last, run)) {
-        on_all_but_last(run);
-    }
-}
-
-static apr_status_t retire(mastra_db_t *db, void *baton, apr_pool_t *pool)
-{
-    const mastra_agent_run_t *run = baton;
-    mastra_run_row_t row = { .host = run->env->host, .id = run->id,
-                             .kind = MASTRA_RUN_DURABLE };
-    apr_status_t rv = mastra_runs_retire(db, &row, run->epoch, pool);
-
-    return rv ? rv : mastra_events_end(db, mastra_durable_log(run->id, pool),
-                                       run->epoch, 1, pool);
-}
-
-static void after_retire(void *baton)
-{
-    mastra_agent_run_t *run = baton;
-
-    /* else, where that failed, others retire it when its lease has ended */
-    run->taken_over |= run->job_rv == MASTRA_STORE_STALE;
-    mastra_run_end(run);
-}
-
-static void on_all_said(void *baton)
-{
-    mastra_run_submit(baton, MASTRA_STORE_WRITE, retire, after_retire);
-}
-
-void mastra_durable_over(mastra_agent_run_t *run)
-{
-    if (!run->durable || !is_at_end(run)) {
-        mastra_run_end(run);
-    }
-    else if (!mastra_log_sync(run->own->log, on_all_said, run)) {
-        on_all_said(run);
-    }
-}
-
-/* The answer is stored, and so may be the last words. */
-static void end_again(mastra_agent_run_t *run)
-{
-    const mastra_json_t *error = mastra_json_get(run->stored, "error");
-
-    run->object = mastra_json_ref(mastra_json_get(run->stored, "object"));
-    if (error) {
-        run->error = mastra_result_make(
-            run->pool, (int)mastra_json_get_int(error, "status", 500),
-            mastra_json_get_str(error, "code"), "%s",
-            mastra_json_get_str(error, "message"));
-    }
-    run->state = MASTRA_RUN_LAST;
-    if (run->after > mastra_json_get_int(run->stored, "logged", 0)) {
-        mastra_durable_over(run);
-    }
-    else {
-        mastra_run_last_words(run);
-    }
 }
 
 /* ---- loop: taking over and letting go ---- */
@@ -438,7 +322,7 @@ void mastra_durable_go_on(mastra_agent_run_t *run, void (*decide)(
     mastra_log(MASTRA_LOG_WARNING, 0, MASTRA_ID(3012) "the process that run %s "
                "was in has gone: this one goes on with it", run->id);
     if (!strcmp(run->stage, MASTRA_STAGE_END)) {
-        end_again(run);
+        mastra_last_words_again(run);
         return;
     }
     if (run->taken > TAKEN_MAX) {

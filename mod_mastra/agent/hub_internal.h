@@ -47,6 +47,8 @@ struct mastra_channel_t {
     mastra_sink_t *client;           /* of a stream's run, or NULL */
     mastra_log_t *log;
     int quiet;                       /* the end was told: log no more */
+    mastra_json_t *held;             /* the error that is to be told last */
+    int stops;                       /* its process does */
     int lost;                        /* another process has it */
     int refused;                     /* what it begins with goes along */
     int pending;                     /* the queue may have something */
@@ -121,11 +123,22 @@ void mastra_hub_begin(mastra_claim_t *claim);
 /* Tells all children, this one too, of a claim. */
 void mastra_hub_announce(mastra_hub_t *hub, const mastra_claim_t *claim,
                          int flags);
+void mastra_channel_halt(mastra_channel_t *channel);
+/* The child stops: what the run said is stored, its watchers are told. */
+void mastra_channel_stopping(mastra_channel_t *channel);
+
+/* ---- hub_say.c: loop ---- */
+
 /* A chunk as those see it who watch; new reference. */
 mastra_json_t *mastra_chunk_brief(mastra_json_t *chunk);
-void mastra_channel_halt(mastra_channel_t *channel);
-/* The child stops: the run's watchers are told, what it said is stored. */
-void mastra_channel_stopping(mastra_channel_t *channel);
+/* The sink of a channel's run. */
+int mastra_channel_chunk(mastra_sink_t *sink, mastra_json_t *chunk);
+int mastra_channel_text(mastra_sink_t *sink, const char *run_id,
+                        const char *type, const char *id, const char *text,
+                        apr_size_t len);
+/* Its end; error NULL: as far as it is not over in order. */
+void mastra_channel_say_end(mastra_channel_t *channel,
+                            const mastra_result_t *error);
 
 /* ---- hub_stop.c ---- */
 

@@ -6,92 +6,12 @@
 #include <apr_strings.h>
 
 #include "hub_internal.h"
+#include "last_words.h"
 #include "signal.h"
 #include "../base/log.h"
 #include "../store/events.h"
 
 #define RELEASE_AGAIN apr_time_from_sec(1)
-
-/* ---- the run's words go to the log, and to the client that there may be -- */
-
-/* Whoever watches a thread is not shown what fills a step's end. */
-mastra_json_t *mastra_chunk_brief(mastra_json_t *chunk)
-{
-    mastra_json_t *payload = mastra_json_get(chunk, "payload"), *output;
-
-    if (!mastra_part_is(chunk, "step-finish")
-        && !mastra_part_is(chunk, "finish")) {
-        return mastra_json_ref(chunk);
-    }
-    chunk = mastra_json_copy_flat(chunk);
-    payload = mastra_json_copy_flat(payload);
-    output = mastra_json_copy_flat(mastra_json_get(payload, "output"));
-    mastra_json_del(output, "steps");
-    mastra_json_del(payload, "messages");
-    mastra_json_set(payload, "output", output);
-    mastra_json_set(chunk, "payload", payload);
-    return chunk;
-}
-
-static int log_chunk(mastra_channel_t *channel, mastra_json_t *chunk)
-{
-    int go;
-
-    if (channel->quiet || !channel->log) {
-        return 1;
-    }
-    chunk = mastra_chunk_brief(chunk);
-    go = mastra_log_chunk(channel->log, chunk);
-    /* an error is the last that watchers hear of a run */
-    channel->quiet = mastra_part_is(chunk, "error")
-                     || mastra_part_is(chunk, "abort");
-    mastra_json_unref(chunk);
-    return go;
-}
-
-/* The client may come back for what follows the chunk that it gets next. */
-static void mark(mastra_channel_t *channel)
-{
-    mastra_event_at_t at = { .part = channel->claim->epoch };
-
-    if (channel->client->vtable->mark && channel->log && !channel->quiet) {
-        at.seq = mastra_log_last(channel->log);
-        channel->client->vtable->mark(channel->client, at);
-    }
-}
-
-static int sink_chunk(mastra_sink_t *sink, mastra_json_t *chunk)
-{
-    mastra_channel_t *channel = (mastra_channel_t *)sink;
-    int go = mastra_run_heed(channel->run, MASTRA_SLOW_LOG,
-                             log_chunk(channel, chunk));
-
-    if (channel->client) {
-        mark(channel);
-        go &= mastra_run_heed(channel->run, MASTRA_SLOW_CLIENT,
-                              channel->client->vtable->chunk(channel->client,
-                                                             chunk));
-    }
-    return go;
-}
-
-static int sink_text(mastra_sink_t *sink, const char *run_id, const char *type,
-                     const char *id, const char *text, apr_size_t len)
-{
-    mastra_channel_t *channel = (mastra_channel_t *)sink;
-    int go = channel->quiet || !channel->log
-             || mastra_run_heed(channel->run, MASTRA_SLOW_LOG,
-                                mastra_log_text(channel->log, run_id, type, id,
-                                                text, len));
-
-    if (channel->client) {
-        mark(channel);
-        go &= mastra_run_heed(channel->run, MASTRA_SLOW_CLIENT,
-                              mastra_sink_text(channel->client, run_id, type,
-                                               id, text, len));
-    }
-    return go;
-}
 
 /* ---- the end of a run here ---- */
 
@@ -106,6 +26,7 @@ static void free_channel(mastra_channel_t *channel)
     }
     mastra_loop_timer_stop(hub->loop, &channel->timer);
     mastra_json_unref(channel->taken);
+    mastra_json_unref(channel->held);
     mastra_claim_free(channel->claim);
     free(channel);
     mastra_hub_maybe_stopped(hub);
@@ -185,19 +106,6 @@ static void release_now(void *baton)
     }
 }
 
-static void say_error(mastra_channel_t *channel, const mastra_result_t *error)
-{
-    mastra_json_t *chunk = mastra_json_pack(
-        "{s:s, s:s, s:s, s:{s:s, s:{s:s, s:s, s:s, s:i, s:b}}}", "type",
-        "error", "runId", channel->claim->run, "from", "AGENT", "payload",
-        "type", "error", "error", "message", error->message, "name", "Error",
-        "code", error->code, "statusCode", error->status, "isRetryable",
-        error->status >= 500);
-
-    log_chunk(channel, chunk);
-    mastra_json_unref(chunk);
-}
-
 /* The run is gone: the row, too, unless its last job has seen to it. One that
  * has not even begun is tried again when storage was busy; else its row of the
  * queue would only fail again. */
@@ -237,9 +145,7 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
 {
     mastra_channel_t *channel = (mastra_channel_t *)sink;
 
-    if (error) {
-        say_error(channel, error);
-    }
+    mastra_channel_say_end(channel, error);
     if (channel->client) {
         channel->client->vtable->end(channel->client, answer, error);
         channel->client = NULL;
@@ -248,7 +154,8 @@ static void sink_end(mastra_sink_t *sink, mastra_json_t *answer,
 }
 
 static const mastra_sink_vtable_t sink_vtable = {
-    .chunk = sink_chunk, .text = sink_text, .end = sink_end
+    .chunk = mastra_channel_chunk, .text = mastra_channel_text,
+    .end = sink_end
 };
 
 /* ---- the log ---- */
@@ -391,7 +298,7 @@ static mastra_agent_run_t *make_run(const mastra_claim_t *claim,
 /* A run that cannot even be made takes its row of the queue along. */
 static void refuse(mastra_channel_t *channel, const mastra_result_t *error)
 {
-    say_error(channel, error);
+    mastra_channel_say_end(channel, error);
     mastra_log_close(channel->log, 1);
     channel->log = NULL;
     channel->refused = 1;
@@ -444,6 +351,10 @@ apr_status_t mastra_channel_release(mastra_channel_t *channel, mastra_db_t *db,
     rv = mastra_channels_release(&row, db, claim->id, claim->epoch,
                                  suspended ? MASTRA_CHANNEL_SUSPENDED
                                            : MASTRA_CHANNEL_IDLE, pool);
+    if (rv == APR_SUCCESS && !suspended
+        && !mastra_last_words_follow(channel->run)) {
+        rv = mastra_events_end(db, row.log, claim->epoch, 0, pool);
+    }
     if (rv == APR_SUCCESS && !suspended && !channel->hub->stopping) {
         rv = mastra_claim_next(&channel->next, channel->hub, channel->env,
                                &row, db, pool);
@@ -607,9 +518,7 @@ void mastra_channel_stopping(mastra_channel_t *channel)
     if (mastra_durable_cancel(channel->run)) {
         return;
     }
-    say_error(channel, mastra_result_make(channel->claim->pool, 503,
-                                          "SERVER_STOPPING",
-                                          "The server is restarting"));
+    channel->stops = 1;
     mastra_agent_run_abort(channel->run);
 }
 

@@ -1,14 +1,15 @@
-/* The child ends: no new claims, then no runs, then no bus. */
+/* The child ends: no new claims, then no runs, then nothing unwritten, then no
+ * bus. */
 
 #include <pthread.h>
 #include <time.h>
 
 #include "hub_internal.h"
 
-/* runs that are stopped have so long to store what they have said */
+/* runs that are stopped, and their logs, have so long to store what was said */
 #define LAST_WORDS apr_time_from_sec(3)
 
-enum { STOP_CLAIMS = 1, STOP_RUNS, STOP_ALL, STOP_STAGES };
+enum { STOP_CLAIMS = 1, STOP_RUNS, STOP_LOGS, STOP_ALL, STOP_STAGES };
 
 /* As old as the hub: a loop that is late still finds it. */
 struct mastra_hub_stop_t {
@@ -43,7 +44,7 @@ void mastra_hub_maybe_stopped(mastra_hub_t *hub)
 {
     int stage = hub->stop->stage;
 
-    if (stage && stage < STOP_ALL && !hub->nruns
+    if (stage && stage < STOP_LOGS && !hub->nruns
         && !apr_hash_count(hub->owned)) {
         stage_over(hub->stop);
     }
@@ -110,6 +111,26 @@ static void stop_runs(void *baton)
     mastra_hub_maybe_stopped(hub);
 }
 
+/* Not when it comes too late. */
+static void logs_written(void *baton)
+{
+    mastra_hub_t *hub = baton;
+
+    if (hub->stop->stage == STOP_LOGS) {
+        stage_over(hub->stop);
+    }
+}
+
+/* The store takes no jobs after this child's runs: what was not written then
+ * would be missed by who reads it in storage. */
+static void stop_logs(void *baton)
+{
+    mastra_hub_t *hub = baton;
+
+    hub->stop->stage = STOP_LOGS;
+    mastra_events_write_all(hub->events, logs_written, hub);
+}
+
 static void stop_all(void *baton)
 {
     mastra_hub_t *hub = baton;
@@ -152,5 +173,6 @@ void mastra_hub_stop(mastra_hub_t *hub, apr_interval_time_t limit)
     if (!run_stage(hub, STOP_CLAIMS, stop_claims, limit)) {
         run_stage(hub, STOP_RUNS, stop_runs, LAST_WORDS);
     }
+    run_stage(hub, STOP_LOGS, stop_logs, LAST_WORDS);
     run_stage(hub, STOP_ALL, stop_all, LAST_WORDS);
 }

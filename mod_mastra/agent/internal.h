@@ -295,6 +295,8 @@ struct mastra_agent_run_t {
     apr_int64_t after;               /* the newest frame in storage; at its
                                         end, the one before the last words */
     struct mastra_durable_t *own;    /* its log, where no channel has one */
+    int log_base;                    /* epoch of the channel that had it */
+    int said;                        /* of its last words: last_words.c */
     void (*after_keep)(struct mastra_agent_run_t *run);
 
     /* The state that a stored run consists of. */
@@ -371,6 +373,8 @@ void mastra_run_say_outcomes(mastra_agent_run_t *run);
 /* Folds the step into run->steps and says step-finish. */
 /* Dates the assistant's message, once: after what it answers. */
 void mastra_run_date_answer(mastra_agent_run_t *run);
+/* The step joins the run's steps; and is told. */
+void mastra_run_add_step(mastra_agent_run_t *run);
 void mastra_run_say_step_finish(mastra_agent_run_t *run, int continued);
 /* Says which messages have come in: an array of format 2. */
 void mastra_run_say_signals(mastra_agent_run_t *run,
@@ -508,7 +512,10 @@ void mastra_run_stop(mastra_agent_run_t *run, const mastra_result_t *error);
 int mastra_run_is_at_work(const mastra_agent_run_t *run);
 /* A run that was cancelled while a job was under way ends. */
 void mastra_run_cancelled(mastra_agent_run_t *run);
-/* Tells the sink of one that was aborted. */
+/* Those who listen are told of an early end when what had come is stored, or,
+ * where storage is slow, after so long. */
+apr_interval_time_t mastra_run_tells_after(const mastra_agent_env_t *env);
+/* Tells the sink of one that was aborted, once. */
 void mastra_run_say_abort(mastra_agent_run_t *run);
 
 /* ---- drain.c ---- */
@@ -602,12 +609,10 @@ void mastra_run_drop_lease(mastra_agent_run_t *run);
 
 /* ---- durable.c ---- */
 
-/* Inside store jobs: the run begins, and ends, to be kept; those that are not
- * durable are left alone, and lose their row. */
+/* Inside a store job: the run begins, to be kept; one that is not durable is
+ * left alone. */
 apr_status_t mastra_durable_begin(mastra_agent_run_t *run, mastra_db_t *db,
                                   apr_pool_t *pool);
-apr_status_t mastra_durable_end(mastra_agent_run_t *run, mastra_db_t *db,
-                                apr_pool_t *pool);
 /* As mastra_runs_claim, or mastra_runs_take when the run recovers. */
 struct mastra_run_row_t;
 apr_status_t mastra_durable_take(mastra_json_t **psnapshot, int *pepoch,
@@ -620,9 +625,6 @@ apr_status_t mastra_durable_decided(mastra_agent_run_t *run,
                                     mastra_json_t *snapshot,
                                     mastra_json_t *state, int epoch,
                                     mastra_db_t *db, apr_pool_t *pool);
-/* What only the last words of a run need, where it has come to them. */
-void mastra_durable_put_end(mastra_json_t *state,
-                            const mastra_agent_run_t *run);
 /* Loop. Keeps the run, then goes on with next; at once with one that is not
  * durable. */
 void mastra_durable_keep(mastra_agent_run_t *run, const char *stage,
@@ -633,16 +635,15 @@ void mastra_durable_adopt(mastra_agent_run_t *run);
 void mastra_durable_go_on(mastra_agent_run_t *run,
                           void (*decide)(mastra_agent_run_t *run));
 void mastra_durable_let_go(mastra_agent_run_t *run);
-/* What it has said up to its last words is stored, then next: it is kept with
- * its answer, as others may have to say those. */
-void mastra_durable_finish(mastra_agent_run_t *run,
-                           void (*next)(mastra_agent_run_t *run));
-/* The last words are said: they, and the end of the run and of its log, are
- * stored before it ends. */
-void mastra_durable_over(mastra_agent_run_t *run);
 /* Its client, and this process, have left: others go on. 0: it is none that is
  * kept. */
 int mastra_durable_cancel(mastra_agent_run_t *run);
+/* The row that it is kept in, as it is now. */
+void mastra_durable_row(struct mastra_run_row_t *row, mastra_agent_run_t *run,
+                        apr_pool_t *pool);
+/* Where what it says is logged, NULL: nowhere, and the epoch of its writes. */
+struct mastra_log_t *mastra_durable_log_of(const mastra_agent_run_t *run);
+int mastra_durable_log_epoch(const mastra_agent_run_t *run);
 
 /* ---- recall.c ---- */
 

@@ -6,6 +6,7 @@
 
 #include "hub.h"
 #include "internal.h"
+#include "last_words.h"
 #include "../base/log.h"
 
 static void call_model(mastra_agent_run_t *run);
@@ -148,8 +149,20 @@ static void log_failure(const mastra_agent_run_t *run,
                error->code, colon, cause);
 }
 
+/* It has no words yet, and stands behind all parts. */
+static void open_step(mastra_agent_run_t *run)
+{
+    run->step.pool = run->pool;
+    run->step.reason = "unknown";
+    run->step.first_part = mastra_json_size(run->parts);
+}
+
 void mastra_run_fail(mastra_agent_run_t *run, const mastra_result_t *error)
 {
+    if (!run->step.pool) {
+        /* between two steps, while it was kept */
+        open_step(run);
+    }
     set_error(run, error);
     run->step.reason = "error";
     log_failure(run, error);
@@ -388,13 +401,11 @@ static void call_model(mastra_agent_run_t *run)
 
 void mastra_run_start_step(mastra_agent_run_t *run)
 {
-    run->step.pool = run->pool;
-    run->step.reason = "unknown";
+    open_step(run);
     if (mastra_run_hold(run, mastra_run_start_step)) {
         return;
     }
     run->state = MASTRA_RUN_MODEL;
-    run->step.first_part = mastra_json_size(run->parts);
     if (!run->env->reveal) {
         mastra_run_say_step_start(run);
     }

@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "last_words.h"
 #include "recalled.h"
 #include "signal.h"
 

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "internal.h"
+#include "last_words.h"
 #include "../store/runs.h"
 
 const char mastra_run_approval_schema[] =
@@ -214,7 +215,7 @@ static mastra_json_t *run_state(mastra_agent_run_t *run)
         mastra_json_set_str(state, "stage", run->stage);
         mastra_json_set_str(state, "owner", run->owner);
         mastra_json_set(state, "calls", step_calls(run));
-        mastra_durable_put_end(state, run);
+        mastra_last_words_put(state, run);
     }
     mastra_json_set(state, "pending", all_pending(run));
     return state;

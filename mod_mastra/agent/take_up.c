@@ -6,6 +6,7 @@
 
 #include "hub.h"
 #include "internal.h"
+#include "last_words.h"
 #include "../store/events.h"
 #include "../store/runs.h"
 
@@ -137,7 +138,10 @@ static apr_status_t claim_run(mastra_db_t *db, void *baton, apr_pool_t *pool)
         rv = mastra_events_newest(&run->after, db,
                                   mastra_durable_log(run->id, pool), pool);
     }
-    if (!rv) {
+    if (!rv && mastra_last_words_kept(run, state)) {
+        rv = mastra_last_words_heard(run, state, db, pool);
+    }
+    else if (!rv) {
         rv = mastra_channel_join(run, mastra_json_get_str(state, "resourceId"),
                                  mastra_json_get_str(state, "threadId"), db,
                                  pool);
@@ -321,6 +325,7 @@ static void restore_durable(mastra_agent_run_t *run)
     run->owner = take_str(run, "owner");
     run->depth = (int)mastra_json_get_int(state, "depth", 0);
     run->decision = take(state, "decision");
+    run->log_base = (int)mastra_json_get_int(state, "logBase", 0);
     if (!strcmp(run->stage, MASTRA_STAGE_TOOLS)) {
         restore_calls(run);
     }

@@ -505,3 +505,27 @@ apr_status_t mastra_text_url_decode(const char **pout, const char *text,
     *pout = out;
     return APR_SUCCESS;
 }
+
+int mastra_text_url_port(const char *url)
+{
+    const char *host = strstr(url, "://"), *at, *end, *colon;
+    long port = 0;
+
+    host = host ? host + 3 : url;
+    end = host + strcspn(host, "/?#");
+    at = memchr(host, '@', end - host);
+    host = at ? at + 1 : host;
+    /* colons in brackets belong to an address of IPv6 */
+    at = memchr(host, ']', end - host);
+    colon = memchr(at ? at : host, ':', end - (at ? at : host));
+    if (!colon) {
+        return 1;
+    }
+    for (colon++; colon < end && port <= 65535; colon++) {
+        if (*colon < '0' || *colon > '9') {
+            return 0;
+        }
+        port = port * 10 + (*colon - '0');
+    }
+    return port >= 1 && port <= 65535;
+}

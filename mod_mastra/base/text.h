@@ -91,5 +91,8 @@ int mastra_text_equal_secret(const char *a, apr_size_t alen, const char *b,
 apr_status_t mastra_text_url_decode(const char **pout, const char *text,
                                     apr_size_t len, int plus,
                                     apr_pool_t *pool);
+/* 1: the address scheme://[user@]host[:port]… has no port, or one from 1 to
+ * 65535. What stands before the host is not looked at. */
+int mastra_text_url_port(const char *url);
 
 #endif

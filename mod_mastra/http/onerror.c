@@ -124,7 +124,8 @@ static apr_status_t send_question(mastra_onerror_t *asked,
                     NULL),
         apr_psprintf(asked->pool, MASTRA_HEADER_DEPTH ": %d",
                      req->principal.depth + 1),
-        apr_pstrcat(asked->pool, "X-Request-Id: ", req->id, NULL), NULL
+        apr_pstrcat(asked->pool, "X-Request-Id: ", req->id, NULL),
+        env->self_host, NULL
     };
     mastra_request_t request = {
         .method = "POST", .trusted = 1, .headers = headers,

@@ -455,6 +455,7 @@ static void stop_gracefully_cb(void *baton)
         return;
     }
     park->stopping = 1;
+    mastra_park_stay_over(park);
     if (park->open) {
         mastra_log(MASTRA_LOG_NOTICE, 0,
                    "this child is stopping: %d answers may go on for %"
@@ -470,6 +471,7 @@ static void stop_at_once_cb(void *baton)
     mastra_park_t *park = mastra_park;
 
     park->stopping = 1;
+    mastra_park_stay_over(park);
     pass_limit(park);
     mastra_loop_timer_stop(park->loop, &park->stop_timer);
     cut_all_cb(NULL);

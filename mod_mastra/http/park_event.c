@@ -47,12 +47,18 @@
 /* An answer that is over so soon is not watched for a client that leaves, which
  * saves two system calls. */
 #define WATCH_AFTER apr_time_from_msec(20)
+/* A client that asks again within this time is waited for here: see stay. */
+#define STAY apr_time_from_msec(20)
 enum { CANARY_NONE, CANARY_SENT, CANARY_SEEN };
 
 struct mastra_park_conn_t {
     mastra_exchange_t *ex;   /* NULL: not parked */
     apr_socket_t *real;      /* made once per connection */
     core_net_rec *net;
+    apr_time_t ended;        /* when the last answer of it was complete */
+    int quick;               /* its client asks again soon */
+    int missed;              /* it did not, the last time it was waited for */
+    int ahead;               /* it sends requests ahead */
 };
 
 static const char *conn_key;
@@ -316,11 +322,88 @@ static int park_ready(mastra_exchange_t *ex)
     return !ex->awaiting;
 }
 
+/*
+ * A worker that ends a request and finds the next one there goes on with it.
+ * So a client that is known to ask again soon is waited for before its worker
+ * is called: one comes instead of two, and the MPM does not get to see the
+ * connection in between.
+ */
+static void stay_over(mastra_exchange_t *ex)
+{
+    mastra_park_t *park = mastra_park;
+
+    if (ex->prev) {
+        ex->prev->next = ex->next;
+    }
+    else {
+        park->staying = ex->next;
+    }
+    if (ex->next) {
+        ex->next->prev = ex->prev;
+    }
+    mastra_loop_timer_stop(park->loop, &ex->timer);
+    mastra_loop_unwatch(park->loop, &ex->watch);
+    signal_mpm(ex, TOKEN_DONE);
+}
+
+static void asked_cb(void *baton, unsigned events)
+{
+    stay_over(baton);
+}
+
+static void not_asked_cb(void *baton)
+{
+    mastra_exchange_t *ex = baton;
+
+    ex->conn->missed = 1;
+    stay_over(ex);
+}
+
+void mastra_park_stay_over(mastra_park_t *park)
+{
+    while (park->staying) {
+        stay_over(park->staying);
+    }
+}
+
+static int stay(mastra_exchange_t *ex)
+{
+    mastra_park_t *park = mastra_park;
+
+    ex->conn->ended = mastra_loop_now(park->loop);
+    ex->conn->missed = 0;
+    if (!ex->conn->quick || park->stopping || ex->stranded || ex->failed
+        || ex->cut || ex->refused || ex->c->keepalive != AP_CONN_KEEPALIVE) {
+        return 0;
+    }
+    ex->watch.fd = ex->fd;
+    ex->watch.events = EPOLLIN | EPOLLRDHUP;
+    ex->watch.cb = asked_cb;
+    ex->watch.baton = ex;
+    if (mastra_loop_watch(park->loop, &ex->watch) != APR_SUCCESS) {
+        return 0;
+    }
+    mastra_loop_timer_set(park->loop, &ex->timer, STAY, not_asked_cb, ex);
+    ex->prev = NULL;
+    ex->next = park->staying;
+    if (ex->next) {
+        ex->next->prev = ex;
+    }
+    park->staying = ex;
+    /* its answer is complete: others may have its place */
+    mastra_limit_leave(ex->kind);
+    ex->kind = MASTRA_KIND_NONE;
+    return 1;
+}
+
 static void park_finish(mastra_exchange_t *ex)
 {
     int fd = ex->stranded ? ex->fd : -1;
 
     mastra_head_free(ex->head);
+    if (stay(ex)) {
+        return;
+    }
     signal_mpm(ex, TOKEN_DONE);
     /* ex may be gone by now. The end of the client's data wakes an MPM that
      * polls its socket after all. */
@@ -361,6 +444,8 @@ apr_status_t mastra_park_hand_over(mastra_exchange_t *ex)
     apr_os_sock_put(&ex->csd, &ex->efd, c->pool);
     conn->ex = ex;
     ex->conn = conn;
+    conn->quick = conn->ended && !conn->ahead
+                  && apr_time_now() - conn->ended < STAY;
     wait_on(c);
     return APR_SUCCESS;
 }
@@ -368,9 +453,10 @@ apr_status_t mastra_park_hand_over(mastra_exchange_t *ex)
 static void take_back(mastra_exchange_t *ex, int reuse)
 {
     mastra_park_conn_t *conn = ex->conn;
+    conn_rec *c = ex->c;
     apr_os_sock_t fd = ex->fd;
 
-    apr_os_sock_put(&ex->csd, &fd, ex->c->pool);
+    apr_os_sock_put(&ex->csd, &fd, c->pool);
     conn->net->client_socket = ex->csd;
     conn->ex = NULL;
     if (reuse) {
@@ -380,9 +466,11 @@ static void take_back(mastra_exchange_t *ex, int reuse)
         close(ex->efd);
     }
     if (ex->stranded) {
-        ex->c->keepalive = AP_CONN_CLOSE;
+        c->keepalive = AP_CONN_CLOSE;
     }
     mastra_worker_complete(ex);
+    /* the next request was there already, where its arrival cannot be seen */
+    conn->ahead |= conn->missed && c->data_in_input_filters;
 }
 
 mastra_exchange_t *mastra_park_parked(conn_rec *c)

@@ -69,7 +69,7 @@ struct mastra_exchange_t {
     const mastra_way_t *way;
     request_rec *r;
     conn_rec *c;
-    int kind;                /* of capacity, see mastra_limit_enter */
+    int kind;                /* of capacity, see mastra_limit_enter; or none */
     const mastra_head_hook_t *on_head; /* of the request, or NULL */
 
     /* loop */
@@ -123,7 +123,7 @@ struct mastra_exchange_t {
  * else allocate some KiB, which costs the allocator far more than small
  * pieces do. */
 #define MASTRA_SPARE_QUEUES 32
-#define MASTRA_SPARE_SIZE (16 * 1024)
+#define MASTRA_SPARE_SIZE (64 * 1024)
 
 enum { MASTRA_END_WHOLE, MASTRA_END_STOPPED, MASTRA_END_CUT, MASTRA_END_GONE,
        MASTRA_ENDS };
@@ -140,6 +140,7 @@ typedef struct {
     int nstandins;
     apr_interval_time_t stop_limit;
     mastra_exchange_t *live; /* loop */
+    mastra_exchange_t *staying;   /* loop: park_event.c */
     mastra_buf_t scratch;    /* loop */
     mastra_buf_t spare[MASTRA_SPARE_QUEUES];
     int nspare;              /* loop */
@@ -214,7 +215,7 @@ void mastra_out_check_stalled(mastra_exchange_t *ex);
 /* What an exchange takes up: a place in the MPM's poll set, a worker of the
  * MPM, a worker of mod_http2. */
 enum { MASTRA_KIND_PARKED, MASTRA_KIND_WORKER, MASTRA_KIND_H2,
-       MASTRA_KINDS };
+       MASTRA_KINDS, MASTRA_KIND_NONE = MASTRA_KINDS };
 /* APR_EAGAIN when there is no room. */
 apr_status_t mastra_limit_enter(int kind, int internal);
 void mastra_limit_leave(int kind);
@@ -237,6 +238,8 @@ void mastra_park_let_go(mastra_exchange_t *ex);
 mastra_exchange_t *mastra_park_parked(conn_rec *c);
 /* The MPM came back: 1 if c stays parked, 0 if the exchange is over. */
 int mastra_park_reenter(mastra_exchange_t *ex);
+/* Loop: clients that may ask again are waited for no longer. */
+void mastra_park_stay_over(mastra_park_t *park);
 /* The MPM is about to close a parked connection. */
 void mastra_park_timed_out(mastra_exchange_t *ex);
 

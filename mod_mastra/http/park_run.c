@@ -40,7 +40,9 @@ static __thread struct {
 
 void mastra_exchange_free(mastra_exchange_t *ex)
 {
-    mastra_limit_leave(ex->kind);
+    if (ex->kind != MASTRA_KIND_NONE) {
+        mastra_limit_leave(ex->kind);
+    }
     free(ex);
 }
 

@@ -85,6 +85,10 @@ static const char *check_url(const char *url, apr_pool_t *pool)
         return apr_psprintf(pool, "the URL '%s' is not an http:// or https:// "
                             "URL with a host", url);
     }
+    if (!mastra_text_url_port(url)) {
+        return apr_psprintf(pool, "the port in the URL '%s' is not a number "
+                            "from 1 to 65535", url);
+    }
     for (p = url; *p; p++) {
         if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#') {
             return apr_psprintf(pool, "the URL '%s' holds a space, a control "

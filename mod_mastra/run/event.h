@@ -49,6 +49,10 @@ int mastra_log_sync(mastra_log_t *log, void (*done)(void *baton), void *baton);
 /* The owner is done. ended: so is the log, else somebody may go on with it.
  * What is not written yet is; log is not to be used any more. */
 void mastra_log_close(mastra_log_t *log, int ended);
+/* What all logs have said is written at once; done is called when it is, or is
+ * given up. For a child that ends: once. */
+void mastra_events_write_all(mastra_events_t *events,
+                             void (*done)(void *baton), void *baton);
 /* Instead of closing: somebody else has gone on with the log. Who follows it
  * here sees what that one says; log is not to be used any more. */
 void mastra_log_lose(mastra_log_t *log);

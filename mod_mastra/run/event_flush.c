@@ -199,6 +199,22 @@ static void set_now(mastra_flusher_t *flusher)
                           flusher);
 }
 
+static void maybe_written(mastra_events_t *events)
+{
+    void (*done)(void *baton) = events->written;
+    mastra_flusher_t *flusher;
+
+    for (flusher = events->flushers; flusher; flusher = flusher->next) {
+        if (flusher->busy || flusher->dirty.n || flusher->urgent.n) {
+            return;
+        }
+    }
+    if (done) {
+        events->written = NULL;
+        done(events->written_baton);
+    }
+}
+
 /* Storage has the frames up to newest, or never will. */
 static void advance(mastra_log_t *log, apr_int64_t newest)
 {
@@ -282,6 +298,7 @@ static void after_write(void *baton)
     else if (flusher->due || flusher->urgent.n) {
         set_now(flusher);
     }
+    maybe_written(flusher->events);
 }
 
 static void enlist(list_t *list, mastra_log_t *log)
@@ -397,4 +414,20 @@ int mastra_log_sync(mastra_log_t *log, void (*done)(void *baton), void *baton)
     log->sync_baton = baton;
     mastra_log_hurry(log);
     return 1;
+}
+
+void mastra_events_write_all(mastra_events_t *events,
+                             void (*done)(void *baton), void *baton)
+{
+    mastra_flusher_t *flusher;
+
+    events->written = done;
+    events->written_baton = baton;
+    for (flusher = events->flushers; flusher; flusher = flusher->next) {
+        flusher->due = 1;
+        if (!flusher->busy && !flusher->failed_since) {
+            set_now(flusher);
+        }
+    }
+    maybe_written(events);
 }

@@ -27,6 +27,8 @@ struct mastra_events_t {
     mastra_flusher_t *flushers;  /* one per store */
     void (*dead)(void *baton, const char *address);
     void *dead_baton;
+    void (*written)(void *baton);    /* who waits until all is */
+    void *written_baton;
 };
 
 struct mastra_log_t {

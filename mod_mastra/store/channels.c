@@ -241,9 +241,6 @@ apr_status_t mastra_channels_release(mastra_channel_row_t *row,
             MASTRA_TEXT(id), MASTRA_INT(epoch)
         }, 4, pool);
     }
-    if (rv == APR_SUCCESS && status == MASTRA_CHANNEL_IDLE) {
-        rv = mastra_events_end(db, row->log, epoch, 0, pool);
-    }
     if (rv == APR_SUCCESS) {
         row->status = status;
         row->owner = "";

@@ -62,8 +62,7 @@ apr_status_t mastra_channels_claim(mastra_channel_row_t *row, mastra_db_t *db,
                                    const char *log, const char *owner,
                                    apr_interval_time_t lease,
                                    apr_pool_t *pool);
-/* The owner's last word: the channel becomes idle or suspended. A log whose
- * run is over is ended. STALE. */
+/* The owner's last word: the channel becomes idle or suspended. STALE. */
 apr_status_t mastra_channels_release(mastra_channel_row_t *row,
                                      mastra_db_t *db, const char *id,
                                      int epoch, mastra_channel_status_e status,

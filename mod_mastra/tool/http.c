@@ -92,6 +92,10 @@ static const char *http_parse(void **pconf, const char **pfield,
         *pfield = "execute.url";
         return "not an http:// or https:// URL";
     }
+    if (constant_origin(conf->url) && !mastra_text_url_port(conf->url)) {
+        *pfield = "execute.url";
+        return "its port is not a number from 1 to 65535";
+    }
     if (ms < 0 || ms > 3600000) {
         *pfield = "execute.timeout";
         return "not between 0 and 3600000 milliseconds";

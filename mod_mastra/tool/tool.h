@@ -30,6 +30,8 @@ typedef struct {
     mastra_store_t *store;           /* of kind sql */
     const mastra_guard_t *guard;     /* outgoing rules of kind http */
     const char *self_url;            /* "http://127.0.0.1:80", no slash */
+    const char *self_host;           /* its "Host: name:80" where the URL has
+                                        no name of this host, or NULL */
     const char *self_secret;         /* value of X-Mastra-Internal-Secret */
     int max_self_calls;              /* uri calls in flight per child */
     int self_calls;                  /* loop thread only */

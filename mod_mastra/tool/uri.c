@@ -69,6 +69,9 @@ static void add_resource(mastra_tool_call_t *call, apr_array_header_t *headers)
 static void add_internal(mastra_tool_call_t *call, apr_array_header_t *headers)
 {
     APR_ARRAY_PUSH(headers, const char *) = "Content-Type: application/json";
+    if (call->env->self_host) {
+        APR_ARRAY_PUSH(headers, const char *) = call->env->self_host;
+    }
     APR_ARRAY_PUSH(headers, const char *) =
         apr_pstrcat(call->pool, "X-Mastra-Internal-Secret: ",
                     call->env->self_secret, NULL);

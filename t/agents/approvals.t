@@ -202,9 +202,9 @@ SKIP: {
     ok wait_for(sub { ($owner) = grep { holds($_, $first->socket) } $server->children }),
         '... is approved in one child';
     $tools->gated or die 'the tool was not called';
-    $server->freeze($owner);
     is $server->api_post('/agents/slow-agent/approve-tool-call-generate',
         { runId => "$id-8", toolCallId => $call })->{status}, 409, '... and nowhere else';
+    $server->freeze($owner);
     my $second;
     wait_for(sub {
         $second = $server->api_post('/agents/slow-agent/approve-tool-call-generate',

@@ -161,8 +161,8 @@ wait_for(sub {
     return at_gates(2, $late) }, 30);
 kill CONT => $owner;
 $httpd->open_gates($late->{run});
-is eval { $second->read_answer(30)->{json}{finishReason} }, 'stop', 'asleep: another process goes on';
-my $first = eval { $late->{client}->read_answer(30) } || { status => 0 };
+is eval { $second->read_answer->{json}{finishReason} }, 'stop', 'asleep: another process goes on';
+my $first = eval { $late->{client}->read_answer } || { status => 0 };
 isnt $first->{status}, 200, '... the late one is refused';
 ok $httpd->wait_log(qr/MA300[15]/, 20), '... as the log says';
 is $httpd->effects($late->{run})->{1}, 1, '... the effect is there once';

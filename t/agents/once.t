@@ -16,7 +16,16 @@ my $rounds = $ENV{CRASH} ? $ENV{ROUNDS} || 20 : 1;
 
 plan tests => 4 * 3 + 3 + 3 + 2 * $rounds;
 
-my $up    = Upstream->start(port => 0);
+# what is said with HOLD stands at a gate behind its calls, the first time
+my $held;
+my $up    = Upstream->start(port => 0, script => sub {
+    my $asked    = $_[0]{json} || {};
+    my @messages = @{ $asked->{messages} || [] };
+    return undef if !@messages || $messages[-1]{role} ne 'tool' || $held
+        || !grep { Upstream::text_of($_->{content}) =~ /^HOLD/ } @messages;
+    $held = 1;
+    return [gate => 1, @{ Upstream::answer($_[0], {}) }];
+});
 my $id    = "once-$$";
 my $json  = JSON::PP->new->canonical;
 my $httpd = Ledger->start(name => 'once', steps => 1, env => { MASTRA_TEST_KEY => 'sk-test' },
@@ -107,13 +116,14 @@ after_commit('an agent in a workflow', $run, sub {
 # --- a run that a person's decision took up: its state is not stored before its end
 
 $run = "$id-asked";
-my $body = { runId => $run, messages => 'PACE:4000 ' . steps([['asked', at($run, 1)]]),
+my $body = { runId => $run, messages => 'HOLD ' . steps([['asked', at($run, 1)]]),
     memory => { thread => "t-$run", resource => $id } };
 my $call = $httpd->api_post('/agents/asker/generate', $body)->{json}{suspendPayload}{toolCallId};
 my $decision = { runId => $run, toolCallId => $call };
 my $client   = MastraClient->new(port => $httpd->port);
 $client->send_request(POST => '/api/agents/asker/approve-tool-call', json => $decision);
 ok wait_for(sub { written($run)->{1} }, 30), 'a call that was approved has written';
+$up->gated or die 'the model was not asked for its answer';
 kill_children();
 my $answer;
 wait_for(sub { $answer = eval { $httpd->api_post('/agents/asker/approve-tool-call-generate', $decision) };
@@ -127,8 +137,13 @@ $run = "$id-bad";
 begin($run, steps([['write', at($run, 1)], ['write', at($run, 1)]], [['write', at($run, 2)]], [['write', at($run, 2)]]));
 ok wait_for(sub { answered($run) }, 30), 'a run writes the same more than once';
 is_deeply written($run), { 1 => 2, 2 => 2 }, '... each call counts';
-my $notes = $httpd->api_post('/tools/notes/execute', { data => {} })->{json};
-is_deeply [grep { $_->{run} !~ /-flow$/ } @$notes], [], '... and agents keep nothing of it when they are over';
+# an answer is stored before the run is over
+my @notes;
+wait_for(sub {
+    @notes = grep { $_->{run} !~ /-flow$/ } @{ $httpd->api_post('/tools/notes/execute', { data => {} })->{json} };
+    return !@notes;
+});
+is_deeply \@notes, [], '... and agents keep nothing of it when they are over';
 
 # --- any moment: one process, or all
 

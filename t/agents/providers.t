@@ -88,7 +88,7 @@ my %url    = map { $_->[0] => "http://127.0.0.1:" . $_->[1]->port }
 my $limits = mpm() eq 'prefork' ? "StartServers 3\nMinSpareServers 3\nMaxRequestWorkers 8\n"
     : "StartServers 3\nThreadsPerChild 5\nMinSpareThreads 10\nMaxSpareThreads 20\nMaxRequestWorkers 20\n";
 
-my $httpd = Served->start(name => 'providers', provider => 'timeout=3s', limits => $limits, env => {
+my $httpd = Served->start(name => 'providers', provider => 'timeout=30s', limits => $limits, env => {
         ANTHROPIC_BASE_URL => $url{c}, ANTHROPIC_API_KEY => 'ak-1',
         GOOGLE_BASE_URL => "$url{g}/v1beta", GOOGLE_API_KEY => 'gk-1',
         GROQ_BASE_URL => "$url{k}/openai/v1", GROQ_API_KEY => 'grk-1',

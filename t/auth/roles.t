@@ -159,7 +159,7 @@ my @bad = (
     ['MastraRole', qr/MastraRole takes a role and the permissions/],
     ['MastraRole r agents', qr/MastraRole r: agents is no permission such as agents:execute/],
     ["MastraAuth jwt secret=env:T_SECRET\nMastraRole r agents:", qr/agents: is no permission/],
-    ['MastraAuthOwner sub', qr/MastraAuthOwner, MastraRole and MastraAuthProtected are about users/],
+    ['MastraAuthOwner sub', qr/httpd\.conf:\d+: MastraAuthOwner: it is about users/],
     ["<Location /x>\nRequire mastra-permission\n</Location>", qr/Require mastra-permission takes permissions/],
     ["<Location /x>\nRequire mastra-permission agents:*\n</Location>", qr/agents:\* is no permission/],
 );

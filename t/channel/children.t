@@ -135,9 +135,8 @@ for my $pid (keys %watch) {
     my @end = $httpd->until_frame($watch{$pid}, sub { $_[0]{type} eq 'abort' });
     is scalar(grep { $_->{json}{type} eq 'abort' } @end), 1, '... which each subscriber hears';
 }
+like +($httpd->stored($thread))[-1], qr/^assistant: Echo: SILENT seven/, '... what had come is stored';
 ok wait_for(sub { $httpd->model->stats->{busy} == 0 }), '... and the model is left alone';
-ok wait_for(sub { ($httpd->stored($thread))[-1] =~ /^assistant: Echo: SILENT seven/ }),
-    '... what had come is stored';
 $_->leave for values %watch;
 
 # --- much, and slowly read

@@ -167,7 +167,7 @@ for my $n (1 .. $many) {
     push @watchers, $client;
 }
 my %open = map { $_->socket => $_ } @watchers;
-my $until = time + 40;
+my $until = time + 120;
 while (%open && time < $until) {
     for my $socket (IO::Select->new(map { $_->socket } values %open)->can_read(1)) {
         my $n = sysread $socket, $open{$socket}{in}, 65536, length $open{$socket}{in};

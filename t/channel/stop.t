@@ -10,9 +10,20 @@ use Time::HiRes qw(sleep time);
 
 plan tests => 14;
 
-my $httpd = Channel->start(name => 'stop', children => 2, conf => 'MastraStopLimit 8');
+my $httpd = Channel->start(name => 'stop', children => 2, conf => 'MastraStopLimit 60');
 my $n = 0;
 sub thread { return "stop-$$-" . ++$n }
+
+# For the children that come from now on.
+sub set_limit {
+    my ($seconds) = @_;
+    my $file = $httpd->dir . '/httpd.conf';
+    open my $in, '<', $file or die "$file: $!";
+    my $conf = do { local $/; <$in> } =~ s/^MastraStopLimit \K\d+/$seconds/mr;
+    open my $out, '>', $file or die "$file: $!";
+    print $out $conf;
+    close $out or die "$file: $!";
+}
 
 # --- a graceful restart lets a run end
 
@@ -20,13 +31,14 @@ my $thread = thread();
 my @old = $httpd->children;
 $httpd->say($thread, 'GATE a b');
 $httpd->model->gated or die 'the model was not asked';
+set_limit(5);
 $httpd->graceful;
 wait_for(sub {
     my %old = map { $_ => 1 } @old;
     return grep { !$old{$_} } $httpd->children;
 });
 $httpd->model->go_all;
-ok wait_for(sub { ($httpd->stored($thread))[-1] eq 'assistant: Echo: GATE a b' }),
+ok wait_for(sub { join('|', $httpd->stored($thread)) =~ /\|assistant: Echo: GATE a b\z/ }),
     'a run without any connection ends in spite of a graceful restart';
 ok $httpd->replaced(\@old), '... and then its child goes';
 
@@ -35,13 +47,13 @@ ok $httpd->replaced(\@old), '... and then its child goes';
 $thread = thread();
 @old    = $httpd->children;
 my $watch = $httpd->watch($thread);
-$httpd->say($thread, 'PACE:400 ' . join ' ', 1 .. 150);
+$httpd->say($thread, 'PACE:400 ' . join ' ', 1 .. 400);
 $httpd->call('queue-message', $thread, message => 'for the next');
 $httpd->until_frame($watch, sub { ($_[0]{payload}{text} // '') eq '2 ' });
 $httpd->graceful;
 my $start  = time;
-my @frames = eval { $watch->frames };
-cmp_ok time - $start, '<', 50, 'a long run is cut';
+my @frames = eval { $watch->frames(120) };
+cmp_ok time - $start, '<', 100, 'a long run is cut';
 is join(' ', (types(@frames))[-1]), '[DONE]', 'its subscriber is sent away in order';
 ok $httpd->replaced(\@old), '... and its child goes';
 ok wait_for(sub { join('|', $httpd->stored($thread)) =~ /\|assistant: Echo: for the next\z/ }),

@@ -97,24 +97,33 @@ is $messages[0]{content}{metadata}{signal}{metadata}{clientMessageId}, $id,
 
 # --- while the run goes on: another message, another window, reloading, stopping
 
-say('SLOW a b c d');
-$httpd->until_frame($watch, sub { ($_[0]{payload}{text} // '') eq 'SLOW ' });
+# A message whose answer stands still behind its second word.
+sub say_slowly {
+    my ($text) = @_;
+    say("GATE $text");
+    $httpd->model->gated or die 'the model was not asked';
+    $httpd->model->go for 1 .. 2;
+    return $httpd->until_frame($watch, sub { ($_[0]{payload}{text} // '') eq 'GATE ' });
+}
+
+say_slowly('a b c d');
 my $second = subscribe();
 $second->next_frame;
 ($answer) = say('more');
-my $text = 'user: SLOW a b c d|model: Echo: SLOW a b c d|user: more|model: Echo: more';
+$httpd->model->go_all;
+my $text = 'user: GATE a b c d|model: Echo: GATE a b c d|user: more|model: Echo: more';
 is join('|', said($httpd->until_finish($second))), $text, 'a second window sees the run from its '
     . 'beginning';
 like join('|', said($httpd->until_finish($watch))), qr/user: more\|model: Echo: more$/,
     '... and the first what came';
 $second->leave;
 
-say('SLOW e f g h');
-$httpd->until_frame($watch, sub { ($_[0]{payload}{text} // '') eq 'SLOW ' });
+say_slowly('e f g h');
 $watch->leave;
 $watch = subscribe();
 $watch->next_frame;
-is join('|', said($httpd->until_finish($watch))), 'user: SLOW e f g h|model: Echo: SLOW e f g h',
+$httpd->model->go_all;
+is join('|', said($httpd->until_finish($watch))), 'user: GATE e f g h|model: Echo: GATE e f g h',
     'a page that is loaded again shows the run that goes on';
 
 say('SILENT i j k l m n');
@@ -127,11 +136,11 @@ ok wait_for(sub { page()->{json}{messages}[-1]{role} eq 'assistant' }, 3),
 
 # --- nobody watches
 
-say('SLOW o p');
-$httpd->until_frame($watch, sub { $_[0]{type} eq 'text-delta' });
+say_slowly('o p');
 $watch->leave;
+$httpd->model->go_all;
 ok wait_for(sub { join('', map { $_->{text} // '' }
-    @{ page()->{json}{messages}[-1]{content}{parts} }) eq 'Echo: SLOW o p' }, 5),
+    @{ page()->{json}{messages}[-1]{content}{parts} }) eq 'Echo: GATE o p' }, 5),
     'a run goes on when its page is closed';
 
 # --- a tool that asks

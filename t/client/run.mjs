@@ -223,7 +223,7 @@ async function subscribed(threadId) {
     },
   });
   const until = type => new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`no ${type} after ${types(seen)}`)), 10000);
+    const late = setTimeout(() => reject(new Error(`no ${type} after ${types(seen)}`)), 60000);
     const look = () => {
       const at = seen.findIndex(chunk => chunk.type === type);
       if (at >= 0) {
@@ -255,7 +255,8 @@ await test('a message to a thread is answered to its subscribers', async () => {
 
 await test('... those that come while it runs, too', async () => {
   const watcher = await subscribed(channel);
-  const first = await weather.sendMessage({ message: 'SLOW one two three', ...target });
+  // five seconds in which three more have to come
+  const first = await weather.sendMessage({ message: `SLOW ${'word '.repeat(11)}`, ...target });
   await watcher.until('text-start');
   const into = await weather.sendMessage({ message: 'into', ...target });
   const behind = await weather.queueMessage({ message: 'behind', ...target });
@@ -272,7 +273,7 @@ await test('... those that come while it runs, too', async () => {
 
 await test('... until its run is aborted', async () => {
   const watcher = await subscribed(channel);
-  await weather.sendMessage({ message: 'SLOW one two three four five', ...target });
+  await weather.sendMessage({ message: `SLOW ${'word '.repeat(100)}`, ...target });
   await watcher.until('text-start');
   assert.deepEqual(await weather.abortThread(target), { aborted: true });
   await watcher.until('abort');
@@ -403,7 +404,7 @@ await test('a workflow is made, scheduled and deleted', async () => {
 await test('a request that is given up ends', async () => {
   const stopper = new AbortController();
   const impatient = new MastraClient({ baseUrl, retries: 0, abortSignal: stopper.signal });
-  const response = await impatient.getAgent('plain-agent').stream('SLOW one two three four five');
+  const response = await impatient.getAgent('plain-agent').stream(`SLOW ${'word '.repeat(100)}`);
   setTimeout(() => stopper.abort(), 100);
   await assert.rejects(chunks(response));
 });

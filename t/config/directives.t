@@ -51,7 +51,7 @@ my @bad = (
     ['MastraMode fast', qr/MastraMode must be production or development, not fast/],
     ['MastraDurability some', qr/MastraDurability must be full or normal, not some/],
     (map { ["MastraApiPrefix $_", qr/MastraApiPrefix must be a path such as \/api/] }
-            'api', '/', '/api/', '/a//b', '/a%20b'),
+            'api', '/', '/api/', '/a//b', '/a%20b', '/api/../x', '/./api'),
     (map { ["MastraTimeout $_", qr/MastraTimeout must be a time such as 30s/] } 'long', 'soon', 'min', '-1'),
     (map { ["MastraBodyLimit $_", qr/MastraBodyLimit must be a size up to 1G/] }
             'big', '0', '4.5X', '2G', '1MM', 'nan', 'inf'),
@@ -61,7 +61,7 @@ my @bad = (
     ['MastraJobThreads 1', qr/MastraJobThreads must be a number from 2 to 256, not 1/],
     ['MastraModelProvider own provider:absent', qr/no module offers "absent"/],
     (map { ["MastraSelfURL $_", qr/MastraSelfURL must be a scheme, a host and a port/] }
-            'localhost:80', 'ftp://x', 'http://x/path', 'http://'),
+            'localhost:80', 'ftp://x', 'http://x/path', 'http://', 'http://x:99999', 'http://x:80a'),
     ['MastraOutboundAllow 10.0.0.0/99', qr/MastraOutboundAllow 10\.0\.0\.0\/99: \w/],
     ["<VirtualHost *:1>\nMastraStopLimit 5\n</VirtualHost>", qr/MastraStopLimit cannot occur within <VirtualHost>/],
     ["<Directory />\nMastraEngine On\n</Directory>", qr/MastraEngine cannot occur within <Directory>/],
@@ -69,6 +69,10 @@ my @bad = (
     ["MastraModelProvider x nokind", qr/MastraModelProvider x: there is no kind .nokind./],
     ['MastraModelProvider x openai notaurl', qr/MastraModelProvider x: there is no option notaurl/],
     ['MastraModelProvider x openai ftp://x/', qr/MastraModelProvider x: \w/],
+    (map { ["MastraModelProvider x openai http://h:$_/v1", qr/the port in the URL 'http:.*' is not a number/] }
+            '99999', 'abc', '0'),
+    [sprintf($tool, 'MastraExecute http url=http://h:99999/'),
+        qr/httpd\.conf:\d+: "execute\.url": its port is not a number/],
     ['MastraModelProvider x openai key=sk-12345', qr/key= must be env:NAME/],
     ['MastraModelProvider x openai header=bad', qr/header= must be Name:value/],
     ['MastraModelProvider x openai header=A:env:MASTRA_TEST_MISSING',
@@ -88,9 +92,20 @@ my @bad = (
     [sprintf($tool, "MastraInputSchema '{bad'"), qr/MastraInputSchema is not JSON: Expected property/],
     [sprintf($tool, 'MastraExecute'), qr/MastraExecute takes a kind and key=value/],
     [sprintf($tool, 'MastraExecute uri x'), qr/MastraExecute takes key=value after the kind/],
-    ['MastraProject /nowhere/at/all', qr/\/nowhere\/at\/all: is no directory that can be read/],
+    ['MastraProject /nowhere/at/all', qr/\/nowhere\/at\/all is no directory that can be read/],
     ["DBDriver sqlite3\nDBDParams \":memory:\"", qr/must name a file/],
     ["DBDriver freetds\nDBDParams x", qr/DBDriver|freetds/],
+    # faults that are found when all directives are read have their lines, too
+    ['MastraProject /nowhere/at/all', qr/httpd\.conf:\d+: MastraProject: /],
+    ['MastraModelProvider x openai http://h/v1 "header=A b:c"', qr/httpd\.conf:\d+: MastraModelProvider x: /],
+    ["MastraRoute GET /a /b\n<VirtualHost *:1>\n\nMastraRoute GET /x agent:none\nMastraRoute GET /z /b\n</VirtualHost>",
+        qr/httpd\.conf:(\d+): MastraRoute GET \/x: there is no agent none/],
+    ["<IfModule mod_mastra.c>\nMastraRoute GET /api/x /b\n</IfModule>",
+        qr/httpd\.conf:\d+: MastraRoute GET \/api\/x: it is below \/api/],
+    ['MastraMiddleware path=/q /api/x', qr/httpd\.conf:\d+: MastraMiddleware path=\/q \/api\/x: /],
+    ['MastraRole r *', qr/httpd\.conf:\d+: MastraRole: it is about users, whom only a line of MastraAuth/],
+    ["DBDriver sqlite3\nDBDParams \":memory:\"", qr/httpd\.conf:\d+: DBDParams: it must name a file/],
+    ['MastraStudioBase /api', qr/httpd\.conf:\d+: MastraStudioBase: \/api lies below MastraApiPrefix/],
     # faults of what a container defines are told by its lines
     [sprintf($workflow, ''), qr/httpd\.conf:\d+: "graph.*no tool "t"/],
     [sprintf($workflow, 'MastraStep x'), qr/MastraStep is not JSON/],

@@ -83,9 +83,36 @@ my @faults = (
         qr{workflows/w\.json:12: "graph\.1\.id": another step has the id}, 'an id that is there twice'],
     ['workflows/w.json', $workflow =~ s/: 10/: "long"/r,
         qr{workflows/w\.json:13: "graph\.1\.duration": must be a number}, 'a sleep without end'],
+    ['agents/a/agent.json', $agent =~ s/"A"/7/r,
+        qr{agents/a/agent\.json:2: "name": .*expected string}, 'a name that is no text'],
+    ['agents/a/agent.json', $agent =~ s{\}\s*\z}{,\n"memory": "on"\n\}}r,
+        qr{agents/a/agent\.json:6: "memory": must be object or boolean or null}, 'a memory that is none'],
+    ['agents/a/agent.json',
+        $agent =~ s{\}\s*\z}{, "defaultOptions": \{ "modelSettings": \{\n"temperature": "hot" \} \} \}}r,
+        qr{agents/a/agent\.json:6: "defaultOptions\.modelSettings\.temperature": .*expected number},
+        'a setting of a wrong type'],
+    ['tools/t.json', $tool =~ s{\}\s*\z}{, "requireApproval": "yes" \}}r,
+        qr{tools/t\.json:10: "requireApproval": .*expected boolean}, 'an approval that would not be asked for'],
+    ['tools/t.json', $tool =~ s{("/tools/x")}{$1,\n"timeout": "5s"}r,
+        qr{tools/t\.json:9: "execute\.timeout": .*expected number}, 'a time with a unit'],
+    ['workflows/w.json', $workflow =~ s{"toolId": "t"}{"toolId": "t", "options": \{ "retries": "x" \}}r,
+        qr{workflows/w\.json:8: "graph\.0\.options\.retries": .*expected}, 'retries that are no number'],
 );
 
-plan tests => 2 * @faults + 19;
+# members that nobody reads: the definition is used, and they are told
+my @idle = (
+    ['agents/a/agent.json', $agent =~ s/"name"/"nmae"/r, qr{agents/a/agent\.json:2: "nmae": }, 'a misspelt member'],
+    ['agents/a/agent.json', $agent =~ s{\}\s*\z}{, "memory": \{ "options": \{\n"lastMesages": 3 \} \} \}}r,
+        qr{agents/a/agent\.json:6: "memory\.options\.lastMesages": }, '... further inside'],
+    ['agents/a/agent.json', $agent =~ s{\}\s*\z}{, "inputProcessors": ["x"] \}}r,
+        qr{agents/a/agent\.json:5: "inputProcessors": }, 'a part of Mastra that is not served'],
+    ['tools/t.json', $tool =~ s/"uri": "/"adress": "x", "uri": "/r, qr{tools/t\.json:8: "execute\.adress": },
+        'what no tool has'],
+    ['workflows/w.json', $workflow =~ s/"id": "nap"/"id": "nap", "opts": { "concurency": 2 }/r,
+        qr{workflows/w\.json:12: "graph\.1\.opts\.concurency": }, 'what no step has'],
+);
+
+plan tests => 2 * @faults + 2 * @idle + 21;
 
 my $number = 0;
 
@@ -114,6 +141,17 @@ for (@faults) {
     isnt $status, 0, "$name is refused";
     like $said, $sentence, '... with its place';
 }
+
+for (@idle) {
+    my ($file, $text, $sentence, $name) = @$_;
+    my (undef, $said) = project($file => $text)->configtest;
+    like $said, qr/MA611: \S*$sentence/, "$name is told";
+    unlike $said, qr/MA630: \S*$sentence/, '... and no fault';
+}
+my ($rv, $words) = project('agents/a/agent.json' => $agent =~ s{\}\s*\z}{, "inputProcessors": null \}}r,
+    'tools/t.json' => $tool =~ s/"uri"/"provider"/r =~ s{"uri": "/tools/x"}{"provider": "none", "own": 1}r)->configtest;
+unlike $words, qr/MA611/, 'what is off, and what a provider of another module reads, is passed over';
+like $words, qr/no module offers "none"/, '... whether that module is there or not';
 
 my ($status, $said) = project('agents/a/agent.json' => '{', 'tools/t.json' => '{')->configtest;
 like $said, qr{agents/a/agent\.json:1: .*}, 'all faults are told at once';

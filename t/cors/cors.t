@@ -134,7 +134,7 @@ my @bad = (
     ['MastraCorsHeaders "X Y"', qr/this is no name of a header or a method/],
     (map { ["MastraCorsMaxAge $_", qr/MastraCorsMaxAge must be a time up to a day/] } 'long', '2d', '-1'),
     ["MastraAuth httpd\nMastraCorsCredentials On",
-        qr/MastraCorsCredentials On with any origin would let every page act as the user/],
+        qr/MastraCorsCredentials On: with any origin, every page could act as the user/],
 );
 for (@bad) {
     my ($conf, $why) = @$_;

@@ -128,7 +128,7 @@ sub watch {
 # Reads frames until one matches: all that came, that one last; dies when the time is up.
 sub until_frame {
     my ($self, $client, $test, $seconds) = @_;
-    my $until = time + ($seconds // 60);
+    my $until = time + ($seconds // 120);
     my @frames;
     while (my $frame = $client->next_frame($until - time)) {
         push @frames, $frame;
@@ -158,8 +158,12 @@ sub rest {
 
 sub messages {
     my ($self, $thread) = @_;
-    return @{ $self->api_get("/memory/threads/$thread/messages?agentId=weather-agent"
-        . '&perPage=1000')->{json}{messages} || [] };
+    my $answer;
+    MastraTest::wait_for(sub {
+        $answer = $self->api_get("/memory/threads/$thread/messages?agentId=weather-agent&perPage=1000");
+        return $answer->{status} != 503;
+    });
+    return @{ $answer->{json}{messages} || [] };
 }
 
 # Their texts, each with its role before it.

@@ -257,15 +257,17 @@ sub freeze {
     die "process $pid always has the database's lock";
 }
 
-# Whatever wants to write to the database waits while the code runs: for less than five seconds.
+# Whatever wants to write to the database, on PostgreSQL to the table of runs or another one, waits
+# while the code runs: for less than five seconds.
 sub while_locked {
-    my ($self, $code) = @_;
+    my ($self, $code, $table) = @_;
+    $table //= 'mastra_x_runs';
     if ($self->{params}) {
         open my $psql, '|-', 'psql', $self->{params}, '-X', '-q', '-o', '/dev/null' or die "psql: $!";
         $psql->autoflush(1);
-        print $psql "BEGIN; LOCK TABLE mastra_x_runs IN EXCLUSIVE MODE;\n";
+        print $psql "BEGIN; LOCK TABLE $table IN EXCLUSIVE MODE;\n";
         MastraTest::wait_for(sub { Postgres::psql($self->{params}, 'SELECT 1 FROM pg_locks WHERE granted '
-            . "AND mode = 'ExclusiveLock' AND relation = 'mastra_x_runs'::regclass") }, 10);
+            . "AND mode = 'ExclusiveLock' AND relation = '$table'::regclass") }, 10);
         my @said = $code->();
         # processes that the code has made have this end of the pipe, too
         print $psql "ROLLBACK;\n\\q\n";

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use Carp qw(croak);
 use File::Path qw(make_path);
 use IO::Socket::INET;
+use List::Util qw(min);
 use MastraLog;
 use Postgres ();
 use MastraTest ();
@@ -188,7 +189,23 @@ sub up {
         $self->stop;
         croak "httpd did not start:\n" . $self->log;
     }
+    # it has a port before it has children
+    my $n = $self->start_servers;
+    MastraTest::wait_for(sub { (() = $self->children) >= $n })
+        or croak "httpd has not made $n children:\n" . $self->log;
     return $self;
+}
+
+# How many children it begins with.
+sub start_servers {
+    my $self = shift;
+    open my $fh, '<', "$self->{dir}/httpd.conf" or die "httpd.conf: $!";
+    my %said = (startservers => 1);
+    /^\s*(StartServers|ServerLimit|MaxRequestWorkers|ThreadsPerChild)\s+(\d+)/i and $said{ lc $1 } = $2
+        while <$fh>;
+    my $per_child = $self->{mpm} eq 'prefork' ? 1 : $said{threadsperchild} || 25;
+    return min($said{startservers}, $said{serverlimit} // (),
+        $said{maxrequestworkers} ? int($said{maxrequestworkers} / $per_child) || 1 : ());
 }
 
 sub pid      { $_[0]{pid} }

@@ -303,7 +303,7 @@ static void answer(mastra_model_task_t *task)
         flood(task);
     }
     else if (says(task, "slowly")) {
-        say_words(task, 50, 100);
+        say_words(task, 600, 100);
     }
     else if (says(task, "never")) {
         task->on_cancel(task, wake_cb, NULL);

@@ -78,9 +78,9 @@ END
 
 # --- what cannot be configured
 
-for (['provider:none', qr/MastraAuth provider:none: no module offers "none"; there is: .*sample/],
+for (['provider:none', qr/MastraAuth: provider:none: no module offers "none"; there is: .*sample/],
     ['provider:', qr/MastraAuth provider:: a provider has a name/],
-    ['provider:sample bad=1', qr/MastraAuth provider:sample: bad= is refused/],
+    ['provider:sample bad=1', qr/MastraAuth: provider:sample: bad= is refused/],
     ['provider:sample-judge', qr/its module knows no callers/],
     ['provider:sample-other-major', qr/compiled for version 2\.0 .* has 1\.0/],
     ['httpd authorize=provider:none', qr/authorize=provider:none: no module offers/],

@@ -6,7 +6,7 @@ use warnings FATAL => 'all';
 use Apache::Test '-withtestmore';
 use MastraTest;
 use Sample;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(time);
 
 plan tests => 2 * 14 + 7;
 
@@ -44,11 +44,11 @@ for my $order (qw(before after)) {
         $says->('... and are found');
 
     # --- calls in C meanwhile
-    my $done    = $httpd->counts->{done};
+    my ($done, $begun) = @{ $httpd->counts }{qw(done begun)};
     my $waiting = send_to($httpd, '/sample/generate?id=threaded', { messages => 'slowly' });
     my ($open)  = $httpd->ask('open', { messages => 'slowly' }, id => 'threaded', n => 3);
     is $open->{begun}, 3, $says->('calls in C are open');
-    sleep 0.3;
+    $httpd->reached(begun => $begun + 4);
     @before = $httpd->children;
     $httpd->graceful;
     like $waiting->read_answer->{body}, qr/"rv":"(?:aborted|ok)"/, $says->('one that waits ends');
@@ -56,10 +56,11 @@ for my $order (qw(before after)) {
     ok $httpd->reached(done => $done + 3), $says->('those with callbacks end, too');
 
     # --- at once
-    send_to($httpd, '/api/tools/patient/execute', { data => { do => 'never' } });
-    send_to($httpd, '/sample/generate?id=threaded', { messages => 'slowly' });
+    $begun = $httpd->counts->{begun};
+    my @clients = (send_to($httpd, '/api/tools/patient/execute', { data => { do => 'never' } }),
+        send_to($httpd, '/sample/generate?id=threaded', { messages => 'slowly' }));
     $httpd->ask('open', { messages => 'slowly' }, id => 'threaded', n => 3);
-    sleep 0.3;
+    $httpd->reached(begun => $begun + 5);
     $start = time;
     kill TERM => $httpd->pid;
     is $httpd->wait_exit(10), 0, $says->('told to leave at once, it leaves');

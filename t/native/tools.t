@@ -111,6 +111,8 @@ for my $order (qw(before after)) {
     ok $httpd->reached(cancelled => 3), $says->('... and told so');
 
     # --- a client that reads slowly holds the model back
+    # who was told to end counts that before it returns
+    wait_for(sub { my $counts = $httpd->counts; $counts->{begun} == $counts->{returned} });
     my $returned = $httpd->counts->{returned};
     my $slow = $httpd->stream('/agents/threaded/stream', { messages => 'flood' });
     select undef, undef, undef, 0.5;

@@ -65,6 +65,7 @@ $before = $up->stats->{cancelled};
 $client = $httpd->ask("$A/network", body('GATE ROUTE:net-helper:agent:x; go'));
 $client->read_head;
 $client->next_frame;
+$up->gated or die 'the model was not asked';
 $client->leave;
 ok wait_for(sub { $up->stats->{cancelled} > $before }, 10), 'so is the model that chooses';
 $client = $httpd->ask("$A/network", body('ROUTE:net-flow:workflow:{"n":1}; go'));

@@ -42,7 +42,7 @@ sub ask {
 sub until_type {
     my ($client, $type) = @_;
     my @frames;
-    my $until = time + 30;
+    my $until = time + 90;
     while (my $frame = time < $until && eval { $client->next_frame(30) }) {
         push @frames, $frame->{json} if ref $frame->{json};
         last if ref $frame->{json} && $frame->{json}{type} eq $type;

@@ -17,7 +17,7 @@ for my $way (@ways) {
     # --- a graceful restart, answers shorter than the limit
     my $httpd  = Exchange->start(hold => $way, stop => 60);
     my @before = $httpd->children;
-    my @open   = map { $httpd->ask('/x?n=10&ms=300') } 1 .. 3;
+    my @open   = map { $httpd->ask('/x?n=10&ms=500') } 1 .. 3;
     $_->read_head for @open;
     $httpd->graceful;
     sleep 0.7;
@@ -32,6 +32,13 @@ for my $way (@ways) {
     my $log   = $httpd->log;
     $whole += $1 while $log =~ /stopped answering: (\d+) answers? were completed, 0 .* 0 cut/g;
     is $whole, 3, $says->('... and how it ended');
+
+    # --- a graceful stop
+    my $last = $httpd->ask('/x?n=5&ms=100');
+    $last->read_head;
+    $httpd->graceful_stop;
+    is scalar(my @rest = $last->frames), 6, $says->('a graceful stop lets an answer end');
+    is $httpd->wait_exit(10), 0, $says->('... and stops');
     $httpd->stop;
 
     # --- answers longer than the limit
@@ -57,13 +64,6 @@ for my $way (@ways) {
         while $log =~ /(\d+) ended early with a good-bye, (\d+) cut/g;
     is "$bye $cut", '2 1', $says->('the log has the sums');
     is $httpd->request(GET => '/x?n=1&ms=10')->{status}, 200, $says->('and all goes on');
-
-    # --- a graceful stop
-    my $last = $httpd->ask('/x?n=5&ms=100');
-    $last->read_head;
-    $httpd->graceful_stop;
-    is scalar(my @rest = $last->frames), 6, $says->('a graceful stop lets an answer end');
-    is $httpd->wait_exit(10), 0, $says->('... and stops');
     $httpd->stop;
 
     # --- at once

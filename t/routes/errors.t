@@ -20,25 +20,29 @@ Alias "/scripts/" "$top/t/project/scripts/"
 MastraRoute POST /ask agent:up-agent
 MastraRoute POST /text agent:up-agent as=text
 MastraRoute POST /tell /scripts/tell.lua
-MastraTimeout 2s
 MastraBodyLimit 2000
 END
 my @errors = (qr/MA3002/, qr/MA601/, qr/MA660/, qr/MA600/, qr/lua/);
 
 # --- by us
-my $plain = Served->start(name => 'limits', conf => $common);
-$plain->expect_log($_) for @errors;
+my $brief = Served->start(name => 'brief', conf => $common . "MastraTimeout 2s\n");
+$brief->expect_log($_) for @errors;
 my $start  = time;
-my $answer = $plain->api_post('/agents/up-agent/generate', { messages => 'MUTE' });
+my $answer = $brief->api_post('/agents/up-agent/generate', { messages => 'MUTE' });
 is $answer->{status}, 504, 'an answer that takes too long';
 cmp_ok time - $start, '<', 40, '... ends in time';
-is $plain->request(POST => '/ask', json => { messages => 'MUTE' })->{status}, 504,
+is $brief->request(POST => '/ask', json => { messages => 'MUTE' })->{status}, 504,
     '... that of a route, too';
-my $slow = $plain->api_post('/tools/slow-tool/execute', { data => { ms => 8000 } });
+my $slow = $brief->api_post('/tools/slow-tool/execute', { data => { ms => 5000 } });
 is $slow->{status}, 504, '... and that of a tool';
-my @frames = $plain->stream('/agents/up-agent/stream',
+my @frames = $brief->stream('/agents/up-agent/stream',
     { messages => 'PACE:300 ' . join ' ', map { "w$_" } 1 .. 10 })->frames;
 like text_of_frames(@frames), qr/w10/, 'a stream may take longer';
+$brief->stop;
+
+# all others have time: a model that is not there is asked for up to two seconds
+my $plain = Served->start(name => 'limits', conf => $common);
+$plain->expect_log($_) for @errors;
 @frames = $plain->stream('/agents/up-agent/stream', { messages => 'CUT one two three four' })
     ->frames;
 like types(@frames), qr/error step-finish finish \[DONE\]$/, 'one that fails says so and ends';

@@ -50,26 +50,35 @@ sub timed {
 
 sub slow { my ($path, $ms, @more) = @_; return timed(POST => $path, json => { ms => $ms }, @more) }
 
-my ($answer, $took) = slow('/lua', 100);
+# What takes no time may take two seconds where all are busy: it is asked for again.
+sub fast {
+    my @ask = @_;
+    my $seen;
+    wait_for(sub { $seen = request(@ask); return $seen->{status} != 504 });
+    return $seen;
+}
+
+my $took;
+my $answer = fast(POST => '/lua', json => { ms => 100 }, port => $httpd->port);
 is "$answer->{status} $answer->{json}{waited}", '200 100', 'a script that is fast enough';
 
 # what takes so much longer than the limit that a client which had to wait would show it
 for (['/lua', 'a script'], ['/proxied', 'a server behind']) {
     my ($path, $what) = @$_;
-    ($answer, $took) = slow($path, 10000, headers => [Origin => 'https://a.example', 'X-Request-Id' => 'mine']);
+    ($answer, $took) = slow($path, 15_000, headers => [Origin => 'https://a.example', 'X-Request-Id' => 'mine']);
     is "$answer->{status} $answer->{body}", "504 $late", "$what that takes too long";
     cmp_ok $took, '>=', 2, '... is given its time';
-    cmp_ok $took, '<', 9.5, '... and not waited for';
+    cmp_ok $took, '<', 14.5, '... and not waited for';
     is $answer->{headers}{'x-request-id'}, 'mine', '... told with the id';
     is $answer->{headers}{'access-control-allow-origin'}, $path eq '/lua' ? 'https://a.example' : '*',
         '... so that pages can read it';
     is $answer->{headers}{connection}, 'close', '... on a connection that ends';
     is $answer->{headers}{'content-type'}, 'application/json', '... in the usual form';
 }
-($answer, $took) = timed(GET => '/cgi-slow?10');
+($answer, $took) = timed(GET => '/cgi-slow?15');
 is "$answer->{status} $answer->{body}", "504 $late", 'a CGI script that takes too long';
-cmp_ok $took, '<', 9.5, '... is not waited for';
-($answer) = timed(GET => '/cgi-slow?0');
+cmp_ok $took, '<', 14.5, '... is not waited for';
+$answer = fast(GET => '/cgi-slow?0', port => $httpd->port);
 is "$answer->{status} $answer->{body}", "200 after 0\n", 'one that is fast';
 ($answer, $took) = timed(HEAD => '/cgi-slow?5');
 is "$answer->{status} $answer->{body}", '504 ', 'HEAD is answered without a body';
@@ -92,14 +101,14 @@ $said .= ($client->next_frame || last)->{data} for 1 .. 9;
 is $said, '123456789', '... goes on';
 cmp_ok time - $asked, '>', 2, '... beyond the limit';
 $client->leave;
-($answer) = timed(GET => '/none');
+$answer = fast(GET => '/none', port => $httpd->port);
 is $answer->{status}, 404, 'httpd has words of its own for what is not there';
 
 # --- where httpd must send it itself
 
 $answer = request(POST => '/lua', json => { ms => 3000 }, tls => 1, port => $secure);
 is "$answer->{status} $answer->{body}", "504 $late", 'with TLS it is told when the script answers';
-$answer = request(POST => '/lua', json => { ms => 10 }, tls => 1, port => $secure);
+$answer = fast(POST => '/lua', json => { ms => 10 }, tls => 1, port => $secure);
 is $answer->{status}, 200, '... and not before its time';
 
 ok $httpd->wait_log(qr/POST \/lua 504 \d+ms mine/, 15), 'the log says so';

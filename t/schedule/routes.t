@@ -24,15 +24,17 @@ sub settled {
 # --- made
 
 my $now    = int(time * 1000);
+# hours away, so that nothing fires, and no day begins, while this runs
+my $hour   = (gmtime $now / 1000 + 6 * 3600)[2];
 my $answer = api_post('/schedules', { id => $id, workflowId => 'simple-workflow', inputData => { n => 1 },
-    cron => '0 0 * * *', timezone => 'UTC', metadata => { a => 1 } });
+    cron => "0 $hour * * *", timezone => 'UTC', metadata => { a => 1 } });
 is $answer->{status}, 200, 'a schedule of a workflow is made';
 my $made = $answer->{json};
 is $made->{id}, "schedule_$id", '... under an id with a prefix';
 is $made->{status}, 'active', '... active';
-is $made->{nextFireAt}, (int($now / 86_400_000) + 1) * 86_400_000, '... for the next midnight';
+is $made->{nextFireAt}, (int($now / 3_600_000) + 6) * 3_600_000, '... for the next time that fits';
 is_deeply { map { $_ => $made->{$_} } qw(workflowId cron timezone inputData requestContext metadata) },
-    { workflowId => 'simple-workflow', cron => '0 0 * * *', timezone => 'UTC', inputData => { n => 1 },
+    { workflowId => 'simple-workflow', cron => "0 $hour * * *", timezone => 'UTC', inputData => { n => 1 },
         requestContext => {}, metadata => { a => 1 } }, '... as it was asked for';
 ok !exists $made->{$_}, "... without $_" for qw(lastFireAt lastRunId agentId);
 cmp_ok abs($made->{createdAt} - $now), '<', 60_000, '... now';
@@ -89,7 +91,7 @@ unlike listed('agentId=plain-agent'), qr/schedule_/, '... by agent';
 
 # --- changed
 
-$answer = api_patch("/schedules/schedule_$id", { cron => '5 0 * * *', inputData => { n => 5 } })->{json};
+$answer = api_patch("/schedules/schedule_$id", { cron => "5 $hour * * *", inputData => { n => 5 } })->{json};
 is $answer->{nextFireAt}, $made->{nextFireAt} + 300_000, 'another cron expression is another time';
 is_deeply $answer->{inputData}, { n => 5 }, '... with other input';
 is api_patch("/schedules/schedule_$id", { cron => '61 * * * *' })->{status}, 500, '... if it is one';

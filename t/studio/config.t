@@ -26,7 +26,7 @@ for (
     ["MastraStudioBase /s api=https://x/\nMastraStudioRoot $ui", qr/api= has no usable path/],
     ["MastraStudioBase /api/studio\nMastraStudioRoot $ui", qr{/api/studio lies below MastraApiPrefix /api}],
     ["MastraSwaggerUI /nowhere",            qr{there is no directory /nowhere; "make swagger-ui"}],
-    ["MastraSwaggerUI $swagger\nMastraOpenAPI Off", qr/MastraSwaggerUI shows what MastraOpenAPI Off/],
+    ["MastraSwaggerUI $swagger\nMastraOpenAPI Off", qr/MastraSwaggerUI: it shows what MastraOpenAPI Off/],
     ["MastraOpenAPI maybe",                 qr/MastraOpenAPI must be On or Off/],
 ) {
     my ($lines, $said) = @$_;

@@ -27,6 +27,7 @@ for my $name ('127.0.0.1', 'ann', 'bob') {
 }
 
 my $up     = Upstream->start(port => 0);
+my $plain  = MastraHttpd::free_port();
 my $server = MastraHttpd->start(name => 'tls',
     env => { MASTRA_TEST_KEY => 'sk-test', MASTRA_DEMO_MODEL => 'up/mock-model' }, conf => <<"END");
 MastraModelProvider mock mock
@@ -46,6 +47,16 @@ Listen 127.0.0.1:$port https
     SSLVerifyClient optional
     SSLUserName SSL_CLIENT_S_DN_CN
     Protocols h2 http/1.1
+</VirtualHost>
+# of which nothing but SSLEngine says that TLS is spoken there
+Listen 127.0.0.1:$plain
+<VirtualHost 127.0.0.1:$plain>
+    ServerName quiet.example
+    MastraEngine On
+    MastraProject "\@top\@/conf/demo"
+    SSLEngine on
+    SSLCertificateFile "$certs/127.0.0.1.crt"
+    SSLCertificateKeyFile "$certs/127.0.0.1.key"
 </VirtualHost>
 END
 
@@ -78,6 +89,9 @@ sub posting {
 sub post { my ($user, @what) = @_; return curl($user, posting(@what)) }
 
 sub frames { return map { JSON::PP::decode_json($_) } $_[0] =~ /^data: (\{.*\})$/mg }
+
+like $server->log, qr/MA634: .* cannot be called on quiet\.example:$plain/,
+    'a port with TLS is not taken for a plain one';
 
 my @versions = (['--http1.1', '1.1'], $h2 ? ['--http2', '2'] : ());
 for (@versions) {

@@ -18,6 +18,8 @@ my $httpd = Ledger->start(name => 'flows', steps => $steps, conf => "MastraRunLe
     setup => sub {
         my $self = shift;
         $self->workflow("grow-$_", Ledger::chain('write', $_)) for 10, 20, 40, 80;
+        # long enough to be seen asleep
+        $self->workflow('nap', { type => 'sleep', id => 'z', duration => 6000 }, Ledger::chain('write', 1));
         $self->sql('size', 'SELECT count(*) AS steps, sum(length(record)) AS bytes, '
             . '(SELECT length(CAST(snapshot AS TEXT)) FROM mastra_workflow_snapshot WHERE run_id = ?) AS snapshot, '
             . '(SELECT sum(length(frames)) FROM mastra_x_events WHERE log = ?) AS events, '
@@ -133,8 +135,10 @@ $httpd->begin('retry-chain', $run);
 $view = $httpd->wait_end('retry-chain', $run);
 is $view->{status}, 'failed', 'a step that fails fails the run';
 is $view->{error}{message}, 'not yet', '... with what it said';
-is scalar($httpd->noted($run)), 3, '... after the attempts that it has';
-my %keys = map { $_->[0] => 1 } $httpd->noted($run);
+# one is made again, under its key, where its process is held up for longer than the lease
+my @noted = $httpd->noted($run);
+my %keys = map { $_->[0] => 1 } @noted;
+cmp_ok scalar @noted, '>=', 3, '... after the attempts that it has';
 is scalar keys %keys, 3, '... each under a key of its own';
 
 # --- asleep

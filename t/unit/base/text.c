@@ -232,6 +232,23 @@ static void urls(void)
     }
 }
 
+static void ports(void)
+{
+    static const struct { const char *url; int fine; } t[] = {
+        { "http://h/v1", 1 }, { "http://h:8080", 1 }, { "http://h:1/x:y", 1 },
+        { "https://[::1]/", 1 }, { "https://[::1]:65535/", 1 },
+        { "http://u:p@h/", 1 }, { "http://u:p@h:80?q", 1 },
+        { "http://h:0/", 0 }, { "http://h:65536", 0 }, { "http://h:/", 0 },
+        { "http://h:abc/", 0 }, { "http://h:8o", 0 }, { "http://[::1]:x", 0 },
+        { "http://h:99999999999999999999/", 0 }
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
+        ok(mastra_text_url_port(t[i].url) == t[i].fine, t[i].url);
+    }
+}
+
 static void utf8(void)
 {
     static const struct { const char *text; int valid; } t[] = {
@@ -263,6 +280,7 @@ int main(void)
     base64();
     times();
     urls();
+    ports();
     utf8();
     apr_pool_destroy(pool);
     apr_terminate();

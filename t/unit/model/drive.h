@@ -151,6 +151,18 @@ static inline void drive_start(drive_t *drive)
     mastra_loop_post(loop, &drive->msg);
 }
 
+/* Waits until so many events have come. */
+static inline void drive_await(const drive_t *drive, int events)
+{
+    int i;
+
+    for (i = 0; i < 6000
+                && __atomic_load_n(&drive->trace.events, __ATOMIC_SEQ_CST)
+                   < events; i++) {
+        apr_sleep(apr_time_from_msec(10));
+    }
+}
+
 static inline void drive_run(drive_t *drive)
 {
     drive_start(drive);

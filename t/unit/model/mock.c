@@ -250,6 +250,7 @@ static void test_cancel(void)
         drive_init(&drive, provider);
         set_request(&drive, STREAM ASK("SLOW a b c d e f g h i j k l") "}");
         drive_start(&drive);
+        drive_await(&drive, 1);
         apr_sleep(apr_time_from_msec(ms));
         drive_cancel(&drive);
         ok(!drive.dones, "cancel between words");
@@ -260,6 +261,7 @@ static void test_cancel(void)
     drive.trace.pause_at = 3;
     drive.resume_ms = -1;
     drive_start(&drive);
+    drive_await(&drive, 3);
     apr_sleep(apr_time_from_msec(30));
     is_int(drive.trace.events, 3, "pausing holds words back");
     drive_cancel(&drive);

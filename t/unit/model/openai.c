@@ -379,6 +379,7 @@ static void test_back_pressure(void)
     drive.request.stream = 1;
     drive.request.prompt = drive_prompt("hi");
     drive_start(&drive);
+    drive_await(&drive, 100);
     apr_sleep(apr_time_from_msec(1300));
     is_int(drive.trace.events, 100, "while it has paused nothing comes");
     ok(!drive.dones, "… and no time limit is met");
@@ -446,6 +447,7 @@ static void test_cancel(const mastra_model_provider_t *provider,
     else {
         drive_start(&drive);
         server_await_requests(test->requests);
+        drive_await(&drive, test->pause_at);
         apr_sleep(apr_time_from_msec(test->ms));
         drive_cancel(&drive);
     }

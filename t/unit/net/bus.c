@@ -159,10 +159,30 @@ static void test_delivery(end_t *a, end_t *b, end_t *stranger)
     is_int(send_one(a, "../etc/x", "x"), APR_ENOENT, "a path is no address");
 }
 
-static void sleep_now(void *baton)
+typedef struct {
+    int begun, over;
+} pause_t;
+
+static void set(int *flag)
 {
-    (void)baton;
-    apr_sleep(apr_time_from_msec(200));
+    __atomic_store_n(flag, 1, __ATOMIC_SEQ_CST);
+}
+
+static void await(const int *flag)
+{
+    int i;
+
+    for (i = 0; i < 6000 && !__atomic_load_n(flag, __ATOMIC_SEQ_CST); i++) {
+        apr_sleep(10000);
+    }
+}
+
+static void pause_now(void *baton)
+{
+    pause_t *pause = baton;
+
+    set(&pause->begun);
+    await(&pause->over);
 }
 
 /* More than a socket takes at once: busy, not lost, not in disorder. */
@@ -171,13 +191,16 @@ static void test_busy(end_t *a, end_t *b)
     static char big[MASTRA_BUS_MAX];
     sending_t s = { a, mastra_bus_address(b->bus),
                     { 9, 0, "big", 1, 0, big, sizeof(big) }, 200, 0, 0 };
-    mastra_msg_t pause = { .cb = sleep_now };
+    pause_t asleep = { 0, 0 };
+    mastra_msg_t pause = { .cb = pause_now, .baton = &asleep };
     int before = received(b);
 
     memset(big, 'b', sizeof(big));
     b->last = 0;
     mastra_loop_post(b->loop, &pause);
+    await(&asleep.begun);
     on_loop(a->loop, send_now, &s);
+    set(&asleep.over);
     ok(s.busy > 0, "a receiver that is slow is busy for a while");
     is_int(wait_count(b, before + (int)s.msg.seq - 1),
            before + (int)s.msg.seq - 1, "what was taken comes");

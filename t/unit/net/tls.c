@@ -111,7 +111,7 @@ static pid_t start_server(const char *dir, int port)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
-    for (i = 0; i < 100 && !is_listening(port); i++) {
+    for (i = 0; i < 1200 && !is_listening(port); i++) {
         usleep(50000);
     }
     return pid;

