@@ -32,8 +32,6 @@
 
 #define HANDLER "mastra"
 #define MAX_QUEUED_JOBS 1024
-/* that print, read and free what is large */
-#define LARGE_THREADS 2
 #define SECRET_BYTES 32
 /* what code of other modules has to come back when a child ends */
 #define NATIVE_LIMIT apr_time_from_sec(3)
@@ -290,10 +288,7 @@ static apr_status_t stop_child(void *baton)
         }
     }
     /* all of the above may leave large values behind */
-    mastra_jobs_drop(NULL);
-    if (shared->large) {
-        mastra_jobs_stop(shared->large, 0);
-    }
+    mastra_jobs_stop_large(shared->large);
     mastra_loop_stop(shared->loop);
     return APR_SUCCESS;
 }
@@ -398,11 +393,9 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
                                shared->job_threads, MAX_QUEUED_JOBS, pool);
     }
     if (rv == APR_SUCCESS) {
-        rv = mastra_jobs_start(&shared->large, shared->loop, LARGE_THREADS,
-                               MAX_QUEUED_JOBS, pool);
+        rv = mastra_jobs_start_large(&shared->large, shared->loop, pool);
     }
     if (rv == APR_SUCCESS) {
-        mastra_jobs_drop(shared->large);
         rv = mastra_database_open_all(shared, pool);
     }
     for (i = 0; i < shared->hosts->nelts && rv == APR_SUCCESS; i++) {

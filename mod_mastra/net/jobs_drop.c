@@ -5,6 +5,9 @@
 #include "jobs.h"
 #include "../base/json.h"
 
+#define THREADS 2
+#define MAX_QUEUED 1024
+
 typedef struct {
     mastra_job_t job;                /* first */
     mastra_json_t *json;
@@ -37,7 +40,21 @@ static int drop(void *baton, mastra_json_t *json)
     return 1;
 }
 
-void mastra_jobs_drop(mastra_jobs_t *jobs)
+apr_status_t mastra_jobs_start_large(mastra_jobs_t **pjobs,
+                                     mastra_loop_t *loop, apr_pool_t *pool)
 {
-    mastra_json_drop_set(jobs ? drop : NULL, jobs);
+    apr_status_t rv = mastra_jobs_start(pjobs, loop, THREADS, MAX_QUEUED, pool);
+
+    if (rv == APR_SUCCESS) {
+        mastra_json_drop_set(drop, *pjobs);
+    }
+    return rv;
+}
+
+void mastra_jobs_stop_large(mastra_jobs_t *jobs)
+{
+    mastra_json_drop_set(NULL, NULL);
+    if (jobs) {
+        mastra_jobs_stop(jobs, 0);
+    }
 }
