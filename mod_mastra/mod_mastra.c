@@ -287,6 +287,8 @@ static apr_status_t stop_child(void *baton)
             mastra_store_close(database->store);
         }
     }
+    /* all of the above may leave large values behind */
+    mastra_jobs_stop_large(shared->large);
     mastra_loop_stop(shared->loop);
     return APR_SUCCESS;
 }
@@ -305,9 +307,11 @@ static void start_host(mastra_host_t *host, const mastra_shared_t *shared,
     int workers = threads_per_child();
 
     host->jobs = shared->jobs;
+    host->large = shared->large;
     host->store = mastra_database_of(shared, host)->store;
     host->tool_env.loop = shared->loop;
     host->tool_env.jobs = shared->jobs;
+    host->tool_env.large = shared->large;
     host->tool_env.store = host->store;
     host->tool_env.guard = host->guard;
     host->tool_env.self_secret = shared->secret;
@@ -387,6 +391,9 @@ static void start_services(mastra_shared_t *shared, apr_pool_t *pool,
     if (rv == APR_SUCCESS) {
         rv = mastra_jobs_start(&shared->jobs, shared->loop,
                                shared->job_threads, MAX_QUEUED_JOBS, pool);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = mastra_jobs_start_large(&shared->large, shared->loop, pool);
     }
     if (rv == APR_SUCCESS) {
         rv = mastra_database_open_all(shared, pool);

@@ -39,6 +39,8 @@ typedef struct {
     /* in a child */
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
+    mastra_jobs_t *large;            /* for large values alone: nothing that
+                                        waits comes between them */
     mastra_native_t *native;
     mastra_hub_t *hub;
     int graceful;                    /* how the child was told to stop */

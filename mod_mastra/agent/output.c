@@ -414,6 +414,7 @@ void mastra_run_note_outcome(mastra_agent_run_t *run, mastra_run_tool_t *tool,
                                             tool_error(run, tool, error));
         return;
     }
+    mastra_json_know_for(result, run->pool);
     mastra_json_set_str(inner, "state", "result");
     mastra_json_set(inner, "result", result ? mastra_json_ref(result)
                                             : mastra_json_null());

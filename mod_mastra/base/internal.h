@@ -25,6 +25,34 @@ apr_status_t mastra_buf_json_name(mastra_buf_t *buf, char before,
 /* strtod as in the "C" locale, whatever the process has set. */
 double mastra_text_to_double(const char *text);
 
+/* ---- json_write.c, json_known.c ---- */
+
+/* Long values and where they stand in what was written; free list. */
+typedef struct {
+    const mastra_json_t *json;
+    apr_size_t at, len;
+} mastra_written_t;
+typedef struct {
+    mastra_written_t *list;
+    int n, room;
+} mastra_notes_t;
+/* mastra_json_write, that notes the values of MASTRA_JSON_PART and more. */
+apr_status_t mastra_json_write_noting(mastra_buf_t *buf,
+                                      const mastra_json_t *json,
+                                      mastra_notes_t *notes);
+
+/* A part of a value that is known is worth knowing from this length on. */
+#define MASTRA_JSON_PART (64 * 1024)
+/* how many are known; 0 nearly always, so that asking costs nothing */
+extern apr_uint32_t mastra_json_nknown;
+/* 0: json is not known for sure. */
+int mastra_json_maybe_known(const mastra_json_t *json);
+/* 1: its text was known and is written, with *prv. */
+int mastra_json_write_known(apr_status_t *prv, mastra_buf_t *buf,
+                            const mastra_json_t *json);
+/* json is about to be changed: nothing that it is part of is known any more. */
+void mastra_json_changes(const mastra_json_t *json);
+
 /* Writes the character c; returns how many bytes (at most 4). */
 int mastra_utf8_encode(char *out, int c);
 

@@ -246,6 +246,15 @@ apr_size_t mastra_json_size(const mastra_json_t *json)
                                 : json_array_size(json);
 }
 
+/* Before a value is changed. */
+static inline void changes(const mastra_json_t *json)
+{
+    if (__builtin_expect(mastra_json_nknown != 0, 0)
+        && mastra_json_maybe_known(json)) {
+        mastra_json_changes(json);
+    }
+}
+
 void mastra_json_set(mastra_json_t *object, const char *key,
                      mastra_json_t *value)
 {
@@ -256,6 +265,7 @@ void mastra_json_set(mastra_json_t *object, const char *key,
         json_decref(value);
         return;
     }
+    changes(object);
     json_object_setn_new_nocheck(object, key, len, value);
 }
 
@@ -292,11 +302,13 @@ void mastra_json_set_bool(mastra_json_t *object, const char *key, int value)
 
 void mastra_json_del(mastra_json_t *object, const char *key)
 {
+    changes(object);
     json_object_del(object, key);
 }
 
 void mastra_json_merge(mastra_json_t *object, const mastra_json_t *other)
 {
+    changes(object);
     json_object_update(object, (json_t *)other);
 }
 
@@ -307,28 +319,33 @@ mastra_json_t *mastra_json_at(const mastra_json_t *array, apr_size_t index)
 
 void mastra_json_append(mastra_json_t *array, mastra_json_t *value)
 {
+    changes(array);
     json_array_append_new(array, value);
 }
 
 void mastra_json_insert(mastra_json_t *array, apr_size_t index,
                         mastra_json_t *value)
 {
+    changes(array);
     json_array_insert_new(array, index, value);
 }
 
 void mastra_json_put_at(mastra_json_t *array, apr_size_t index,
                         mastra_json_t *value)
 {
+    changes(array);
     json_array_set_new(array, index, value);
 }
 
 void mastra_json_remove(mastra_json_t *array, apr_size_t index)
 {
+    changes(array);
     json_array_remove(array, index);
 }
 
 void mastra_json_extend(mastra_json_t *array, const mastra_json_t *other)
 {
+    changes(array);
     json_array_extend(array, (json_t *)other);
 }
 

@@ -75,6 +75,29 @@ mastra_json_t *mastra_json_raw_text(const char *text, apr_size_t len);
 /* What it is the text of, parsed; of another value a new reference. */
 mastra_json_t *mastra_json_raw_open(mastra_json_t *json);
 
+/*
+ * Large values, whose printing takes milliseconds, are printed once, by a
+ * thread that has the time: from then on mastra_json_write copies that text
+ * wherever the value, or a long part of it, stands in what it prints. Such a
+ * value must not be changed any more.
+ */
+#define MASTRA_JSON_LARGE (256 * 1024)   /* bytes of text */
+typedef struct mastra_known_t mastra_known_t;
+/* Any thread. The text is known until mastra_json_forget; NULL: it is short. */
+mastra_known_t *mastra_json_know(mastra_json_t *json);
+void mastra_json_forget(mastra_known_t *known);          /* takes NULL */
+/* If it is known now, it is so until pool is cleared. */
+void mastra_json_know_for(mastra_json_t *json, apr_pool_t *pool);
+int mastra_json_is_known(const mastra_json_t *json);
+
+/* Releases a value that may be large: on a thread that has the time, if there
+ * is one. Any thread. */
+void mastra_json_drop(mastra_json_t *json);
+/* That thread: takes the reference over, or says 0. Not called any more once it
+ * was taken out (NULL). */
+typedef int (mastra_json_drop_cb)(void *baton, mastra_json_t *json);
+void mastra_json_drop_set(mastra_json_drop_cb *drop, void *baton);
+
 /* As text in pool; NULL for NULL. */
 const char *mastra_json_text(const mastra_json_t *json, apr_pool_t *pool);
 /* The same; NULL when it has more than limit bytes. */

@@ -174,6 +174,8 @@ static apr_status_t put_double(mastra_buf_t *buf, double value)
 
 typedef struct {
     mastra_buf_t *buf;
+    mastra_notes_t *notes;   /* or NULL */
+    int looks;               /* some values may be known, or are noted */
     int n;
     struct {
         const mastra_json_t *json;
@@ -261,7 +263,7 @@ static apr_status_t write_string(mastra_buf_t *buf, const mastra_json_t *json)
                         : mastra_buf_json_valid(buf, text, len);
 }
 
-static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
+static apr_status_t write_plain(writer_t *writer, const mastra_json_t *json)
 {
     mastra_buf_t *buf = writer->buf;
 
@@ -287,11 +289,78 @@ static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
     }
 }
 
+static void note(mastra_notes_t *notes, const mastra_json_t *json,
+                 apr_size_t at, apr_size_t len)
+{
+    if (notes->n == notes->room) {
+        int room = notes->room ? 2 * notes->room : 8;
+        mastra_written_t *list = realloc(notes->list,
+                                         (apr_size_t)room * sizeof(*list));
+
+        if (!list) {
+            return;
+        }
+        notes->list = list;
+        notes->room = room;
+    }
+    notes->list[notes->n].json = json;
+    notes->list[notes->n].at = at;
+    notes->list[notes->n++].len = len;
+}
+
+static int may_be_long(const mastra_json_t *json)
+{
+    return mastra_json_is_object(json) || mastra_json_is_array(json)
+           || mastra_json_len(json) >= MASTRA_JSON_PART;
+}
+
+/* Where some values are known, or are to be. */
+static apr_status_t write_looking(writer_t *writer, const mastra_json_t *json)
+{
+    apr_size_t at = writer->buf->len;
+    apr_status_t rv;
+
+    if (!may_be_long(json)) {
+        return write_plain(writer, json);
+    }
+    if (mastra_json_maybe_known(json)
+        && mastra_json_write_known(&rv, writer->buf, json)) {
+        return rv;
+    }
+    rv = write_plain(writer, json);
+    if (writer->notes && rv == APR_SUCCESS
+        && writer->buf->len - at >= MASTRA_JSON_PART) {
+        note(writer->notes, json, at, writer->buf->len - at);
+    }
+    return rv;
+}
+
+static apr_status_t write_value(writer_t *writer, const mastra_json_t *json)
+{
+    return writer->looks ? write_looking(writer, json)
+                         : write_plain(writer, json);
+}
+
 apr_status_t mastra_json_write(mastra_buf_t *buf, const mastra_json_t *json)
 {
     writer_t writer;
 
     writer.buf = buf;
+    writer.notes = NULL;
+    writer.looks = __atomic_load_n(&mastra_json_nknown, __ATOMIC_ACQUIRE) != 0;
+    writer.n = 0;
+    return write_value(&writer, json);
+}
+
+apr_status_t mastra_json_write_noting(mastra_buf_t *buf,
+                                      const mastra_json_t *json,
+                                      mastra_notes_t *notes)
+{
+    writer_t writer;
+
+    writer.buf = buf;
+    writer.notes = notes;
+    writer.looks = 1;
     writer.n = 0;
     return write_value(&writer, json);
 }

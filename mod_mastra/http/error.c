@@ -133,3 +133,30 @@ int mastra_reply_plain(mastra_req_t *req, int status)
     return mastra_reply_text(req, "text/plain; charset=UTF-8", text,
                              strlen(text));
 }
+
+apr_table_t *mastra_error_retry_after(const mastra_result_t *error,
+                                      apr_pool_t *pool)
+{
+    apr_table_t *headers = NULL;
+
+    if (error->retry_after) {
+        headers = apr_table_make(pool, 1);
+        apr_table_setn(headers, "Retry-After",
+                       apr_itoa(pool, error->retry_after));
+    }
+    return headers;
+}
+
+int mastra_reply_full(mastra_req_t *req)
+{
+    static const mastra_result_t full = {
+        .status = 503, .code = "SERVER_FULL",
+        .message = "The server has no room for another answer, try again"
+    };
+    const char *text = mastra_error_text_logged(req->host, "", &full,
+                                                req->pool);
+
+    req->r->connection->keepalive = AP_CONN_CLOSE;
+    req->r->status = full.status;
+    return mastra_reply_text(req, "application/json", text, strlen(text));
+}

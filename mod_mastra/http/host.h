@@ -56,6 +56,7 @@ typedef struct mastra_host_t {
     /* in a child, from child_init */
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
+    mastra_jobs_t *large;            /* for large values */
     mastra_store_t *store;
     mastra_tool_env_t tool_env;
     mastra_agent_env_t agent_env;

@@ -195,12 +195,7 @@ static void say(reply_t *reply, int status, const char *type,
         type = "application/json";
         body = reply->text;
         len = strlen(body);
-        if (reply->error->retry_after > 0) {
-            headers = apr_table_make(reply->req->pool, 1);
-            apr_table_setn(headers, "Retry-After",
-                           apr_itoa(reply->req->pool,
-                                    reply->error->retry_after));
-        }
+        headers = mastra_error_retry_after(reply->error, reply->req->pool);
     }
     mastra_exchange_head(ex, status, type, (apr_off_t)len, headers);
     if (len) {

@@ -97,6 +97,23 @@ static apr_status_t queue_add(mastra_exchange_t *ex, const char *data,
     return mastra_buf_add(&ex->out, data, len);
 }
 
+static apr_status_t queue_give(mastra_exchange_t *ex, mastra_buf_t *buf)
+{
+    apr_size_t limit = ex->out.limit;
+    apr_status_t rv;
+
+    if (mastra_exchange_queued(ex) || buf->len > MASTRA_WRITE_MAX) {
+        rv = queue_add(ex, buf->data, buf->len);
+        mastra_buf_free(buf);
+        return rv;
+    }
+    queue_free(ex);
+    ex->out = *buf;
+    ex->out.limit = limit;
+    mastra_buf_init(buf, buf->limit);
+    return APR_SUCCESS;
+}
+
 /* ---- looking at an exchange ---- */
 
 static void count_end(const mastra_exchange_t *ex)
@@ -308,34 +325,50 @@ void mastra_exchange_head(mastra_exchange_t *ex, int status,
     mastra_exchange_turn(ex);
 }
 
+/* rv: whether there was room. */
+static int written(mastra_exchange_t *ex, apr_status_t rv)
+{
+    ex->headed = 1;
+    if (rv != APR_SUCCESS) {
+        mastra_log(MASTRA_LOG_WARNING, 0,
+                   MASTRA_ID(401) "an answer is cut: its client takes too "
+                   "little, %" APR_SIZE_T_FMT " bytes wait",
+                   mastra_exchange_queued(ex));
+        ex->failed = ex->cut = 1;
+        mastra_exchange_turn(ex);
+        return 0;
+    }
+    /* A word waits for others of the same batch of events, a mountain does
+     * not: the answer to the caller depends on what is left of it. */
+    if (mastra_exchange_queued(ex) > MASTRA_QUEUE_HIGH && !ex->blocked) {
+        ex->way->flush(ex);
+    }
+    mastra_exchange_turn(ex);
+    if (mastra_exchange_queued(ex) > MASTRA_QUEUE_HIGH) {
+        ex->full = 1;
+    }
+    return !ex->full && !ex->failed;
+}
+
 int mastra_exchange_write(mastra_exchange_t *ex, const char *data,
                           apr_size_t len)
 {
     if (is_over(ex)) {
         return 0;
     }
-    if (len) {
-        ex->headed = 1;
-        if (queue_add(ex, data, len) != APR_SUCCESS) {
-            mastra_log(MASTRA_LOG_WARNING, 0,
-                       MASTRA_ID(401) "an answer is cut: its client takes "
-                       "too little, %" APR_SIZE_T_FMT " bytes wait",
-                       mastra_exchange_queued(ex));
-            ex->failed = ex->cut = 1;
-            mastra_exchange_turn(ex);
-            return 0;
-        }
-        /* A word waits for others of the same batch of events, a mountain
-         * does not: the answer to the caller depends on what is left of it. */
-        if (mastra_exchange_queued(ex) > MASTRA_QUEUE_HIGH && !ex->blocked) {
-            ex->way->flush(ex);
-        }
-        mastra_exchange_turn(ex);
+    if (!len) {
+        return !ex->full && !ex->failed;
     }
-    if (mastra_exchange_queued(ex) > MASTRA_QUEUE_HIGH) {
-        ex->full = 1;
+    return written(ex, queue_add(ex, data, len));
+}
+
+int mastra_exchange_give(mastra_exchange_t *ex, mastra_buf_t *buf)
+{
+    if (is_over(ex)) {
+        mastra_buf_free(buf);
+        return 0;
     }
-    return !ex->full && !ex->failed;
+    return written(ex, queue_give(ex, buf));
 }
 
 void mastra_exchange_end(mastra_exchange_t *ex)

@@ -69,6 +69,9 @@ void mastra_exchange_head(mastra_exchange_t *ex, int status,
  * exchange, and gone is called. */
 int mastra_exchange_write(mastra_exchange_t *ex, const char *data,
                           apr_size_t len);
+/* The same with the memory of buf, which is empty after it: not copied if
+ * nothing else waits. */
+int mastra_exchange_give(mastra_exchange_t *ex, mastra_buf_t *buf);
 /* An empty buffer of the loop's for what is to be written next, with a ceiling:
  * the caller's until somebody calls this again. It is not freed. */
 mastra_buf_t *mastra_exchange_scratch(apr_size_t limit);

@@ -93,6 +93,12 @@ const char *mastra_error_text_logged(const mastra_host_t *host,
                                      const char *error_id,
                                      const mastra_result_t *result,
                                      apr_pool_t *pool);
+/* When to come again, if the error says so: a table with that header, or NULL. */
+apr_table_t *mastra_error_retry_after(const mastra_result_t *error,
+                                      apr_pool_t *pool);
+/* There is no room. Not logged for each request: there may be many. An idle
+ * connection may hold a worker that others wait for, so it is closed. */
+int mastra_reply_full(mastra_req_t *req);
 
 /* Compiles tables into a router (schemas, segments); configuration time.
  * tables is NULL-terminated. NULL or what is wrong. */

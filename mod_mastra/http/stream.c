@@ -6,6 +6,7 @@
 #include <apr_atomic.h>
 #include <apr_strings.h>
 
+#include "answer.h"
 #include "event_id.h"
 #include "middleware.h"
 #include "onerror.h"
@@ -16,8 +17,6 @@
 #define LOOK_EVERY apr_time_from_msec(50)
 #define HEARTBEAT apr_time_from_sec(15)
 #define WATCH_HEARTBEAT apr_time_from_sec(25)
-/* Bytes of a frame or a whole answer. They show messages in several forms, and
- * a question or a tool's answer in it may be some megabytes large. */
 #define FRAME_LIMIT (256 * 1024 * 1024)
 
 typedef struct stream_t {
@@ -41,6 +40,7 @@ typedef struct stream_t {
     int kept;                        /* it does now: in the list */
     struct stream_t *next, *prev;    /* of those */
     apr_uint32_t refs;               /* the exchange, and work that is kept */
+    mastra_answer_t *answer;         /* is being printed */
     mastra_onerror_t *asked;         /* what to say of a failure */
     const mastra_result_t *error;    /* meanwhile: the failure, */
     const char *error_text;          /* and what is said otherwise */
@@ -209,19 +209,6 @@ static void send_text(stream_t *stream, int status, const char *type,
     mastra_exchange_write(stream->ex, text, len);
 }
 
-static apr_table_t *retry_after(const mastra_result_t *error,
-                                apr_pool_t *pool)
-{
-    apr_table_t *headers = NULL;
-
-    if (error->retry_after) {
-        headers = apr_table_make(pool, 1);
-        apr_table_setn(headers, "Retry-After",
-                       apr_itoa(pool, error->retry_after));
-    }
-    return headers;
-}
-
 static void end_exchange(stream_t *stream)
 {
     mastra_exchange_t *ex = stream->ex;
@@ -244,17 +231,22 @@ static void on_asked(void *baton, int status, const char *type,
     else {
         send_text(stream, error->status, "application/json",
                   stream->error_text, strlen(stream->error_text),
-                  retry_after(error, stream->error_pool));
+                  mastra_error_retry_after(error, stream->error_pool));
     }
     apr_pool_destroy(stream->error_pool);
     end_exchange(stream);
 }
 
-static void stop_asking(stream_t *stream)
+/* Nothing comes any more of what was on its way. */
+static void stop_waiting(stream_t *stream)
 {
-    mastra_onerror_cancel(stream->asked);
-    stream->asked = NULL;
-    apr_pool_destroy(stream->error_pool);
+    mastra_answer_cancel(stream->answer);
+    stream->answer = NULL;
+    if (stream->asked) {
+        mastra_onerror_cancel(stream->asked);
+        stream->asked = NULL;
+        apr_pool_destroy(stream->error_pool);
+    }
 }
 
 /* 1: it is sent; 0: it will be, and the end with it. */
@@ -274,7 +266,7 @@ static int send_error(stream_t *stream, const mastra_result_t *error,
                                       error, pool);
     if (mastra_middleware_error(&instead, stream->req, error)) {
         send_text(stream, instead.status, instead.type, instead.body,
-                  instead.len, retry_after(error, pool));
+                  instead.len, mastra_error_retry_after(error, pool));
     }
     else {
         if (may_ask && mastra_onerror_is_for(stream->req)) {
@@ -288,23 +280,41 @@ static int send_error(stream_t *stream, const mastra_result_t *error,
             }
         }
         send_text(stream, error->status, "application/json", text,
-                  strlen(text), retry_after(error, pool));
+                  strlen(text), mastra_error_retry_after(error, pool));
     }
     apr_pool_destroy(pool);
     return 1;
 }
 
+static int too_large(stream_t *stream)
+{
+    static const mastra_result_t error = {
+        .status = 422, .code = "ANSWER_TOO_LARGE",
+        .message = "The answer is too large"
+    };
+
+    return send_error(stream, &error, NULL, 1);
+}
+
+static void on_answer(void *baton, mastra_answer_e how)
+{
+    stream_t *stream = baton;
+
+    stream->answer = NULL;
+    if (how == MASTRA_ANSWER_SENT || too_large(stream)) {
+        end_exchange(stream);
+    }
+}
+
+/* 1: it is sent; 0: it will be, and the end with it. */
 static int send_answer(stream_t *stream, mastra_json_t *answer)
 {
-    mastra_result_t too_large = { .status = 422, .code = "ANSWER_TOO_LARGE",
-                                  .message = "The answer is too large" };
-    mastra_buf_t *buf = mastra_exchange_scratch(FRAME_LIMIT);
+    mastra_answer_e how = mastra_answer_send(&stream->answer, stream->ex,
+                                             stream->req->host->large, answer,
+                                             on_answer, stream);
 
-    if (mastra_json_write(buf, answer)) {
-        return send_error(stream, &too_large, NULL, 1);
-    }
-    send_text(stream, 200, "application/json", buf->data, buf->len, NULL);
-    return 1;
+    return how == MASTRA_ANSWER_TOO_LARGE ? too_large(stream)
+                                          : how == MASTRA_ANSWER_SENT;
 }
 
 static void send_end(stream_t *stream)
@@ -529,9 +539,7 @@ static void on_gone(void *baton)
     stream_t *stream = baton;
 
     stream->ex = NULL;
-    if (stream->asked) {
-        stop_asking(stream);
-    }
+    stop_waiting(stream);
     if (!stream->work) {
         return;
     }
@@ -594,12 +602,11 @@ static void on_stopping(void *baton)
     stream_t *stream = baton;
     mastra_exchange_t *ex = stream->ex;
 
-    if (!ex) {
+    /* an answer that is being printed comes in time */
+    if (!ex || stream->answer) {
         return;
     }
-    if (stream->asked) {
-        stop_asking(stream);
-    }
+    stop_waiting(stream);
     if (stream->full) {
         /* it would not come to the last words in time */
         cut(stream);
@@ -639,22 +646,6 @@ static void on_release(void *baton)
 static const mastra_exchange_cbs_t exchange_cbs = { on_begin, on_gone, on_drain,
                                                     on_stopping, on_release };
 
-/* There is no room. Not logged for each request: there may be many. An idle
- * connection may hold a worker that others wait for, so it is closed. */
-static int refuse(mastra_req_t *req)
-{
-    static const mastra_result_t full = {
-        .status = 503, .code = "SERVER_FULL",
-        .message = "The server has no room for another answer, try again"
-    };
-    const char *text = mastra_error_text_logged(req->host, "", &full,
-                                                req->pool);
-
-    req->r->connection->keepalive = AP_CONN_CLOSE;
-    req->r->status = full.status;
-    return mastra_reply_text(req, "application/json", text, strlen(text));
-}
-
 static int run(mastra_req_t *req, mastra_frame_e frame,
                const mastra_work_vtable_t *vtable, void *work, int keep)
 {
@@ -684,7 +675,7 @@ static int run(mastra_req_t *req, mastra_frame_e frame,
     }
     mastra_middleware_follow(req);
     rc = mastra_exchange_run(req->r, &exchange_cbs, stream, req->internal);
-    return rc == HTTP_SERVICE_UNAVAILABLE ? refuse(req) : rc;
+    return rc == HTTP_SERVICE_UNAVAILABLE ? mastra_reply_full(req) : rc;
 }
 
 int mastra_stream_run(mastra_req_t *req, mastra_frame_e frame,

@@ -29,6 +29,12 @@ int mastra_jobs_stop(mastra_jobs_t *jobs, apr_interval_time_t limit);
 /* APR_EAGAIN when max_queued jobs wait: then neither callback comes. */
 apr_status_t mastra_jobs_push(mastra_jobs_t *jobs, mastra_job_t *job);
 
+/* Threads that print, read and free what is large, and do nothing else:
+ * mastra_json_drop is carried out there. */
+apr_status_t mastra_jobs_start_large(mastra_jobs_t **pjobs,
+                                     mastra_loop_t *loop, apr_pool_t *pool);
+void mastra_jobs_stop_large(mastra_jobs_t *jobs);        /* takes NULL */
+
 /* 1 on a job thread. */
 int mastra_jobs_is_current(void);
 /* A job is about to wait for something that may need a job thread itself:

@@ -13,6 +13,7 @@ typedef struct mastra_tool_http_t {
     mastra_buf_t answer;
     int status;
     int is_json;
+    struct reading_t *reading;       /* a long answer is being parsed */
     void (*over)(mastra_tool_call_t *call);  /* before the end is reported */
     /* The answer broke off, or nobody listened. 1: it is sent again, nothing
      * is reported now. */

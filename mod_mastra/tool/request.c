@@ -1,5 +1,6 @@
 /* HTTP on behalf of tools: one request, its JSON answer as the result. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -87,57 +88,134 @@ static mastra_result_t *status_error(mastra_tool_call_t *call,
                               http->status);
 }
 
-static mastra_json_t *parse_answer(const mastra_tool_http_t *http, int *pbad)
+static mastra_json_t *parse_answer(const char *text, apr_size_t len,
+                                   int is_json, int *pbad)
 {
     mastra_json_t *json = NULL;
 
     *pbad = 0;
-    if (!http->answer.len) {
+    if (!len) {
         return mastra_json_null();
     }
-    if (!mastra_json_parse(&json, http->answer.data, http->answer.len, 0,
-                           NULL)) {
+    if (!mastra_json_parse(&json, text, len, 0, NULL)) {
         return json;
     }
-    if (http->is_json) {
+    if (is_json) {
         *pbad = 1;
         return NULL;
     }
-    return mastra_json_stringn(http->answer.data, http->answer.len);
+    return mastra_json_stringn(text, len);
 }
+
+/* answer is taken over. */
+static void end_call(mastra_tool_call_t *call, mastra_json_t *answer, int bad)
+{
+    const mastra_tool_http_t *http = call->state;
+    mastra_result_t *error = NULL;
+
+    if (http->status < 200 || http->status > 299) {
+        error = status_error(call, http, answer);
+    }
+    else if (bad) {
+        error = mastra_result_make(call->pool, 422, "TOOL_ANSWER_INVALID",
+                                   "the tool's answer is not JSON");
+    }
+    mastra_tool_finish(call, answer, error);
+}
+
+/* ---- long answers ---- */
+
+/* Of the job while it runs, then of the loop. */
+typedef struct reading_t {
+    mastra_job_t job;                /* first */
+    mastra_tool_call_t *call;        /* loop; NULL: nobody waits any more */
+    mastra_buf_t text;
+    int is_json, bad;
+    mastra_json_t *json;
+    mastra_known_t *known;
+} reading_t;
+
+static void read_answer(mastra_job_t *job)
+{
+    reading_t *reading = (reading_t *)job;
+
+    reading->json = parse_answer(reading->text.data, reading->text.len,
+                                 reading->is_json, &reading->bad);
+    mastra_buf_free(&reading->text);
+    if (reading->json) {
+        reading->known = mastra_json_know(reading->json);
+    }
+}
+
+static void answer_read(mastra_job_t *job)
+{
+    reading_t *reading = (reading_t *)job;
+    mastra_tool_call_t *call = reading->call;
+    mastra_tool_http_t *http;
+
+    if (call) {
+        http = call->state;
+        http->reading = NULL;
+        end_call(call, reading->json, reading->bad);
+    }
+    else {
+        mastra_json_drop(reading->json);
+    }
+    mastra_json_forget(reading->known);
+    free(reading);
+}
+
+/* 1: the end comes later. */
+static int reads_apart(mastra_tool_call_t *call)
+{
+    mastra_tool_http_t *http = call->state;
+    reading_t *reading;
+
+    if (http->answer.len < MASTRA_JSON_LARGE || !call->env->large
+        || !(reading = calloc(1, sizeof(*reading)))) {
+        return 0;
+    }
+    reading->job.run = read_answer;
+    reading->job.done = answer_read;
+    reading->call = call;
+    reading->text = http->answer;
+    reading->is_json = http->is_json;
+    if (mastra_jobs_push(call->env->large, &reading->job)) {
+        free(reading);
+        return 0;
+    }
+    http->reading = reading;
+    mastra_buf_init(&http->answer, ANSWER_LIMIT);
+    return 1;
+}
+
+/* ---- the end ---- */
 
 static void on_done(void *baton, const mastra_transfer_done_t *done)
 {
     mastra_tool_call_t *call = baton;
     mastra_tool_http_t *http = call->state;
-    mastra_result_t *error = NULL;
-    mastra_json_t *answer = NULL;
+    mastra_json_t *answer;
     int bad = 0;
 
     http->transfer = NULL;
-    if (done->end != MASTRA_TRANSFER_OK) {
-        error = transfer_error(call, done);
-    }
-    else {
-        answer = parse_answer(http, &bad);
-        if (http->status < 200 || http->status > 299) {
-            error = status_error(call, http, answer);
-        }
-        else if (bad) {
-            error = mastra_result_make(call->pool, 422, "TOOL_ANSWER_INVALID",
-                                       "the tool's answer is not JSON");
-        }
-    }
-    mastra_buf_free(&http->answer);
     if (http->over) {
         http->over(call);
     }
-    if (http->cut && (done->end == MASTRA_TRANSFER_CUT
-                      || done->end == MASTRA_TRANSFER_UNREACHABLE)
-        && http->cut(call)) {
-        return;
+    if (done->end != MASTRA_TRANSFER_OK) {
+        mastra_buf_free(&http->answer);
+        if (!http->cut || (done->end != MASTRA_TRANSFER_CUT
+                           && done->end != MASTRA_TRANSFER_UNREACHABLE)
+            || !http->cut(call)) {
+            mastra_tool_finish(call, NULL, transfer_error(call, done));
+        }
     }
-    mastra_tool_finish(call, answer, error);
+    else if (!reads_apart(call)) {
+        answer = parse_answer(http->answer.data, http->answer.len,
+                              http->is_json, &bad);
+        mastra_buf_free(&http->answer);
+        end_call(call, answer, bad);
+    }
 }
 
 apr_status_t mastra_tool_http_send(mastra_tool_call_t *call,
@@ -161,7 +239,10 @@ void mastra_tool_http_cancel(mastra_tool_call_t *call, mastra_tool_http_t *http)
         http->transfer = NULL;
     }
     mastra_buf_free(&http->answer);
-    if (http->over) {
+    if (http->reading) {
+        http->reading->call = NULL;
+    }
+    else if (http->over) {
         http->over(call);
     }
     mastra_tool_finish(call, NULL, NULL);

@@ -25,6 +25,8 @@ typedef struct mastra_tool_call_t mastra_tool_call_t;
 typedef struct {
     mastra_loop_t *loop;
     mastra_jobs_t *jobs;
+    mastra_jobs_t *large;            /* for what would hold up the loop; NULL:
+                                        there is none */
     mastra_store_t *store;           /* of kind sql */
     const mastra_guard_t *guard;     /* outgoing rules of kind http */
     const char *self_url;            /* "http://127.0.0.1:80", no slash */

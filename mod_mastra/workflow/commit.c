@@ -656,29 +656,3 @@ void mastra_commit_drop(mastra_workflow_run_t *run)
     }
     mastra_run_free(run);
 }
-
-static void free_now(void *baton)
-{
-    mastra_workflow_run_t *run = baton;
-
-    mastra_json_unref(run->begin);
-    mastra_json_unref(run->rows);
-    mastra_json_unref(run->usage);
-    mastra_held_unref(run->held);
-    if (run->next) {
-        apr_pool_destroy(run->next);
-    }
-    apr_pool_destroy(run->pool);
-}
-
-/* Callbacks of this turn may still name it, and its job must come back. */
-void mastra_run_free(mastra_workflow_run_t *run)
-{
-    mastra_owner_forget(run);
-    if (run->batch) {
-        return;
-    }
-    run->msg.cb = free_now;
-    run->msg.baton = run;
-    mastra_loop_defer(run->env->loop, &run->msg);
-}

@@ -227,6 +227,9 @@ void mastra_commit_flush(mastra_workflow_run_t *run);
 void mastra_commit_end(mastra_workflow_run_t *run, const char *status);
 /* The run is another's by now, or cannot be stored: it is forgotten here. */
 void mastra_commit_drop(mastra_workflow_run_t *run);
+
+/* ---- release.c ---- */
+
 void mastra_run_free(mastra_workflow_run_t *run);
 
 /* ---- view.c ---- */

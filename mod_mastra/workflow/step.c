@@ -193,6 +193,7 @@ void mastra_step_came(mastra_task_t *task, mastra_json_t *output,
     apr_pool_t *pool = task->run->pool;
 
     mastra_json_own(output, pool);
+    mastra_json_know_for(output, pool);
     mastra_json_own(error, pool);
     if (!error && task->node->tool && task->node->tool->output) {
         error = mastra_json_own(mastra_step_invalid(
