@@ -91,6 +91,15 @@ static void written(void *baton, apr_status_t rv)
 
 /* ---- before and after it: loop ---- */
 
+static apr_status_t free_memory(void *baton)
+{
+    mastra_flusher_t *flusher = baton;
+
+    free(flusher->pieces);
+    mastra_buf_free(&flusher->text);
+    return APR_SUCCESS;
+}
+
 static mastra_flusher_t *flusher_of(mastra_log_t *log)
 {
     mastra_events_t *events = log->events;
@@ -108,6 +117,8 @@ static mastra_flusher_t *flusher_of(mastra_log_t *log)
         flusher->urgent.end = &flusher->urgent.first;
         flusher->next = events->flushers;
         events->flushers = flusher;
+        apr_pool_cleanup_register(events->pool, flusher, free_memory,
+                                  apr_pool_cleanup_null);
     }
     return flusher;
 }

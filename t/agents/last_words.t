@@ -44,7 +44,10 @@ sub hold {
     my $when  = $what eq 'words' ? q[NEW.log LIKE 'a:last-%' AND (NEW.frames LIKE '%"type":"finish"%' ]
         . q[OR NEW.frames LIKE '%"type":"error"%' OR NEW.frames LIKE '%"type":"abort"%')]
         : q(NEW.id LIKE 'last-%' AND NEW.status = 'done');
-    return "CREATE TRIGGER t_$what BEFORE $event ON @{[ table($what) ]} FOR EACH ROW WHEN ($when) "
+    # the child that is asked may still think that it has the one that another child dropped: SQLite looks
+    # again only where it need not complain
+    return 'CREATE TRIGGER ' . ($self->{params} ? '' : 'IF NOT EXISTS ')
+        . "t_$what BEFORE $event ON @{[ table($what) ]} FOR EACH ROW WHEN ($when) "
         . ($self->{params} ? 'EXECUTE FUNCTION t_refuse()' : q[BEGIN SELECT RAISE(ABORT, 'held'); END]);
 }
 
