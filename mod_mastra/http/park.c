@@ -141,17 +141,32 @@ static void log_stopped(const mastra_park_t *park)
                park->ended[MASTRA_END_CUT], park->ended[MASTRA_END_GONE]);
 }
 
-static void unlink_live(mastra_exchange_t *ex)
+void mastra_exchange_link(mastra_exchange_t **list, mastra_exchange_t *ex)
+{
+    ex->prev = NULL;
+    ex->next = *list;
+    if (ex->next) {
+        ex->next->prev = ex;
+    }
+    *list = ex;
+}
+
+void mastra_exchange_unlink(mastra_exchange_t **list, mastra_exchange_t *ex)
 {
     if (ex->prev) {
         ex->prev->next = ex->next;
     }
     else {
-        mastra_park->live = ex->next;
+        *list = ex->next;
     }
     if (ex->next) {
         ex->next->prev = ex->prev;
     }
+}
+
+static void unlink_live(mastra_exchange_t *ex)
+{
+    mastra_exchange_unlink(&mastra_park->live, ex);
     mastra_park->open--;
 }
 
@@ -231,12 +246,7 @@ void mastra_exchange_start_cb(void *baton)
     mastra_exchange_t *ex = baton;
     mastra_park_t *park = mastra_park;
 
-    ex->prev = NULL;
-    ex->next = park->live;
-    if (ex->next) {
-        ex->next->prev = ex;
-    }
-    park->live = ex;
+    mastra_exchange_link(&park->live, ex);
     park->open++;
     ex->progress = mastra_loop_now(park->loop);
     mastra_exchange_turn(ex);

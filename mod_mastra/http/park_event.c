@@ -332,15 +332,7 @@ static void stay_over(mastra_exchange_t *ex)
 {
     mastra_park_t *park = mastra_park;
 
-    if (ex->prev) {
-        ex->prev->next = ex->next;
-    }
-    else {
-        park->staying = ex->next;
-    }
-    if (ex->next) {
-        ex->next->prev = ex->prev;
-    }
+    mastra_exchange_unlink(&park->staying, ex);
     mastra_loop_timer_stop(park->loop, &ex->timer);
     mastra_loop_unwatch(park->loop, &ex->watch);
     signal_mpm(ex, TOKEN_DONE);
@@ -384,12 +376,7 @@ static int stay(mastra_exchange_t *ex)
         return 0;
     }
     mastra_loop_timer_set(park->loop, &ex->timer, STAY, not_asked_cb, ex);
-    ex->prev = NULL;
-    ex->next = park->staying;
-    if (ex->next) {
-        ex->next->prev = ex;
-    }
-    park->staying = ex;
+    mastra_exchange_link(&park->staying, ex);
     /* its answer is complete: others may have its place */
     mastra_limit_leave(ex->kind);
     ex->kind = MASTRA_KIND_NONE;

@@ -238,6 +238,9 @@ void mastra_park_let_go(mastra_exchange_t *ex);
 mastra_exchange_t *mastra_park_parked(conn_rec *c);
 /* The MPM came back: 1 if c stays parked, 0 if the exchange is over. */
 int mastra_park_reenter(mastra_exchange_t *ex);
+/* Loop: into one of the park's lists, and out of it. */
+void mastra_exchange_link(mastra_exchange_t **list, mastra_exchange_t *ex);
+void mastra_exchange_unlink(mastra_exchange_t **list, mastra_exchange_t *ex);
 /* Loop: clients that may ask again are waited for no longer. */
 void mastra_park_stay_over(mastra_park_t *park);
 /* The MPM is about to close a parked connection. */

@@ -35,6 +35,10 @@ apr_status_t mastra_jobs_start_large(mastra_jobs_t **pjobs,
                                      mastra_loop_t *loop, apr_pool_t *pool);
 void mastra_jobs_stop_large(mastra_jobs_t *jobs);        /* takes NULL */
 
+/* work(baton) on a job thread, of which nobody hears. As for pushing. */
+apr_status_t mastra_jobs_hand(mastra_jobs_t *jobs, void (*work)(void *baton),
+                              void *baton);
+
 /* 1 on a job thread. */
 int mastra_jobs_is_current(void);
 /* A job is about to wait for something that may need a job thread itself:

@@ -1,4 +1,5 @@
-/* Large values are freed by a job: that takes as long as their parsing. */
+/* Work of which nobody hears; so large values are freed: that takes as long as
+ * their parsing. */
 
 #include <stdlib.h>
 
@@ -10,34 +11,50 @@
 
 typedef struct {
     mastra_job_t job;                /* first */
-    mastra_json_t *json;
-} drop_t;
+    void (*work)(void *baton);
+    void *baton;
+} handed_t;
 
-static void run_drop(mastra_job_t *job)
+static void run_handed(mastra_job_t *job)
 {
-    mastra_json_unref(((drop_t *)job)->json);
+    const handed_t *handed = (handed_t *)job;
+
+    handed->work(handed->baton);
 }
 
-static void dropped(mastra_job_t *job)
+static void free_handed(mastra_job_t *job)
 {
     free(job);
 }
 
+apr_status_t mastra_jobs_hand(mastra_jobs_t *jobs, void (*work)(void *baton),
+                              void *baton)
+{
+    handed_t *handed = calloc(1, sizeof(*handed));
+    apr_status_t rv;
+
+    if (!handed) {
+        return APR_ENOMEM;
+    }
+    handed->job.run = run_handed;
+    handed->job.done = free_handed;
+    handed->work = work;
+    handed->baton = baton;
+    rv = mastra_jobs_push(jobs, &handed->job);
+    if (rv != APR_SUCCESS) {
+        free(handed);
+    }
+    return rv;
+}
+
+static void free_json(void *baton)
+{
+    mastra_json_unref(baton);
+}
+
 static int drop(void *baton, mastra_json_t *json)
 {
-    drop_t *work = calloc(1, sizeof(*work));
-
-    if (!work) {
-        return 0;
-    }
-    work->job.run = run_drop;
-    work->job.done = dropped;
-    work->json = json;
-    if (mastra_jobs_push(baton, &work->job) != APR_SUCCESS) {
-        free(work);
-        return 0;
-    }
-    return 1;
+    return mastra_jobs_hand(baton, free_json, json) == APR_SUCCESS;
 }
 
 apr_status_t mastra_jobs_start_large(mastra_jobs_t **pjobs,

@@ -1,8 +1,6 @@
 /* The memory of a run that is over: that of a large one is freed by a job, as it
  * takes as long as it took to read all of it. */
 
-#include <stdlib.h>
-
 #include "owner.h"
 
 /* A run of fewer bytes is freed at once. */
@@ -12,8 +10,10 @@ static int is_short(const mastra_workflow_run_t *run)
 }
 
 /* Nothing of it is the loop's any more. */
-static void free_memory(mastra_workflow_run_t *run)
+static void free_memory(void *baton)
 {
+    mastra_workflow_run_t *run = baton;
+
     mastra_json_unref(run->begin);
     mastra_json_unref(run->rows);
     mastra_json_unref(run->usage);
@@ -23,46 +23,13 @@ static void free_memory(mastra_workflow_run_t *run)
     apr_pool_destroy(run->pool);
 }
 
-typedef struct {
-    mastra_job_t job;                /* first */
-    mastra_workflow_run_t *run;
-} freeing_t;
-
-static void run_freeing(mastra_job_t *job)
-{
-    free_memory(((freeing_t *)job)->run);
-}
-
-static void freed(mastra_job_t *job)
-{
-    free(job);
-}
-
-/* 1: a job does it. */
-static int hand_over(mastra_workflow_run_t *run)
-{
-    mastra_jobs_t *large = run->env->tools->large;
-    freeing_t *freeing;
-
-    if (is_short(run) || !large || !(freeing = calloc(1, sizeof(*freeing)))) {
-        return 0;
-    }
-    freeing->job.run = run_freeing;
-    freeing->job.done = freed;
-    freeing->run = run;
-    if (mastra_jobs_push(large, &freeing->job) != APR_SUCCESS) {
-        free(freeing);
-        return 0;
-    }
-    return 1;
-}
-
 static void free_now(void *baton)
 {
     mastra_workflow_run_t *run = baton;
+    mastra_jobs_t *large = run->env->tools->large;
 
     mastra_held_unref(run->held);
-    if (!hand_over(run)) {
+    if (is_short(run) || !large || mastra_jobs_hand(large, free_memory, run)) {
         free_memory(run);
     }
 }

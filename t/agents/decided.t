@@ -15,12 +15,7 @@ plan tests => 6 + 2 * 5;
 my $up    = Upstream->start(port => 0);
 my $id    = "decided-$$";
 my $json  = JSON::PP->new->canonical;
-my $httpd = Ledger->start(name => 'decided', steps => 1, env => { MASTRA_TEST_KEY => 'sk-test' },
-    conf => "MastraRunLease 2\nKeepAlive Off\n"
-        . "MastraModelProvider up openai @{[ $up->url ]} key=env:MASTRA_TEST_KEY retries=0\n",
-    limits => mpm() eq 'prefork' ? "StartServers 8\nMinSpareServers 6\nMaxSpareServers 12\nMaxRequestWorkers 24\n"
-        : "StartServers 3\nServerLimit 3\nMinSpareThreads 1\nMaxSpareThreads 90\nThreadsPerChild 30\n"
-        . "MaxRequestWorkers 90\n",
+my $httpd = Ledger->start(name => 'decided', steps => 1, Ledger::with_model($up, 2),
     setup => sub {
         my $self  = shift;
         my %agent = (model => 'up/mock-model', memory => { options => { lastMessages => 10 } });

@@ -15,12 +15,7 @@ plan tests => 2 * 2 * 5 + 2 * 4 + 2 + 3;
 
 my $id    = "last-$$";
 my $up    = Upstream->start(port => 0);
-my $httpd = Ledger->start(name => 'last', steps => 1, env => { MASTRA_TEST_KEY => 'sk-test' },
-    conf => "MastraRunLease 2\nKeepAlive Off\n"
-        . "MastraModelProvider up openai @{[ $up->url ]} key=env:MASTRA_TEST_KEY retries=0\n",
-    limits => mpm() eq 'prefork' ? "StartServers 6\nMinSpareServers 3\nMaxSpareServers 8\nMaxRequestWorkers 16\n"
-        : "StartServers 3\nServerLimit 3\nMinSpareThreads 1\nMaxSpareThreads 90\nThreadsPerChild 30\n"
-        . "MaxRequestWorkers 90\n",
+my $httpd = Ledger->start(name => 'last', steps => 1, Ledger::with_model($up, 2),
     setup => sub {
         my $self = shift;
         for my $hold (qw(words end)) {

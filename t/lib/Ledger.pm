@@ -71,6 +71,18 @@ sub agent_chain {
         { type => 'agent', id => "a$_", agentId => 'caller' }) } 1 .. $n;
 }
 
+# What runs of agents are killed on: several children, a model (Upstream) that is asked as "up".
+sub with_model {
+    my ($up, $lease) = @_;
+    return (env => { MASTRA_TEST_KEY => 'sk-test' },
+        conf => "MastraRunLease $lease\nKeepAlive Off\n"
+            . "MastraModelProvider up openai @{[ $up->url ]} key=env:MASTRA_TEST_KEY retries=0\n",
+        limits => MastraTest::mpm() eq 'prefork'
+            ? "StartServers 8\nMinSpareServers 6\nMaxSpareServers 12\nMaxRequestWorkers 24\n"
+            : "StartServers 3\nServerLimit 3\nMinSpareThreads 1\nMaxSpareThreads 90\nThreadsPerChild 30\n"
+            . "MaxRequestWorkers 90\n");
+}
+
 # start(steps => 20, conf => TEXT, ...)
 sub start {
     my $self = shift->prepare(@_);

@@ -442,16 +442,24 @@ static void sync_now(void *baton)
     }
 }
 
+static void wait_synced(const sync_t *sync)
+{
+    int i;
+
+    for (i = 0; i < 6000 && !sync->called; i++) {
+        apr_sleep(10000);
+        on_loop(sync->child->loop, nothing, NULL);
+    }
+}
+
 /* Waits until what a child has said is in storage. */
 static void stored(child_t *child)
 {
     sync_t sync = { .child = child };
-    int i;
 
     on_loop(child->loop, sync_now, &sync);
-    for (i = 0; i < 6000 && sync.waits && !sync.called; i++) {
-        apr_sleep(10000);
-        on_loop(child->loop, nothing, NULL);
+    if (sync.waits) {
+        wait_synced(&sync);
     }
 }
 
@@ -503,7 +511,6 @@ static void test_sync(child_t *a, child_t *b)
 {
     sync_t sync = { .child = a };
     reader_t *far;
-    int i;
 
     open_log(a, "sync", 1, 0);
     on_loop(a->loop, sync_now, &sync);
@@ -513,10 +520,7 @@ static void test_sync(child_t *a, child_t *b)
     sync.to = 3;
     on_loop(a->loop, sync_now, &sync);
     IS_INT(sync.waits, 1, "what was said is waited for");
-    for (i = 0; i < 6000 && !sync.called; i++) {
-        apr_sleep(10000);
-        on_loop(a->loop, nothing, NULL);
-    }
+    wait_synced(&sync);
     IS_INT(sync.called, 1, "... until it is stored");
     far = follow(b, "sync", NULL, 0, 0);
     IS_INT(wait_for(far, 3, 0), 3, "... where others find it");
@@ -541,16 +545,12 @@ static void test_write_all(child_t *a, child_t *b)
 {
     sync_t sync = { .child = a };
     reader_t *far;
-    int i;
 
     open_log(a, "all", 1, 0);
     write_frames(a, 1, 3, 500000);
     close_log(a, 1);
     on_loop(a->loop, write_all_now, &sync);
-    for (i = 0; i < 6000 && !sync.called; i++) {
-        apr_sleep(10000);
-        on_loop(a->loop, nothing, NULL);
-    }
+    wait_synced(&sync);
     IS_INT(sync.called, 1, "who ends waits until all is stored");
     far = follow(b, "all", NULL, 0, 0);
     IS_INT(wait_for(far, 3, 1), 3, "... more than a row, too");
